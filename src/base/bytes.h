@@ -1,0 +1,31 @@
+/*
+ * bytes - little-endian numbers at any address
+ */
+#ifndef BASE_BYTES_H
+#define BASE_BYTES_H
+
+#include <endian.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BYTES_OF(bits) \
+    static inline char *bytes_put_u##bits(char *out, uint##bits##_t v) \
+    { \
+        v = htole##bits(v); \
+        memcpy(out, &v, sizeof(v)); \
+        return out + sizeof(v); \
+    } \
+    static inline uint##bits##_t bytes_get_u##bits(const char *p) \
+    { \
+        uint##bits##_t v; \
+        memcpy(&v, p, sizeof(v)); \
+        return le##bits##toh(v); \
+    }
+
+BYTES_OF(16)
+BYTES_OF(32)
+BYTES_OF(64)
+
+#undef BYTES_OF
+
+#endif

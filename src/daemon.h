@@ -1,0 +1,37 @@
+/*
+ * daemon - what a process owes its host: user, limits, background, pid file
+ *
+ * Each answers 0, or the exit code of a process that has said why.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "options.h"
+
+/* Descriptors for all clients, core files or none, locked memory. */
+int daemon_limits(const struct options *o);
+
+/*
+ * Into the background (-d), before any thread is started.  The parent stays
+ * until daemon_tell_parent(*parent_fd), then ends with 0; if the daemon ends
+ * first, with its failure: what it had to say was said on the same stderr.
+ * *parent_fd is left alone without -d.
+ */
+int daemon_detach(const struct options *o, int *parent_fd);
+
+/* All runs.  Does nothing with -1. */
+void daemon_tell_parent(int parent_fd);
+
+/* Becomes --user, or "chcached" where there is such a user, when root. */
+int daemon_drop_privileges(const struct options *o);
+
+int daemon_write_pidfile(const struct options *o);
+void daemon_remove_pidfile(const struct options *o);
+
+/*
+ * After a listen() that failed with EADDRINUSE: "memcached, pid 812", as far
+ * as /proc tells.  False when it does not.
+ */
+bool daemon_port_owner(const char *address, char *out, size_t size);
+
+#endif

@@ -1,0 +1,202 @@
+#include "front/control.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "front/conns.h"
+#include "front/gather.h"
+#include "front/stats_text.h"
+
+static void say(struct session *s, const struct cmd *cmd, const char *text)
+{
+    if (!cmd->noreply)
+        session_say(s, text, strlen(text));
+}
+
+static struct front *front_of(struct session *s)
+{
+    struct front_worker *fw = s->worker->front;
+
+    return fw->front;
+}
+
+/* OK when all shards have answered. */
+static void say_ok(struct gather *g)
+{
+    char line[256];
+    const char *failure = gather_failure(g, line);
+
+    gather_say(g, failure != NULL ? failure : "OK\r\n");
+}
+
+/* flush_all, in two rounds: the greatest version there is, then all up to it. */
+
+static void flush_to(struct gather *g)
+{
+    struct frame f = {
+        .op = FRAME_FLUSH,
+        .st = g->delay_ms > 0 ? FLUSH_WHEN_DUE : FLUSH_NOW,
+        .version = version_after(g->version, g->delay_ms),
+    };
+
+    gather_ask(g, &f, say_ok);
+}
+
+static void flush_all(struct session *s, const struct cmd *cmd)
+{
+    struct frame f = { .op = FRAME_CLOCK };
+    struct gather *g;
+
+    STAT_ADD(&s->worker->stats, cmd_flush, 1);
+    if (!front_of(s)->config.flush_all) {
+        say(s, cmd, "CLIENT_ERROR flush_all not allowed\r\n");
+        return;
+    }
+    g = gather_new(s, cmd);
+    if (g == NULL)
+        return;
+    g->delay_ms = cmd->ttl_ms > 0 ? cmd->ttl_ms : 0;
+    gather_ask(g, &f, flush_to);
+}
+
+/* stats */
+
+static void stats_finish(struct gather *g)
+{
+    g->print(g);
+    gather_say(g, "END\r\n");
+}
+
+static void print_reset(struct gather *g)
+{
+    stats_reset(g->fw->front);
+    gather_say(g, "RESET\r\n");
+}
+
+static void settings(struct session *s)
+{
+    struct sendq *q = session_reply(s);
+
+    if (q == NULL)
+        return;
+    stats_put_settings(q, front_of(s));
+    if (!sendq_add(q, "END\r\n", 5))
+        s->broken = true;
+}
+
+static bool first_word_is(const struct cmd *cmd, const char *word)
+{
+    size_t len = strlen(word);
+
+    return cmd->args_len >= len && memcmp(cmd->args, word, len) == 0 &&
+           (cmd->args_len == len || cmd->args[len] == ' ');
+}
+
+static void ask_stats(struct session *s, const struct cmd *cmd, const char *group,
+                      void (*print)(struct gather *g))
+{
+    struct frame f = { .op = FRAME_STATS, .key = group, .key_len = (uint16_t)strlen(group) };
+    struct gather *g = gather_new(s, cmd);
+
+    if (g == NULL)
+        return;
+    g->print = print;
+    gather_ask(g, &f, print == print_reset ? print_reset : stats_finish);
+}
+
+static void stats(struct session *s, const struct cmd *cmd)
+{
+    static const char sizes_text[] = "STAT sizes_status disabled\r\nEND\r\n";
+
+    if (cmd->args_len == 0)
+        ask_stats(s, cmd, "", stats_put_general);
+    else if (first_word_is(cmd, "items"))
+        ask_stats(s, cmd, "", stats_put_items);
+    else if (first_word_is(cmd, "slabs"))
+        ask_stats(s, cmd, "", stats_put_slabs);
+    else if (first_word_is(cmd, "sizes"))
+        session_say(s, sizes_text, sizeof(sizes_text) - 1);
+    else if (first_word_is(cmd, "shards"))
+        ask_stats(s, cmd, "", stats_put_shards);
+    else if (first_word_is(cmd, "reset"))
+        ask_stats(s, cmd, "reset", print_reset);
+    else if (first_word_is(cmd, "settings"))
+        settings(s);
+    else if (first_word_is(cmd, "conns"))
+        conns_list(s);
+    else
+        say(s, cmd, "ERROR\r\n");
+}
+
+/* cache_memlimit: what was asked for is shared out, as -m is */
+
+static void cache_memlimit(struct session *s, const struct cmd *cmd)
+{
+    struct frame f = { .op = FRAME_LIMIT };
+    struct gather *g;
+
+    if (cmd->delta < 8) {
+        say(s, cmd, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n");
+    } else if (cmd->delta > 1000000000) {
+        say(s, cmd, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n");
+    } else if ((g = gather_new(s, cmd)) != NULL) {
+        f.number = (cmd->delta << 20) / g->n;
+        __atomic_store_n(&front_of(s)->memory_bytes, cmd->delta << 20, __ATOMIC_RELAXED);
+        gather_ask(g, &f, say_ok);
+    }
+}
+
+/* the rest */
+
+#define VERBOSITY_MAX 3         /* memcached counts no further */
+
+static void verbosity(struct session *s, const struct cmd *cmd)
+{
+    unsigned level = cmd->delta < VERBOSITY_MAX ? (unsigned)cmd->delta : VERBOSITY_MAX;
+
+    __atomic_store_n(&front_of(s)->verbosity, level, __ATOMIC_RELAXED);
+    log_set_level(level > 0 ? LOG_DEBUG : LOG_INFO);
+    say(s, cmd, "OK\r\n");
+}
+
+static void shutdown_process(struct session *s, const struct cmd *cmd)
+{
+    if (!front_of(s)->config.shutdown) {
+        say(s, cmd, "SERVER_ERROR: shutdown not enabled\r\n");
+    } else if (cmd->args_len == 0 || first_word_is(cmd, "graceful")) {
+        session_finish(s);
+        front_of(s)->shut_down();
+    } else {
+        say(s, cmd, "CLIENT_ERROR invalid shutdown mode\r\n");
+    }
+}
+
+void control_handle(struct session *s, struct cmd *cmd)
+{
+    switch (cmd->verb) {
+    case VERB_FLUSH_ALL:
+        flush_all(s, cmd);
+        break;
+    case VERB_STATS:
+        stats(s, cmd);
+        break;
+    case VERB_VERSION:
+        say(s, cmd, "VERSION " FRONT_MEMCACHED_VERSION "\r\n");
+        break;
+    case VERB_VERBOSITY:
+        verbosity(s, cmd);
+        break;
+    case VERB_QUIT:
+        session_finish(s);
+        break;
+    case VERB_SHUTDOWN:
+        shutdown_process(s, cmd);
+        break;
+    case VERB_CACHE_MEMLIMIT:
+        cache_memlimit(s, cmd);
+        break;
+    default:                    /* keyed ones do not come here */
+        say(s, cmd, "ERROR\r\n");
+        break;
+    }
+}

@@ -1,0 +1,381 @@
+#include "front/front.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "front/answer.h"
+#include "front/control.h"
+#include "front/link.h"
+
+#define TICK_MS 100             /* between two looks for silent shards */
+
+/* executed here */
+
+struct reading {
+    struct session *s;
+    struct sendq *q;
+    const struct cmd *cmd;
+    struct chunk *loan;         /* of a large value, or NULL */
+};
+
+static void on_hit(void *arg, const struct answer *a)
+{
+    struct reading *r = arg;
+    struct front_worker *fw = r->s->worker->front;
+
+    r->loan = store_lend(fw->front->store, a, &r->s->worker->pool);
+    if (!answer_put_hit(r->q, r->cmd->key, r->cmd->key_len, r->cmd->verb, r->cmd->more, a,
+                        r->loan))
+        r->s->broken = true;
+}
+
+static void execute_here(struct front *front, struct session *s, struct cmd *cmd)
+{
+    struct reading r = { s, session_reply(s), cmd, NULL };
+    struct worker *w = s->worker;
+    struct answer a;
+
+    if (r.q == NULL)
+        return;
+    store_execute(front->store, cmd, store_hash(front->store, cmd->key, cmd->key_len),
+                  worker_now(w), &a, on_hit, &r);
+    chunk_unref(r.loan);
+    answer_count(&w->stats, cmd->verb, a.status);
+    if (a.status != STATUS_HIT && !cmd->noreply && !answer_put(r.q, cmd->verb, cmd->more, &a))
+        s->broken = true;
+}
+
+/* executed by another member */
+
+static struct front_worker *front_of(struct session *s)
+{
+    return s->worker->front;
+}
+
+static void say_unreached(struct session *s, const struct request *r)
+{
+    char line[256];
+    int len = snprintf(line, sizeof(line), "SERVER_ERROR shard %s: %s%s\r\n",
+                       link_name(r->link), r->reason,
+                       r->outcome == LOST ? ", outcome unknown" : "");
+
+    if (!sendq_add(&s->out, line, (size_t)len))
+        s->broken = true;
+}
+
+/* A missing shard's keys are misses: a cache may miss.  A write must say so. */
+static void emit_unreached(struct session *s, struct request *r)
+{
+    struct answer miss = { .status = STATUS_NOT_FOUND };
+
+    if (r->noreply)
+        return;
+    if (!verb_is_get(r->verb))
+        say_unreached(s, r);
+    else if (!answer_put(&s->out, r->verb, r->more, &miss))
+        s->broken = true;
+}
+
+static void emit_answer(struct session *s, struct request *r)
+{
+    struct answer a;
+    bool ok = true;
+
+    if (!frame_to_answer(&r->reply, &a))
+        a.status = STATUS_NOT_FOUND;    /* the link has let no such thing pass */
+    if (r->too_large)
+        a.status = STATUS_TOO_LARGE;
+    if (a.status == STATUS_HIT)
+        ok = answer_put_hit(&s->out, r->key, r->key_len, r->verb, r->more, &a, r->reply_chunk);
+    else if (!r->noreply)
+        ok = answer_put(&s->out, r->verb, r->more, &a);
+    if (!ok)
+        s->broken = true;
+}
+
+/* The answer was too much to hold while others were waited for: asked again. */
+static void ask_again(struct request *r)
+{
+    struct frame f = {
+        .op = (uint8_t)(FRAME_COMMAND + (r->verb == VERB_GAT || r->verb == VERB_GET ? VERB_GET
+                                                                                   : VERB_GETS)),
+        .key = r->key,
+        .key_len = r->key_len,
+    };
+    struct chunk *old = r->frame_chunk;
+
+    r->ask_again = false;
+    r->slot.session->n_again--;
+    r->asked_again = true;
+    r->frame_chunk = NULL;
+    link_send(r->link, r, &f, NULL);
+    chunk_unref(old);
+}
+
+static bool command_emit(struct slot *slot, struct session *s)
+{
+    struct request *r = (struct request *)slot;
+
+    if (r->ask_again) {
+        ask_again(r);
+        return false;
+    }
+    s->held_bytes -= r->held;
+    if (r->outcome == ANSWERED)
+        emit_answer(s, r);
+    else
+        emit_unreached(s, r);
+    request_free(r);
+    return true;
+}
+
+static void command_drop(struct slot *slot)
+{
+    request_free((struct request *)slot);
+}
+
+static const struct slot_ops command_ops = { command_emit, command_drop };
+
+static void count_unreached(struct worker *w, const struct request *r)
+{
+    if (verb_is_get(r->verb)) {
+        answer_count(&w->stats, r->verb, STATUS_NOT_FOUND);
+        STAT_ADD(&w->stats, shard_misses, 1);
+        return;
+    }
+    STAT_ADD(&w->stats, shard_errors, 1);
+    if (r->outcome == LOST)
+        STAT_ADD(&w->stats, unknown_outcomes, 1);
+}
+
+/* From its command to its answer: what the session is charged for. */
+static void hold_answer(struct session *s, struct request *r)
+{
+    s->held_bytes -= r->held;
+    r->held = r->reply.value_len;
+    if (verb_is_get(r->verb))
+        session_expect_bytes(s, r->held);
+    else
+        s->n_writes--;
+    /* not past a write that was sent behind it: it would show that one's value */
+    if (s->first != &r->slot && r->held > 0 && s->n_writes == 0 && !s->barrier &&
+        s->held_bytes + r->held > SESSION_OUTPUT_PAUSE) {
+        r->held = 0;
+        chunk_unref(r->reply_chunk);
+        r->reply_chunk = NULL;
+        r->ask_again = true;
+        s->n_again++;
+    }
+    s->held_bytes += r->held;
+}
+
+static void count_outcome(struct worker *w, const struct request *r)
+{
+    if (r->asked_again)
+        return;                 /* it was, when it was answered first */
+    if (r->outcome != ANSWERED)
+        count_unreached(w, r);
+    else
+        answer_count(&w->stats, r->verb,
+                     r->too_large ? STATUS_TOO_LARGE : (enum status)r->reply.st);
+}
+
+static void on_command_done(struct request *r)
+{
+    struct session *s = r->slot.session;
+
+    count_outcome(r->fw->worker, r);
+    if (r->outcome != ANSWERED) {
+        r->reply.value_len = 0;
+    } else {
+        chunk_unref(r->value_chunk);
+        r->value_chunk = NULL;
+    }
+    if (s != NULL)
+        hold_answer(s, r);
+    slot_ready(&r->slot);
+}
+
+static void send_to(struct link *l, struct session *s, const struct cmd *cmd, bool too_large)
+{
+    struct request *r = request_new(front_of(s));
+    struct frame f;
+
+    if (r == NULL) {
+        s->broken = true;
+        return;
+    }
+    frame_from_cmd(&f, cmd);
+    if (too_large) {
+        f.op = FRAME_COMMAND + VERB_DELETE;
+        f.value_len = 0;
+    }
+    r->slot.ops = &command_ops;
+    r->done = on_command_done;
+    r->verb = cmd->verb;
+    r->noreply = cmd->noreply;
+    r->more = cmd->more;
+    r->too_large = too_large;
+    r->held = frame_head_len(&f) + f.value_len;
+    if (verb_is_get(cmd->verb))
+        r->held += s->answer_bytes;
+    else
+        s->n_writes++;
+    s->held_bytes += r->held;
+    session_expect(s, &r->slot);
+    link_send(l, r, &f, session_chunk(s));
+}
+
+/*
+ * Larger than any item may be, so its block was not even collected.  The old
+ * value of a set must not outlive that: the owner is sent a delete.
+ */
+static void refuse_too_large(struct link *l, struct session *s, const struct cmd *cmd)
+{
+    struct answer a = { .status = STATUS_TOO_LARGE };
+    struct sendq *q;
+
+    if (cmd->verb == VERB_SET) {
+        send_to(l, s, cmd, true);
+        return;
+    }
+    answer_count(&s->worker->stats, cmd->verb, a.status);
+    q = cmd->noreply ? NULL : session_reply(s);
+    if (q != NULL && !answer_put(q, cmd->verb, false, &a))
+        s->broken = true;
+}
+
+static void route(struct session *s, struct cmd *cmd)
+{
+    struct front_worker *fw = front_of(s);
+    unsigned owner = 0;
+
+    if (fw->n_links > 1)
+        owner = ring_owner(fw->view->ring, ring_hash(cmd->key, cmd->key_len));
+    if (fw->links[owner] == NULL)
+        execute_here(fw->front, s, cmd);
+    else if (verb_has_value(cmd->verb) && cmd->value_len > s->worker->config->max_item_bytes)
+        refuse_too_large(fw->links[owner], s, cmd);
+    else
+        send_to(fw->links[owner], s, cmd, false);
+}
+
+void front_handle(struct session *s, struct cmd *cmd)
+{
+    if (verb_is_keyed(cmd->verb))
+        route(s, cmd);
+    else
+        control_handle(s, cmd);
+}
+
+void front_turn_end(struct worker *w)
+{
+    struct front_worker *fw = w->front;
+    struct link *l = fw->dirty, *next;
+
+    fw->dirty = NULL;
+    for (; l != NULL; l = next) {
+        next = link_next_dirty(l);
+        link_flush(l);
+    }
+}
+
+/* its life */
+
+static void free_links(struct link **links, size_t n)
+{
+    for (size_t i = 0; links != NULL && i < n; i++)
+        link_free(links[i]);
+    free(links);
+}
+
+/* A link to each member but this process.  NULL when memory is short. */
+static struct link **make_links(struct front_worker *fw, const struct view *v)
+{
+    struct link **links = calloc(v->map->n, sizeof(struct link *));
+
+    for (size_t i = 0; links != NULL && i < v->map->n; i++) {
+        if ((int)i == v->self && fw->front->store != NULL)
+            continue;
+        links[i] = link_new(fw, &v->map->members[i]);
+        if (links[i] == NULL) {
+            free_links(links, i);
+            return NULL;
+        }
+    }
+    return links;
+}
+
+/* Goes by the present map; false, and by the old one, when memory is short. */
+static bool take_view(struct front_worker *fw)
+{
+    struct view *v = cluster_view(fw->front->cluster);
+    struct link **links = v != NULL ? make_links(fw, v) : NULL;
+    struct front_worker old;
+
+    if (links == NULL) {
+        view_unref(v);
+        return false;
+    }
+    old = *fw;
+    fw->view = v;
+    fw->links = links;
+    fw->n_links = v->map->n;
+    /* last: what fails with the old links must find the new ones */
+    free_links(old.links, old.n_links);
+    view_unref(old.view);
+    return true;
+}
+
+static void on_tick(void *arg)
+{
+    struct front_worker *fw = arg;
+
+    if (cluster_epoch(fw->front->cluster) != fw->view->map->epoch)
+        (void)take_view(fw);    /* what could not be made is made at the next tick */
+    for (size_t i = 0; i < fw->n_links; i++)
+        if (fw->links[i] != NULL)
+            link_tick(fw->links[i]);
+    fw->worker->world->ops->timer_set(fw->tick, TICK_MS);
+}
+
+bool front_worker_init(struct worker *w, struct front *front)
+{
+    struct front_worker *fw = calloc(1, sizeof(*fw));
+
+    if (fw == NULL)
+        return false;
+    w->front = fw;
+    fw->front = front;
+    fw->worker = w;
+    fw->tick = w->world->ops->timer_new(w->loop, on_tick, fw);
+    if (fw->tick == NULL || !take_view(fw))
+        return false;
+    w->world->ops->timer_set(fw->tick, TICK_MS);
+    return true;
+}
+
+void front_worker_fini(struct worker *w)
+{
+    struct front_worker *fw = w->front;
+    struct view *v;
+    struct request *r;
+
+    if (fw == NULL)
+        return;
+    while (w->sessions != NULL)         /* they hold answers that are ours */
+        session_free(w->sessions);
+    v = fw->view;
+    fw->view = NULL;            /* a gather that goes on asks no link that is gone */
+    free_links(fw->links, fw->n_links);
+    while ((r = fw->free_requests) != NULL) {
+        fw->free_requests = r->next;
+        free(r);
+    }
+    if (fw->tick != NULL)
+        w->world->ops->timer_free(fw->tick);
+    view_unref(v);
+    free(fw);
+    w->front = NULL;
+}

@@ -1,0 +1,68 @@
+/*
+ * front - commands to where they are executed, answers back in order
+ *
+ *      session --front_handle--+-- key's owner is this process --> store
+ *                              +-- another member --> link (see link.h)
+ *                              +-- the whole cluster --> gather (see gather.h)
+ *
+ * A front keeps no data.  One struct front a process, one front_worker in each
+ * worker: its view of the cluster and its links.
+ */
+#ifndef FRONT_FRONT_H
+#define FRONT_FRONT_H
+
+#include "cluster/cluster.h"
+#include "net/session.h"
+#include "net/worker.h"
+#include "store/store.h"
+
+/* What VERSION says: clients decide by it which commands they may use. */
+#define FRONT_MEMCACHED_VERSION "1.6.45"
+
+struct link;
+struct request;
+
+struct front_config {
+    int64_t shard_timeout_ms;
+    size_t link_queue_bytes;    /* of commands on one link, unanswered */
+    bool cas, flush_all, shutdown;
+    unsigned conn_limit, backlog, n_threads, port, max_requests;
+    size_t max_item_bytes;
+    bool evict;
+    const char *listen, *unix_socket, *protocol;        /* for `stats settings` */
+};
+
+struct front {
+    struct front_config config;
+    struct cluster *cluster;    /* borrowed */
+    struct store *store;        /* borrowed; NULL: keeps no items */
+    void (*shut_down)(void);    /* the command: asks the process to end */
+    struct worker *workers;     /* borrowed; config.n_threads of them */
+    struct stats accept_stats;  /* written by the thread that accepts */
+    int64_t started_ms;         /* monotonic */
+    unsigned verbosity;         /* atomic: how many -v, or as the command says */
+    size_t memory_bytes;        /* atomic: of all shards, cache_memlimit sets it */
+    pthread_mutex_t reset_lock;
+    struct stats reset_at;      /* counters at the last `stats reset` */
+};
+
+struct front_worker {
+    struct front *front;
+    struct worker *worker;
+    struct view *view;          /* a reference */
+    struct link **links;        /* by index in view->map; NULL: this process */
+    size_t n_links;
+    struct link *dirty;         /* have something to send */
+    struct request *free_requests;
+    struct timer *tick;
+};
+
+/* The part of a worker: links are made, the first connects begin. */
+bool front_worker_init(struct worker *w, struct front *front);
+void front_worker_fini(struct worker *w);
+
+/* For struct handler. */
+void front_handle(struct session *s, struct cmd *cmd);
+void front_turn_end(struct worker *w);
+
+#endif

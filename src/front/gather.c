@@ -1,0 +1,203 @@
+#include "front/gather.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "front/link.h"
+
+static const char *const usage_names[N_USAGES] = {
+#define STAT(name, kind, help)
+#define USAGE(name, field, help) #name,
+#include "stats.def"
+#undef STAT
+#undef USAGE
+};
+
+static void gather_free(struct gather *g)
+{
+    sendq_fini(&g->out);
+    view_unref(g->view);
+    free(g);
+}
+
+static bool gather_emit(struct slot *slot, struct session *s)
+{
+    struct gather *g = (struct gather *)slot;
+
+    if (!g->noreply && !sendq_move(&s->out, &g->out))
+        s->broken = true;
+    gather_free(g);
+    return true;
+}
+
+static void gather_drop(struct slot *slot)
+{
+    gather_free((struct gather *)slot);
+}
+
+static const struct slot_ops gather_ops = { gather_emit, gather_drop };
+
+struct gather *gather_new(struct session *s, const struct cmd *cmd)
+{
+    struct front_worker *fw = s->worker->front;
+    struct gather *g = calloc(1, sizeof(*g) + fw->n_links * sizeof(g->parts[0]));
+
+    if (g == NULL) {
+        s->broken = true;
+        return NULL;
+    }
+    g->fw = fw;
+    g->view = view_ref(fw->view);
+    g->noreply = cmd->noreply;
+    g->n = fw->n_links;
+    for (size_t i = 0; i < g->n; i++) {
+        g->parts[i].member = &g->view->map->members[i];
+        g->parts[i].here = fw->links[i] == NULL;
+    }
+    sendq_init(&g->out, &s->worker->pool);
+    g->slot.ops = &gather_ops;
+    session_expect(s, &g->slot);
+    session_hold(s);
+    return g;
+}
+
+/* "name value\n"...: what is known by name, the rest is of a newer shard. */
+static void read_usage(struct gather_part *part, const char *text, size_t len)
+{
+    while (len > 0) {
+        const char *end = memchr(text, '\n', len), *space;
+        size_t line = end != NULL ? (size_t)(end - text) : len;
+
+        space = memchr(text, ' ', line);
+        for (size_t i = 0; space != NULL && i < N_USAGES; i++)
+            if (strlen(usage_names[i]) == (size_t)(space - text) &&
+                memcmp(usage_names[i], text, (size_t)(space - text)) == 0)
+                (void)num_parse_u64(space + 1, line - (size_t)(space + 1 - text),
+                                    &part->usage[i]);
+        line += end != NULL;
+        text += line;
+        len -= line;
+    }
+}
+
+static void ask_here(struct gather *g, struct gather_part *part, const struct frame *f)
+{
+    struct store *store = g->fw->front->store;
+    int64_t now_ms = worker_now(g->fw->worker);
+    struct store_usage u;
+
+    switch (f->op) {
+    case FRAME_CLOCK:
+        g->version = store_clock(store, now_ms);
+        break;
+    case FRAME_FLUSH:
+        store_flush(store, f->version, now_ms, (enum flush_when)f->st);
+        break;
+    case FRAME_LIMIT:
+        store_set_limit(store, f->number);
+        break;
+    case FRAME_STATS:
+        store_usage(store, now_ms, &u);
+#define STAT(name, kind, help)
+#define USAGE(name, field, help) part->usage[USAGE_##name] = u.field;
+#include "stats.def"
+#undef STAT
+#undef USAGE
+        if (f->key_len > 0)     /* "reset" */
+            store_reset_counters(store);
+        break;
+    }
+}
+
+static void one_answered(struct gather *g)
+{
+    if (--g->open == 0)
+        g->next(g);
+}
+
+static void on_done(struct request *r)
+{
+    struct gather *g = r->owner;
+    struct gather_part *part = &g->parts[r->part];
+
+    if (r->outcome != ANSWERED) {
+        snprintf(part->words, sizeof(part->words), "%s", r->reason);
+        part->reason = part->words;
+    } else {
+        if (r->reply.version > g->version)
+            g->version = r->reply.version;
+        read_usage(part, r->reply.value, r->reply.value_len);
+    }
+    request_free(r);
+    one_answered(g);
+}
+
+static void ask_there(struct gather *g, unsigned i, const struct frame *f)
+{
+    struct request *r = request_new(g->fw);
+
+    if (r == NULL) {
+        g->parts[i].reason = "out of memory here";
+        return;
+    }
+    r->owner = g;
+    r->part = i;
+    r->done = on_done;
+    g->open++;
+    link_send(g->fw->links[i], r, f, NULL);
+}
+
+void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gather *g))
+{
+    g->next = next;
+    g->open = 1;                /* this function: nothing ends before it does */
+    for (size_t i = 0; i < g->n; i++) {
+        struct gather_part *part = &g->parts[i];
+
+        if (part->reason != NULL)
+            continue;           /* failed in an earlier round */
+        if (g->view != g->fw->view)
+            part->reason = "the map has changed";
+        else if (part->here)
+            ask_here(g, part, f);
+        else
+            ask_there(g, (unsigned)i, f);
+    }
+    one_answered(g);
+}
+
+void gather_say(struct gather *g, const char *text)
+{
+    struct session *s = g->slot.session;
+
+    if (text != NULL && !sendq_add(&g->out, text, strlen(text)) && s != NULL)
+        s->broken = true;
+    if (s != NULL)
+        session_resume(s);
+    slot_ready(&g->slot);
+}
+
+const char *gather_failure(const struct gather *g, char *line)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct gather_part *part = &g->parts[i];
+
+        if (part->reason == NULL)
+            continue;
+        snprintf(line, 256, "SERVER_ERROR shard %s: %s\r\n",
+                 part->member->name, part->reason);
+        return line;
+    }
+    return NULL;
+}
+
+uint64_t gather_sum(const struct gather *g, enum usage usage)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < g->n; i++)
+        sum += g->parts[i].usage[usage];
+    return sum;
+}

@@ -1,0 +1,65 @@
+/*
+ * gather - one command for every shard, one answer for the client
+ *
+ *      gather_new -> gather_ask -> (all have answered) -> next -> ... -> gather_say
+ *
+ * The session executes nothing else meanwhile: what its client sends after a
+ * flush_all must not overtake it on another link.
+ */
+#ifndef FRONT_GATHER_H
+#define FRONT_GATHER_H
+
+#include "front/front.h"
+#include "net/sendq.h"
+#include "wire/frame.h"
+
+enum usage {
+#define STAT(name, kind, help)
+#define USAGE(name, field, help) USAGE_##name,
+#include "stats.def"
+#undef STAT
+#undef USAGE
+    N_USAGES
+};
+
+/* What one member answered. */
+struct gather_part {
+    const struct member *member;        /* of g->view */
+    bool here;                  /* this process */
+    const char *reason;         /* why it did not answer; NULL: it did */
+    char words[80];             /* where `reason` is kept: a link may go before us */
+    uint64_t usage[N_USAGES];   /* FRAME_STATS */
+};
+
+struct gather {
+    struct slot slot;
+    struct front_worker *fw;
+    struct view *view;          /* a reference: the members that are asked */
+    unsigned open;              /* members that have not answered */
+    void (*next)(struct gather *g);
+    bool noreply;
+    int64_t delay_ms;           /* flush_all */
+    uint64_t version;           /* the greatest answered */
+    void (*print)(struct gather *g);    /* stats */
+    struct sendq out;           /* the answer */
+    size_t n;
+    struct gather_part parts[];
+};
+
+/* Opens a slot and holds the session.  NULL (session broken): no memory. */
+struct gather *gather_new(struct session *s, const struct cmd *cmd);
+
+/* Asks all members; g->next is called when the last has answered or failed. */
+void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gather *g));
+
+/* The end: `text`, unless it is NULL (g->out has it) or noreply, is the answer. */
+void gather_say(struct gather *g, const char *text);
+
+/* "SERVER_ERROR shard ...", for the first member that did not answer; NULL when
+ * all did.  `line` has room for 256 bytes. */
+const char *gather_failure(const struct gather *g, char *line);
+
+/* The sum over the members that answered. */
+uint64_t gather_sum(const struct gather *g, enum usage usage);
+
+#endif

@@ -1,0 +1,199 @@
+#include "front/stats_text.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#define STATS_LINE_MAX 512
+
+void stats_line(struct sendq *q, const char *name, const char *format, ...)
+{
+    char *line = sendq_room(q, STATS_LINE_MAX);
+    va_list args;
+    size_t len;
+
+    if (line == NULL)
+        return;
+    len = (size_t)snprintf(line, STATS_LINE_MAX, "STAT %s ", name);
+    va_start(args, format);
+    len += (size_t)vsnprintf(line + len, STATS_LINE_MAX - len, format, args);
+    va_end(args);
+    if (len > STATS_LINE_MAX - 2)
+        len = STATS_LINE_MAX - 2;       /* a long path is cut */
+    line[len++] = '\r';
+    line[len++] = '\n';
+    (void)sendq_commit(q, len);
+}
+
+static void put_number(struct sendq *q, const char *name, uint64_t v)
+{
+    stats_line(q, name, "%" PRIu64, v);
+}
+
+static void put_yes_no(struct sendq *q, const char *name, bool yes)
+{
+    stats_line(q, name, "%s", yes ? "yes" : "no");
+}
+
+/* All workers together, since the last reset. */
+static void sum_stats(struct front *front, struct stats *sum)
+{
+    *sum = (struct stats){ 0 };
+    stats_add(sum, &front->accept_stats);
+    for (unsigned i = 0; i < front->config.n_threads; i++)
+        stats_add(sum, &front->workers[i].stats);
+}
+
+static void sum_since_reset(struct front *front, struct stats *sum)
+{
+    sum_stats(front, sum);
+    pthread_mutex_lock(&front->reset_lock);
+    stats_since(sum, &front->reset_at);
+    pthread_mutex_unlock(&front->reset_lock);
+}
+
+void stats_reset(struct front *front)
+{
+    struct stats now;
+
+    sum_stats(front, &now);
+    pthread_mutex_lock(&front->reset_lock);
+    front->reset_at = now;
+    pthread_mutex_unlock(&front->reset_lock);
+}
+
+static void put_cpu(struct sendq *q, const char *name, const struct timeval *t)
+{
+    stats_line(q, name, "%ld.%06ld", (long)t->tv_sec, (long)t->tv_usec);
+}
+
+static void put_process(struct sendq *q, struct worker *w, struct front *front)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    put_number(q, "pid", (uint64_t)getpid());
+    put_number(q, "uptime", (uint64_t)((worker_now(w) - front->started_ms) / 1000));
+    put_number(q, "time", (uint64_t)(worker_wall(w) / 1000));
+    stats_line(q, "version", "%s", FRONT_MEMCACHED_VERSION);
+    stats_line(q, "chcached_version", "%s", PACKAGE_VERSION);
+    stats_line(q, "libevent", "%s", event_get_version());
+    put_number(q, "pointer_size", 8 * sizeof(void *));
+    put_cpu(q, "rusage_user", &usage.ru_utime);
+    put_cpu(q, "rusage_system", &usage.ru_stime);
+}
+
+static size_t shards_up(const struct gather *g)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < g->n; i++)
+        up += g->parts[i].reason == NULL;
+    return up;
+}
+
+void stats_put_general(struct gather *g)
+{
+    struct front *front = g->fw->front;
+    struct sendq *q = &g->out;
+    struct stats sum;
+
+    sum_since_reset(front, &sum);
+    put_process(q, g->fw->worker, front);
+    put_number(q, "max_connections", front->config.conn_limit);
+    put_number(q, "threads", front->config.n_threads);
+    put_number(q, "accepting_conns", 1);
+#define STAT(name, kind, help) put_number(q, #name, sum.name);
+#define USAGE(name, field, help) put_number(q, #name, gather_sum(g, USAGE_##name));
+#include "stats.def"
+#undef STAT
+#undef USAGE
+    put_number(q, "map_epoch", g->view->map->epoch);
+    put_number(q, "replicas", g->view->map->replicas);
+    put_number(q, "shards", g->n);
+    put_number(q, "shards_up", shards_up(g));
+}
+
+/* memcached prints a block for each slab class; here all items are of one. */
+void stats_put_items(struct gather *g)
+{
+    struct sendq *q = &g->out;
+
+    if (gather_sum(g, USAGE_curr_items) == 0)
+        return;
+    put_number(q, "items:1:number", gather_sum(g, USAGE_curr_items));
+    put_number(q, "items:1:mem_requested", gather_sum(g, USAGE_bytes));
+    put_number(q, "items:1:evicted", gather_sum(g, USAGE_evictions));
+    put_number(q, "items:1:evicted_unfetched", gather_sum(g, USAGE_evicted_unfetched));
+    put_number(q, "items:1:expired_unfetched", gather_sum(g, USAGE_expired_unfetched));
+    put_number(q, "items:1:reclaimed", gather_sum(g, USAGE_reclaimed));
+}
+
+/* There are no slabs; tools that ask want to see the end of the list. */
+void stats_put_slabs(struct gather *g)
+{
+    put_number(&g->out, "active_slabs", 0);
+    put_number(&g->out, "total_malloced", gather_sum(g, USAGE_bytes));
+}
+
+void stats_put_shards(struct gather *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct gather_part *part = &g->parts[i];
+        char name[MAP_NAME_MAX + 40];
+        const uint64_t *usage = part->usage;
+
+#define LINE(key, ...) \
+        snprintf(name, sizeof(name), "%s:%s", part->member->name, key); \
+        stats_line(&g->out, name, __VA_ARGS__)
+
+        LINE("state", "%s", part->reason == NULL ? "up" : "down");
+        LINE("address", "%s", part->member->address[0] != '\0' ? part->member->address : "here");
+        LINE("weight", "%u", part->member->weight);
+        if (part->reason != NULL) {
+            LINE("reason", "%s", part->reason);
+            continue;
+        }
+#define STAT(stat, kind, help)
+#define USAGE(stat, field, help) LINE(#stat, "%" PRIu64, usage[USAGE_##stat]);
+#include "stats.def"
+#undef STAT
+#undef USAGE
+#undef LINE
+    }
+}
+
+void stats_put_settings(struct sendq *q, struct front *front)
+{
+    const struct front_config *c = &front->config;
+
+    put_number(q, "maxbytes", __atomic_load_n(&front->memory_bytes, __ATOMIC_RELAXED));
+    put_number(q, "maxconns", c->conn_limit);
+    put_number(q, "tcpport", c->port);
+    put_number(q, "udpport", 0);
+    stats_line(q, "inter", "%s", c->listen);
+    put_number(q, "verbosity", __atomic_load_n(&front->verbosity, __ATOMIC_RELAXED));
+    stats_line(q, "evictions", "%s", c->evict ? "on" : "off");
+    stats_line(q, "domain_socket", "%s", c->unix_socket[0] != '\0' ? c->unix_socket : "NULL");
+    put_number(q, "num_threads", c->n_threads);
+    put_yes_no(q, "cas_enabled", c->cas);
+    put_number(q, "tcp_backlog", c->backlog);
+    put_number(q, "reqs_per_event", c->max_requests);
+    put_yes_no(q, "auth_enabled_sasl", false);
+    put_yes_no(q, "auth_enabled_ascii", false);
+    put_number(q, "item_size_max", c->max_item_bytes);
+    put_yes_no(q, "maxconns_fast", true);
+    put_yes_no(q, "flush_enabled", c->flush_all);
+    put_yes_no(q, "shutdown_command", c->shutdown);
+    put_yes_no(q, "detail_enabled", false);
+    stats_line(q, "binding_protocol", "%s",
+               strcmp(c->protocol, "ascii") == 0 ? "ascii" : "auto-negotiate");
+    put_number(q, "shard_timeout_ms", (uint64_t)c->shard_timeout_ms);
+    put_number(q, "link_queue_limit", c->link_queue_bytes);
+}

@@ -1,0 +1,33 @@
+/*
+ * listener - accepts connections and hands them to workers in turn
+ *
+ * Lives in the loop of the thread that makes it, which is no worker's: an
+ * accept storm delays no client that is served.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "net/worker.h"
+
+struct listener;
+
+/* How a worker takes a connection over: session_open, or a shard's. */
+typedef void listener_open(struct worker *w, int fd);
+
+struct listener_config {
+    struct world *world;
+    struct loop *loop;
+    struct worker *workers;     /* borrowed */
+    unsigned n_workers;
+    listener_open *open;
+    unsigned limit;             /* of *n_clients; 0: none */
+    unsigned *n_clients;        /* atomic, counted up here; NULL: not counted */
+    struct stats *stats;        /* of this thread */
+};
+
+/* Accepts from `fd`, which listens and is taken over.  The config is copied.
+ * NULL when memory is short. */
+struct listener *listener_new(int fd, const struct listener_config *config);
+void listener_free(struct listener *l);         /* closes fd; copes with NULL */
+
+#endif

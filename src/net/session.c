@@ -1,0 +1,505 @@
+#include "net/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* lists of the worker */
+
+void session_join_flush(struct session *s)
+{
+    struct session_list *list = &s->worker->flush;
+
+    if (s->in_flush || s->closed)
+        return;
+    s->in_flush = true;
+    s->flush_next = NULL;
+    if (list->last != NULL)
+        list->last->flush_next = s;
+    else
+        list->first = s;
+    list->last = s;
+}
+
+static void join_run(struct session *s)
+{
+    struct session_list *list = &s->worker->run;
+
+    if (s->in_run || s->closed)
+        return;
+    s->in_run = true;
+    s->run_next = NULL;
+    if (list->last != NULL)
+        list->last->run_next = s;
+    else
+        list->first = s;
+    list->last = s;
+}
+
+/* the machine
+ *
+ *   READ_LINE --storage--> READ_VALUE --block whole--> READ_LINE
+ *   READ_LINE --get of many--> READ_KEYS --end of line--> READ_LINE
+ *   READ_LINE --storage in error--> SWALLOW --block gone--> READ_LINE
+ *   READ_KEYS --bad key beyond what was judged--> SWALLOW_LINE --> READ_LINE
+ *   any --quit, hopeless bytes, a drain--> FINISH
+ */
+
+static bool may_execute(struct session *s)
+{
+    return !s->barrier && s->n_again == 0 && s->n_slots < SESSION_SLOTS_MAX &&
+           s->out.bytes < SESSION_OUTPUT_PAUSE && s->held_bytes < SESSION_OUTPUT_PAUSE;
+}
+
+/* May the next command be handled in this turn?  Notes why not. */
+static bool next_allowed(struct session *s)
+{
+    if (s->closed || s->broken)
+        return false;
+    if (!may_execute(s)) {
+        s->blocked = true;
+        return false;
+    }
+    if (s->turn_commands >= s->worker->config->max_requests) {
+        STAT_ADD(&s->worker->stats, conn_yields, 1);
+        join_run(s);
+        return false;
+    }
+    return true;
+}
+
+static void execute(struct session *s)
+{
+    struct cmd *cmd = &s->cmd;
+
+    s->turn_commands++;
+    s->begun_ms = 0;
+    cmd->ttl_ms = exptime_to_ttl(cmd->exptime, worker_wall(s->worker));
+    s->worker->handler->handle(s, cmd);
+    slots_settle(s);
+}
+
+static void say_error(struct session *s, enum cmd_error error)
+{
+    const char *text = cmd_error_text(error);
+
+    STAT_ADD(&s->worker->stats, protocol_errors, 1);
+    if (!s->cmd.noreply)
+        session_say(s, text, strlen(text));
+}
+
+/* The line is done with; the next byte begins another. */
+static enum session_state next_line(struct session *s)
+{
+    recvq_consume(&s->in, s->line_len);
+    text_init(&s->text);
+    s->begun_ms = 0;
+    return s->state == FINISH ? FINISH : READ_LINE;     /* it was a quit */
+}
+
+/* No byte of a block that is refused may be taken for a command. */
+static enum session_state begin_swallow(struct session *s)
+{
+    recvq_consume(&s->in, s->line_len);
+    s->left = s->cmd.value_len + 2;
+    return SWALLOW;
+}
+
+static enum session_state line_in_error(struct session *s)
+{
+    s->line_len = s->text.len;
+    say_error(s, s->cmd.error);
+    if (s->text.close)
+        return FINISH;
+    return s->text.swallow ? begin_swallow(s) : next_line(s);
+}
+
+static enum session_state too_large(struct session *s)
+{
+    execute(s);                 /* the store refuses it and removes the old value */
+    return begin_swallow(s);
+}
+
+/* `at`: where the keys start; `left`: bytes of them, 0: not known yet. */
+static enum session_state begin_keys(struct session *s, size_t at, size_t left)
+{
+    s->left = left;
+    s->whole_line = left > 0;
+    s->cmd.more = true;
+    recvq_consume(&s->in, at);
+    return READ_KEYS;
+}
+
+static enum session_state read_line(struct session *s)
+{
+    size_t len = recvq_len(&s->in), keys_at;
+    const char *data = recvq_data(&s->in);
+    enum text_status status = TEXT_MORE;
+
+    if (len > s->text.pos) {
+        if (!next_allowed(s))
+            return YIELD;
+        status = text_parse(&s->text, data, len, &s->cmd);
+    }
+    if (status == TEXT_MORE)
+        return s->worker->stopping ? FINISH : YIELD;
+    s->last_cmd_ms = worker_now(s->worker);
+    if (status == TEXT_KEYS)
+        return begin_keys(s, s->text.len, 0);
+    if (s->cmd.error != CMD_OK)
+        return line_in_error(s);
+    s->line_len = s->text.len;
+    if (verb_has_value(s->cmd.verb)) {
+        STAT_ADD(&s->worker->stats, cmd_set, 1);
+        s->key_at = (size_t)(s->cmd.key - data);
+        return s->cmd.value_len > s->worker->config->max_item_bytes ? too_large(s) : READ_VALUE;
+    }
+    if (verb_is_get(s->cmd.verb) && s->cmd.key == NULL) {
+        keys_at = (size_t)(s->cmd.args - data);
+        return begin_keys(s, keys_at, s->text.len - keys_at);
+    }
+    execute(s);
+    return next_line(s);
+}
+
+static enum session_state read_value(struct session *s)
+{
+    const char *line = recvq_data(&s->in), *end;
+
+    if (recvq_len(&s->in) < s->line_len + s->cmd.value_len + 2)
+        return YIELD;
+    s->cmd.key = line + s->key_at;  /* the buffer may have moved */
+    s->cmd.value = line + s->line_len;
+    end = s->cmd.value + s->cmd.value_len;
+    s->line_len += s->cmd.value_len + 2;
+    if (end[0] == '\r' && end[1] == '\n')
+        execute(s);
+    else
+        say_error(s, CMD_BAD_CHUNK);
+    return next_line(s);
+}
+
+static enum session_state read_keys(struct session *s)
+{
+    size_t pos = 0, len = recvq_len(&s->in);
+    enum keys_status status;
+
+    if (!next_allowed(s))
+        return YIELD;
+    if (s->whole_line)
+        len = s->left;
+    status = text_keys_next(recvq_data(&s->in), len, &pos, s->whole_line,
+                            &s->cmd.key, &s->cmd.key_len);
+    if (status == KEYS_KEY)
+        execute(s);
+    else if (status == KEYS_END && s->whole_line)
+        pos = s->left;
+    recvq_consume(&s->in, pos);
+    if (s->whole_line)
+        s->left -= pos;
+    switch (status) {
+    case KEYS_KEY:
+        return READ_KEYS;
+    case KEYS_MORE:
+        return YIELD;
+    case KEYS_BAD:
+        say_error(s, CMD_BAD_FORMAT);
+        return SWALLOW_LINE;
+    case KEYS_END:
+        break;
+    }
+    session_say(s, "END\r\n", 5);
+    s->line_len = 0;
+    return next_line(s);
+}
+
+static enum session_state swallow(struct session *s)
+{
+    size_t have = recvq_len(&s->in), take = have < s->left ? have : s->left;
+
+    recvq_consume(&s->in, take);
+    s->left -= take;
+    if (s->left > 0)
+        return YIELD;
+    s->line_len = 0;
+    return next_line(s);
+}
+
+static enum session_state swallow_line(struct session *s)
+{
+    size_t len = recvq_len(&s->in);
+    const char *data = recvq_data(&s->in);
+    const char *end = len > 0 ? memchr(data, '\n', len) : NULL;
+
+    recvq_consume(&s->in, end != NULL ? (size_t)(end + 1 - data) : len);
+    if (end == NULL)
+        return YIELD;
+    s->line_len = 0;
+    return next_line(s);
+}
+
+static enum session_state finish(struct session *s)
+{
+    recvq_consume(&s->in, recvq_len(&s->in));
+    return YIELD;
+}
+
+static enum session_state (*const steps[N_SESSION_STATES])(struct session *) = {
+    [READ_LINE] = read_line,
+    [READ_VALUE] = read_value,
+    [READ_KEYS] = read_keys,
+    [SWALLOW] = swallow,
+    [SWALLOW_LINE] = swallow_line,
+    [FINISH] = finish,
+};
+
+static void drive(struct session *s)
+{
+    enum session_state next;
+
+    while ((next = steps[s->state](s)) != YIELD)
+        s->state = next;
+    recvq_settle(&s->in);
+    if (s->begun_ms == 0 && s->state != FINISH &&
+        (recvq_len(&s->in) > 0 || s->state != READ_LINE))
+        s->begun_ms = worker_now(s->worker);
+}
+
+/* How much must be there before the machine can step on; 0: not known. */
+static size_t wanted(const struct session *s)
+{
+    return s->state == READ_VALUE ? s->line_len + s->cmd.value_len + 2 : 0;
+}
+
+/* sockets */
+
+#define DISCARD_READS 1024
+
+static void set_watch(struct session *s)
+{
+    int what = 0;
+
+    if (s->state != FINISH && !s->blocked)
+        what |= WATCH_READ;
+    if (s->output_full)
+        what |= WATCH_WRITE;
+    s->worker->world->ops->watch_set(s->watch, what);
+}
+
+/*
+ * A close with bytes unread makes the kernel reset the connection, and throw
+ * away answers that are still on their way to the client.
+ */
+static void discard_input(struct session *s)
+{
+    struct world *w = s->worker->world;
+    char rest[4096];
+    size_t got;
+
+    for (int i = 0; i < DISCARD_READS; i++)
+        if (w->ops->recv(w, s->fd, rest, sizeof(rest), &got) != IO_OK)
+            return;
+}
+
+/* After anything happened: what is left to do, and for what to wait. */
+static void settle(struct session *s)
+{
+    if (s->closed)
+        return;
+    if (s->broken) {
+        session_close(s);
+    } else if (s->state == FINISH && s->first == NULL && s->out.bytes == 0) {
+        discard_input(s);
+        session_close(s);
+    } else {
+        set_watch(s);
+    }
+}
+
+void session_run(struct session *s)
+{
+    s->turn_commands = 0;
+    drive(s);
+    if (s->first == NULL) {     /* all answered: out with it while it is in the cache */
+        session_flush(s);
+        return;
+    }
+    if (s->out.bytes > 0 || s->first->ready)
+        session_join_flush(s);
+    settle(s);
+}
+
+/* The time that we did not read was not the client's. */
+static void unblock(struct session *s)
+{
+    s->blocked = false;
+    if (s->begun_ms != 0)
+        s->begun_ms = worker_now(s->worker);
+    join_run(s);
+}
+
+void session_flush(struct session *s)
+{
+    struct worker *w = s->worker;
+    enum io io = IO_AGAIN;
+    uint64_t sent = 0;
+
+    slots_emit(s);
+    if (s->broken) {            /* what came after the gap must not be sent */
+        session_close(s);
+        return;
+    }
+    if (!s->output_full)
+        io = sendq_flush(&s->out, w->world, s->fd, &sent);
+    STAT_ADD(&w->stats, bytes_written, sent);
+    if (io == IO_FAILED) {
+        session_close(s);
+        return;
+    }
+    s->output_full = io == IO_AGAIN;
+    if (!s->output_full && s->first != NULL && s->first->ready)
+        session_join_flush(s);          /* more than one helping was ready */
+    if (s->blocked && may_execute(s))
+        unblock(s);
+    settle(s);
+}
+
+void session_look(struct session *s)
+{
+    static const char text[] = "CLIENT_ERROR the command took too long to arrive\r\n";
+    int64_t limit_ms = s->worker->config->request_timeout_ms;
+
+    if (limit_ms == 0 || s->begun_ms == 0 || s->blocked || s->in_run || s->closed ||
+        s->state == FINISH || worker_now(s->worker) - s->begun_ms < limit_ms)
+        return;
+    session_say(s, text, sizeof(text) - 1);
+    session_finish(s);
+    session_join_flush(s);
+}
+
+static void on_readable(struct session *s)
+{
+    struct worker *w = s->worker;
+    size_t before = recvq_len(&s->in);
+    enum io io;
+
+    if (s->in_run || s->blocked)
+        return;                 /* has enough to do with what it has */
+    io = recvq_fill(&s->in, w->world, s->fd, wanted(s));
+    if (io == IO_AGAIN) {
+        recvq_settle(&s->in);
+        return;
+    }
+    if (io == IO_EOF) {         /* it may have closed one way only: nc */
+        s->state = FINISH;
+        session_run(s);
+        return;
+    }
+    if (io == IO_FAILED) {
+        session_close(s);
+        return;
+    }
+    STAT_ADD(&w->stats, bytes_read, recvq_len(&s->in) - before);
+    session_run(s);
+}
+
+static void on_event(void *arg, int what)
+{
+    struct session *s = arg;
+
+    if (s->closed)
+        return;
+    if (what & WATCH_WRITE) {
+        s->output_full = false;
+        session_flush(s);
+    } else {
+        on_readable(s);
+    }
+}
+
+/* its life */
+
+void session_open(struct worker *w, int fd)
+{
+    struct session *s = calloc(1, sizeof(*s));
+
+    if (s != NULL)
+        s->watch = w->world->ops->watch_new(w->loop, fd, on_event, s);
+    if (s == NULL || s->watch == NULL) {
+        free(s);
+        w->world->ops->close(w->world, fd);
+        __atomic_sub_fetch(w->config->n_clients, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    s->worker = w;
+    s->fd = fd;
+    s->last = &s->first;
+    s->answer_bytes = SESSION_ANSWER_BYTES;
+    recvq_init(&s->in, &w->pool);
+    sendq_init(&s->out, &w->pool);
+    text_init(&s->text);
+    s->last_cmd_ms = worker_now(w);
+    s->next = w->sessions;
+    if (s->next != NULL)
+        s->next->prev = s;
+    w->sessions = s;
+    STAT_ADD(&w->stats, curr_connections, 1);
+    STAT_ADD(&w->stats, total_connections, 1);
+    set_watch(s);
+    if (w->stopping)
+        session_drain(s);
+}
+
+void session_hold(struct session *s)
+{
+    s->barrier = true;
+}
+
+void session_resume(struct session *s)
+{
+    s->barrier = false;
+    unblock(s);
+    session_join_flush(s);
+}
+
+void session_finish(struct session *s)
+{
+    s->state = FINISH;
+}
+
+void session_drain(struct session *s)
+{
+    if (!s->blocked)
+        join_run(s);
+}
+
+void session_close(struct session *s)
+{
+    struct worker *w = s->worker;
+
+    if (s->closed)
+        return;
+    s->closed = true;
+    w->world->ops->watch_set(s->watch, 0);
+    s->closed_next = w->closed;
+    w->closed = s;
+}
+
+void session_free(struct session *s)
+{
+    struct worker *w = s->worker;
+
+    slots_drop(s);
+    if (s->prev != NULL)
+        s->prev->next = s->next;
+    else
+        w->sessions = s->next;
+    if (s->next != NULL)
+        s->next->prev = s->prev;
+    STAT_SUB(&w->stats, curr_connections, 1);
+    w->world->ops->watch_free(s->watch);
+    w->world->ops->close(w->world, s->fd);
+    __atomic_sub_fetch(w->config->n_clients, 1, __ATOMIC_RELAXED);
+    recvq_fini(&s->in);
+    sendq_fini(&s->out);
+    free(s);
+}

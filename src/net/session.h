@@ -1,0 +1,114 @@
+/*
+ * session - a client's connection: bytes to commands, answers in order
+ *
+ * Commands are handed to the worker's handler one by one.  What is not
+ * answered on the spot waits in a slot; slots leave in the order they came.
+ *
+ *      out: [ bytes to send ] <- slot <- slot <- slot   (oldest first)
+ *
+ * A session whose client does not read is not executed: bounded output,
+ * bounded slots.
+ */
+#ifndef NET_SESSION_H
+#define NET_SESSION_H
+
+#include "net/recvq.h"
+#include "net/sendq.h"
+#include "net/slot.h"
+#include "net/worker.h"
+#include "wire/cmd.h"
+#include "wire/text.h"
+
+/* Unsent bytes, or held_bytes, at which a session is not executed. */
+#define SESSION_OUTPUT_PAUSE (256u << 10)
+/* Open slots at which the same holds. */
+#define SESSION_SLOTS_MAX 256
+/* What the answer to a get is taken to be before the first one is there. */
+#define SESSION_ANSWER_BYTES 16384
+
+enum session_state {
+    READ_LINE, READ_VALUE, READ_KEYS, SWALLOW, SWALLOW_LINE, FINISH,
+    N_SESSION_STATES, YIELD
+};
+
+struct session {
+    struct worker *worker;
+    struct session *prev, *next;        /* worker->sessions */
+    struct session *run_next, *flush_next, *closed_next;
+    int fd;
+    struct watch *watch;                /* owned */
+    enum session_state state;
+
+    struct recvq in;
+    struct text text;           /* how far the line has been understood */
+    struct cmd cmd;             /* borrows from `in` */
+    size_t key_at;              /* READ_VALUE: of the key, from the line's start */
+    size_t line_len;            /* READ_VALUE: before the block */
+    size_t left;                /* READ_KEYS, SWALLOW: bytes still to take */
+    bool whole_line;            /* READ_KEYS: the line's end is in `left` */
+    unsigned turn_commands;     /* handled in this turn */
+
+    struct sendq out;
+    struct slot *first, **last; /* open slots, oldest first */
+    unsigned n_slots;
+    size_t held_bytes;          /* of commands in flight and answers in slots */
+    unsigned n_writes;          /* open slots of commands that are no gets */
+    unsigned n_again;           /* gets to be asked again: nothing may overtake them */
+    size_t answer_bytes;        /* what the next get's answer may be, see below */
+    struct text_slot *open_text;        /* being written: not yet in held_bytes */
+
+    bool in_run, in_flush, closed;
+    bool blocked;               /* not executed until its output drains */
+    bool barrier;               /* a command that must finish alone is open */
+    bool broken;                /* memory ran out in the middle of an answer */
+    bool output_full;           /* the socket took no more */
+
+    int64_t last_cmd_ms;
+    int64_t begun_ms;           /* when a command began that is not whole; 0: none */
+};
+
+/* Takes over `fd`; closes it when memory is short. */
+void session_open(struct worker *w, int fd);
+
+/* For the handler */
+
+/*
+ * The answer to a get had that many bytes.  A get in flight is charged with
+ * what its answer may be, going by those before it: at once up, slowly down.
+ * A client that asks for much and reads little then has little on its way.
+ */
+static inline void session_expect_bytes(struct session *s, size_t bytes)
+{
+    s->answer_bytes = bytes > s->answer_bytes ? bytes
+                                              : s->answer_bytes - (s->answer_bytes - bytes) / 4;
+}
+
+/* No further command until session_resume(): flush_all, stats. */
+void session_hold(struct session *s);
+void session_resume(struct session *s);
+
+/* The chunk in which the bytes of the command at hand lie. */
+static inline struct chunk *session_chunk(struct session *s)
+{
+    return s->in.chunk;
+}
+
+/* No further command; closed when all answers are out: quit. */
+void session_finish(struct session *s);
+/* What was received is still executed, then as above. */
+void session_drain(struct session *s);
+
+/* Closed at the end of the turn, whatever is open. */
+void session_close(struct session *s);
+
+/* It has something to emit or to send: flushed at the end of the turn. */
+void session_join_flush(struct session *s);
+
+/* For the worker */
+void session_run(struct session *s);
+/* Now and then: a client that takes too long over one command is told so. */
+void session_look(struct session *s);
+void session_flush(struct session *s);
+void session_free(struct session *s);
+
+#endif

@@ -1,0 +1,219 @@
+#include "net/worker.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "net/session.h"
+
+#define LOOK_MS 1000            /* between two looks for slow clients */
+
+static void on_look(void *arg)
+{
+    struct worker *w = arg;
+
+    for (struct session *s = w->sessions; s != NULL; s = s->next)
+        session_look(s);
+    w->world->ops->timer_set(w->look, LOOK_MS);
+}
+
+bool worker_init(struct worker *w, unsigned id, struct world *world,
+                 const struct net_config *config, const struct handler *handler)
+{
+    memset(w, 0, sizeof(*w));
+    w->id = id;
+    w->world = world;
+    w->config = config;
+    w->handler = handler;
+    w->wall_offset_ms = world->ops->wall_ms(world) - world->ops->mono_ns(world) / 1000000;
+    w->mail_last = &w->mail_first;
+    chunk_pool_init(&w->pool);
+    pthread_mutex_init(&w->mail_lock, NULL);
+    w->loop = world->ops->loop_new(world);
+    if (w->loop == NULL)
+        return false;
+    w->look = world->ops->timer_new(w->loop, on_look, w);
+    if (w->look == NULL)
+        return false;
+    world->ops->timer_set(w->look, LOOK_MS);
+    return true;
+}
+
+void worker_fini(struct worker *w)
+{
+    struct session *s;
+
+    while ((s = w->sessions) != NULL)
+        session_free(s);
+    slots_free_texts(w);
+    chunk_pool_fini(&w->pool);
+    if (w->look != NULL)
+        w->world->ops->timer_free(w->look);
+    if (w->loop != NULL)
+        w->world->ops->loop_free(w->loop);
+    pthread_mutex_destroy(&w->mail_lock);
+}
+
+int64_t worker_now(struct worker *w)
+{
+    if (!w->now_known) {
+        w->now_ms = w->world->ops->mono_ns(w->world) / 1000000;
+        w->now_known = true;
+    }
+    return w->now_ms;
+}
+
+int64_t worker_wall(struct worker *w)
+{
+    return worker_now(w) + w->wall_offset_ms;
+}
+
+void worker_post(struct worker *w, struct mail *m)
+{
+    m->next = NULL;
+    pthread_mutex_lock(&w->mail_lock);
+    *w->mail_last = m;
+    w->mail_last = &m->next;
+    pthread_mutex_unlock(&w->mail_lock);
+    __atomic_store_n(&w->has_mail, true, __ATOMIC_RELEASE);
+    w->world->ops->loop_wake(w->loop);
+}
+
+void worker_read_mail(struct worker *w)
+{
+    struct mail *m, *next;
+
+    if (!__atomic_exchange_n(&w->has_mail, false, __ATOMIC_ACQUIRE))
+        return;
+    pthread_mutex_lock(&w->mail_lock);
+    m = w->mail_first;
+    w->mail_first = NULL;
+    w->mail_last = &w->mail_first;
+    pthread_mutex_unlock(&w->mail_lock);
+    for (; m != NULL; m = next) {
+        next = m->next;
+        m->read(w, m);
+    }
+}
+
+static void run_sessions(struct worker *w)
+{
+    struct session *s = w->run.first, *next;
+
+    w->run = (struct session_list){ NULL, NULL };
+    for (; s != NULL; s = next) {
+        next = s->run_next;
+        s->in_run = false;
+        if (!s->closed)
+            session_run(s);
+    }
+}
+
+static void flush_sessions(struct worker *w)
+{
+    struct session *s;
+
+    /* flushing one may make others ready: they join the end of the list */
+    while ((s = w->flush.first) != NULL) {
+        w->flush.first = s->flush_next;
+        if (w->flush.first == NULL)
+            w->flush.last = NULL;
+        s->in_flush = false;
+        if (!s->closed)
+            session_flush(s);
+    }
+}
+
+/* Too many answers wait for clients that do not read: the greediest goes. */
+static void keep_output_limit(struct worker *w)
+{
+    struct session *worst = NULL;
+    size_t unsent = 0;
+
+    /* the pool knows of more than answers: a reason to count, not to act */
+    if (w->pool.bytes_out <= w->config->output_limit_bytes ||
+        worker_now(w) == w->output_looked_ms)
+        return;
+    w->output_looked_ms = worker_now(w);
+    for (struct session *s = w->sessions; s != NULL; s = s->next) {
+        unsent += s->out.bytes;
+        if (!s->closed && s->output_full && (worst == NULL || s->out.bytes > worst->out.bytes))
+            worst = s;
+    }
+    if (unsent <= w->config->output_limit_bytes || worst == NULL)
+        return;
+    STAT_ADD(&w->stats, idle_kicks, 1);
+    log_warn("net", "closing a client that does not read its answers unsent=%zu",
+             worst->out.bytes);
+    session_close(worst);
+}
+
+static void reap(struct worker *w)
+{
+    struct session *s, *next, *keep = NULL;
+
+    for (s = w->closed; s != NULL; s = next) {
+        next = s->closed_next;
+        if (s->in_run || s->in_flush) {     /* the lists let go of it first */
+            s->closed_next = keep;
+            keep = s;
+        } else {
+            session_free(s);
+        }
+    }
+    w->closed = keep;
+}
+
+static void end_turn(struct worker *w)
+{
+    w->handler->turn_end(w);
+    flush_sessions(w);
+    w->handler->turn_end(w);    /* what an answer that was flushed asked for anew */
+    keep_output_limit(w);
+    reap(w);
+    chunk_unref(w->kept);
+    w->kept = NULL;
+}
+
+void worker_run(struct worker *w)
+{
+    while (!w->stopped) {
+        w->now_known = false;
+        w->world->ops->loop_turn(w->loop, w->run.first != NULL || w->flush.first != NULL);
+        worker_read_mail(w);
+        run_sessions(w);
+        end_turn(w);
+        if (w->stopping && w->sessions == NULL)
+            __atomic_store_n(&w->drained, true, __ATOMIC_RELEASE);
+    }
+}
+
+bool worker_is_drained(struct worker *w)
+{
+    return __atomic_load_n(&w->drained, __ATOMIC_ACQUIRE);
+}
+
+static void on_drain(struct worker *w, struct mail *m)
+{
+    (void)m;
+    w->stopping = true;
+    for (struct session *s = w->sessions; s != NULL; s = s->next)
+        session_drain(s);
+}
+
+static void on_stop(struct worker *w, struct mail *m)
+{
+    (void)m;
+    w->stopped = true;
+}
+
+void worker_drain(struct worker *w)
+{
+    w->drain.read = on_drain;
+    worker_post(w, &w->drain);
+}
+
+void worker_stop(struct worker *w)
+{
+    w->stop.read = on_stop;
+    worker_post(w, &w->stop);
+}

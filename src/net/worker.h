@@ -1,0 +1,112 @@
+/*
+ * worker - one thread, one loop, the sessions it was given
+ *
+ * A turn of the loop is a batch: every readable session is read and its
+ * commands are handled, then each link and each session is flushed once.
+ *
+ *      wait -> callbacks -> mail -> run queue -> turn_end (links) -> sessions
+ *
+ * What a worker owns no other thread touches; they send it mail.
+ */
+#ifndef NET_WORKER_H
+#define NET_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/stats.h"
+#include "base/world.h"
+#include "net/chunk.h"
+
+struct cmd;
+struct session;
+struct worker;
+
+/* What clients may cost.  Lives as long as the daemon. */
+struct net_config {
+    unsigned max_requests;      /* commands of one session in one turn */
+    size_t max_item_bytes;
+    size_t output_limit_bytes;  /* unsent answers of one worker's sessions */
+    int64_t request_timeout_ms; /* from a command's first byte to its last; 0: none */
+    unsigned *n_clients;        /* atomic: open or about to be, all workers */
+};
+
+/* Who executes what sessions read; one for all workers. */
+struct handler {
+    /* cmd->error is CMD_OK.  Answers now or later, through the session's slots. */
+    void (*handle)(struct session *s, struct cmd *cmd);
+    /* All sessions of this turn were read: send what has gathered. */
+    void (*turn_end)(struct worker *w);
+};
+
+/* A message to a worker; embedded in what it is about, so sending cannot fail. */
+struct mail {
+    struct mail *next;
+    void (*read)(struct worker *w, struct mail *m);     /* m is the reader's then */
+};
+
+struct session_list { struct session *first, *last; };
+
+struct worker {
+    unsigned id;
+    struct world *world;
+    struct loop *loop;
+    const struct net_config *config;
+    const struct handler *handler;
+    void *front;                /* the handler's own part of this worker */
+    void *shard;                /* and the shard's */
+    struct chunk_pool pool;
+    struct stats stats;
+
+    int64_t now_ms;             /* see worker_now() */
+    bool now_known;
+    int64_t wall_offset_ms;     /* wall clock - monotonic, read at the start */
+
+    struct session *sessions;   /* all */
+    struct session_list run;    /* stopped by their share of the turn */
+    struct session_list flush;  /* have answers ready or output waiting */
+    int64_t output_looked_ms;   /* when that limit was last looked at */
+    struct session *closed;     /* to be freed at the end of the turn */
+    struct slot *free_texts;    /* see slot.c */
+    struct chunk *kept;         /* answers of this turn that wait for others are */
+    size_t kept_used;           /* written into it; a reference, or NULL */
+    struct timer *look;         /* for commands that take too long to come */
+
+    pthread_mutex_t mail_lock;
+    struct mail *mail_first, **mail_last;
+    bool has_mail;              /* atomic: a look without the lock */
+    struct mail drain, stop;    /* see worker_drain(), worker_stop() */
+    pthread_t thread;
+    bool stopping;              /* sessions end as they fall idle */
+    bool drained;               /* atomic: stopping, and all have ended */
+    bool stopped;               /* the loop ends */
+};
+
+/* False when memory is short: worker_fini() copes. */
+bool worker_init(struct worker *w, unsigned id, struct world *world,
+                 const struct net_config *config, const struct handler *handler);
+void worker_fini(struct worker *w);
+
+/* The loop, until worker_stop(). */
+void worker_run(struct worker *w);
+
+/* From any thread: m->read is called in the worker's own. */
+void worker_post(struct worker *w, struct mail *m);
+
+/* Once its thread has ended: what was still posted is read. */
+void worker_read_mail(struct worker *w);
+
+/* From any thread: sessions finish what they have begun, and end. */
+void worker_drain(struct worker *w);
+/* From any thread: have they?  Links and mail are served until worker_stop(). */
+bool worker_is_drained(struct worker *w);
+/* From any thread: the loop ends now. */
+void worker_stop(struct worker *w);
+
+/* Monotonic milliseconds, read once a turn. */
+int64_t worker_now(struct worker *w);
+/* Milliseconds since 1970, by the clock read at the start. */
+int64_t worker_wall(struct worker *w);
+
+#endif

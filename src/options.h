@@ -1,0 +1,86 @@
+/*
+ * options - what the command line asks for
+ *
+ *      argv --options_parse--> struct options: one typed field per row of
+ *                              options.def, checked alone and together
+ *
+ * Values are in the units that the rest of the program uses: bytes,
+ * milliseconds, whole addresses with their ports.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTION_NAME_MAX 60      /* bytes of a member's or a cluster's name */
+#define OPTION_WEIGHT_MAX 100
+
+enum role { ROLE_BOTH, ROLE_FRONT, ROLE_SHARD };
+
+/* "both", "front", "shard". */
+const char *role_word(enum role role);
+
+struct option_list {
+    char **items;               /* owned, as are the strings */
+    size_t n;
+};
+
+/* --shard=NAME=ADDRESS*WEIGHT */
+struct shard_spec {
+    char *name;                 /* owned; 1 .. OPTION_NAME_MAX bytes */
+    char *address;              /* owned; as struct world takes it */
+    unsigned weight;            /* 1 .. OPTION_WEIGHT_MAX */
+};
+
+struct shard_specs {
+    struct shard_spec *items;   /* owned */
+    size_t n;
+};
+
+#define FIELD_FLAG      bool
+#define FIELD_TALLY     unsigned
+#define FIELD_COUNT     unsigned
+#define FIELD_OCTAL     unsigned
+#define FIELD_SIZE      uint64_t
+#define FIELD_MEGABYTES uint64_t
+#define FIELD_DURATION  int64_t
+#define FIELD_STRING    char *  /* owned; "" where nothing was said */
+#define FIELD_LIST      struct option_list
+#define FIELD_ROLE      enum role
+#define FIELD_SHARDS    struct shard_specs
+
+#define OPTION(id, name, letter, TYPE, dflt, min, max, ARG, help) OPTION_##id,
+enum option_id {
+#include "options.def"
+    N_OPTIONS
+};
+
+/*
+ * What parsing leaves behind, besides what each row says:
+ *   listen   every client address with its port; empty for a shard, with
+ *            --port=0 and with --unix-socket (unless --listen was given too)
+ *   role     front when there are --local-shards
+ *   name     never "": the host's name in a cluster, else "local"
+ *   peer     "" where there is none; that of the --shard of this name when
+ *            only that was given
+ *   threads  when not given: at most one a CPU
+ *   link_queue_limit, output_limit   when not given: room for two of the
+ *            largest items
+ */
+struct options {
+#define OPTION(id, name, letter, TYPE, dflt, min, max, ARG, help) FIELD_##TYPE id;
+#include "options.def"
+    bool given[N_OPTIONS];      /* on the command line, not by default */
+};
+
+/*
+ * Fills `o` from the command line.  Returns -1 to go on, or the exit code of a
+ * process that has said what there was to say: 0 after --help, --version and
+ * --license, EX_USAGE after one line on stderr.  Call options_fini() in any case.
+ */
+int options_parse(struct options *o, int argc, char **argv);
+void options_fini(struct options *o);
+
+#endif

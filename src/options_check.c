@@ -1,0 +1,246 @@
+#include "options_check.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "option_value.h"
+#include "ring/ring.h"
+#include "wire/hello.h"
+
+#define LOCAL_NAME "local"
+
+/* A child of --local-shards is NAME-1 .. NAME-64. */
+static_assert(OPTION_NAME_MAX + 3 <= HELLO_NAME_MAX, "names fit into a hello");
+
+int options_fail(const char *format, ...)
+{
+    va_list args;
+
+    fputs("chcached: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return EX_USAGE;
+}
+
+static void set_string(char **field, char *owned)
+{
+    free(*field);
+    *field = owned;
+}
+
+static int check_protocols(const struct options *o)
+{
+    if (o->udp_port != 0)
+        return options_fail("--udp-port: read \"%u\", expected 0: there is no UDP here, "
+                            "it lends itself to amplified attacks", o->udp_port);
+    if (strcmp(o->protocol, "binary") == 0)
+        return options_fail("--protocol: read \"binary\", expected auto or ascii: "
+                            "the binary protocol is not spoken");
+    if (strcmp(o->protocol, "auto") != 0 && strcmp(o->protocol, "ascii") != 0)
+        return options_fail("--protocol: read \"%s\", expected auto or ascii", o->protocol);
+    return -1;
+}
+
+static int check_name(const char *option, const char *name)
+{
+    if (option_value_is_name(name, strlen(name)))
+        return -1;
+    return options_fail("--%s: read \"%s\", expected 1 to %d letters, digits, '.', '_' or '-'",
+                        option, name, OPTION_NAME_MAX);
+}
+
+static const struct shard_spec *shard_of_name(const struct shard_specs *shards, size_t n,
+                                              const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(shards->items[i].name, name) == 0)
+            return &shards->items[i];
+    return NULL;
+}
+
+static int check_shards(const struct options *o)
+{
+    const struct shard_specs *s = &o->shards;
+
+    if (s->n > RING_MAX_MEMBERS)
+        return options_fail("--shard: %zu of them, expected %d at most", s->n,
+                            RING_MAX_MEMBERS);
+    for (size_t i = 0; i < s->n; i++) {
+        if (shard_of_name(s, i, s->items[i].name) != NULL)
+            return options_fail("--shard: %s is there twice", s->items[i].name);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(s->items[i].address, s->items[j].address) == 0)
+                return options_fail("--shard: %s and %s have one address, %s",
+                                    s->items[j].name, s->items[i].name, s->items[i].address);
+    }
+    return -1;
+}
+
+/* Local shards make a front of this process, and a whole cluster. */
+static int check_local_shards(struct options *o)
+{
+    if (o->local_shards == 0)
+        return -1;
+    if (o->given[OPTION_role] && o->role != ROLE_FRONT)
+        return options_fail("--local-shards makes this process a front: "
+                            "it does not go with --role %s", role_word(o->role));
+    if (o->shards.n > 0)
+        return options_fail("--local-shards and --shard do not go together: "
+                            "local shards are a cluster of their own");
+    o->role = ROLE_FRONT;
+    return -1;
+}
+
+/* This member's name and, where it has a shard, its address among the others. */
+static int check_member(struct options *o)
+{
+    const struct shard_spec *own;
+    bool has_shard = o->role != ROLE_FRONT;
+
+    if (!o->given[OPTION_name]) {
+        char host[OPTION_NAME_MAX + 1] = "";
+
+        if (o->shards.n > 0)
+            gethostname(host, sizeof(host) - 1);
+        set_string(&o->name, xstrdup(option_value_is_name(host, strlen(host)) ? host
+                                                                              : LOCAL_NAME));
+    }
+    own = shard_of_name(&o->shards, o->shards.n, o->name);
+    if (own != NULL && has_shard && !o->given[OPTION_peer])
+        set_string(&o->peer, xstrdup(own->address));
+    if (own == NULL && has_shard && o->shards.n > 0)
+        return options_fail("--shard: none is this process, \"%s\"; "
+                            "say with --name which one it is", o->name);
+    return -1;
+}
+
+static int check_role(const struct options *o)
+{
+    switch (o->role) {
+    case ROLE_BOTH:
+        if (o->given[OPTION_peer] && !o->given[OPTION_name])
+            return options_fail("--peer needs --name: fronts know a shard by its name");
+        return -1;
+    case ROLE_FRONT:
+        if (o->local_shards == 0 && o->shards.n == 0)
+            return options_fail("--role front needs --shard or --local-shards: "
+                                "a front keeps nothing itself");
+        if (o->given[OPTION_peer])
+            return options_fail("--peer is for shards: it does not go with --role front");
+        return -1;
+    case ROLE_SHARD:
+        if (!o->given[OPTION_name])
+            return options_fail("--role shard needs --name: fronts know a shard by its name");
+        if (*o->peer == '\0')
+            return options_fail("--role shard needs --peer, the address where fronts reach it");
+        if (o->given[OPTION_listen] || o->given[OPTION_port] || o->given[OPTION_unix_socket])
+            return options_fail("--role shard has no clients: it does not go with --%s",
+                                o->given[OPTION_listen] ? "listen"
+                                : o->given[OPTION_port] ? "port" : "unix-socket");
+        return -1;
+    }
+    return -1;
+}
+
+static int check_peer(struct options *o)
+{
+    char *whole;
+
+    if (*o->peer == '\0')
+        return -1;
+    whole = option_value_member(o->peer);
+    if (whole == NULL)
+        return options_fail("--peer: read \"%s\", expected ADDR:PORT with the address as a "
+                            "number, or a path", o->peer);
+    set_string(&o->peer, whole);
+    return -1;
+}
+
+/* Makes the client addresses whole; those that lack a port go with --port=0. */
+static int check_listen(struct options *o)
+{
+    struct option_list *list = &o->listen;
+    bool tcp = o->role != ROLE_SHARD
+               && (*o->unix_socket == '\0' || o->given[OPTION_listen]);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        bool written;
+        char *read = list->items[i];
+        char *whole = option_value_address(read, o->port != 0 ? o->port : 1, &written);
+
+        if (whole == NULL) {
+            /* The list stays one of owned strings. */
+            memmove(list->items + kept, list->items + i, (list->n - i) * sizeof(char *));
+            list->n -= i - kept;
+            return options_fail("--listen: read \"%s\", expected ADDR or ADDR:PORT with the "
+                                "address as a number", read);
+        }
+        free(read);
+        if (tcp && (written || o->port != 0))
+            list->items[kept++] = whole;
+        else
+            free(whole);
+    }
+    list->n = kept;
+    if (kept == 0 && o->role != ROLE_SHARD && *o->unix_socket == '\0')
+        return options_fail("--port 0 leaves no address for clients: "
+                            "give --unix-socket or --listen ADDR:PORT");
+    return -1;
+}
+
+static int check_limits(struct options *o)
+{
+    uint64_t parts = o->local_shards != 0 ? o->local_shards : 1;
+    uint64_t two_items = 2 * o->max_item_size;
+    bool has_items = o->role != ROLE_FRONT || o->local_shards != 0;
+
+    if (has_items && o->memory_limit / parts < two_items)
+        return options_fail("--memory-limit: %lluk for each shard, expected room for two of the "
+                            "largest items (--max-item-size), %lluk",
+                            (unsigned long long)(o->memory_limit / parts >> 10),
+                            (unsigned long long)(two_items >> 10));
+    if (!o->given[OPTION_link_queue_limit] && o->link_queue_limit < two_items)
+        o->link_queue_limit = two_items;
+    if (!o->given[OPTION_output_limit] && o->output_limit < two_items)
+        o->output_limit = two_items;
+    if (o->link_queue_limit < o->max_item_size)
+        return options_fail("--link-queue-limit: an item of --max-item-size would never fit");
+    if (o->output_limit < o->max_item_size)
+        return options_fail("--output-limit: an item of --max-item-size would never fit");
+    return -1;
+}
+
+static void cap_threads(struct options *o)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (!o->given[OPTION_threads] && cpus > 0 && (unsigned long)cpus < o->threads)
+        o->threads = (unsigned)cpus;
+}
+
+int options_check(struct options *o)
+{
+    int rc;
+
+    cap_threads(o);
+    if ((rc = check_protocols(o)) != -1
+        || (rc = check_name("cluster", o->cluster)) != -1
+        || (rc = check_shards(o)) != -1
+        || (rc = check_local_shards(o)) != -1
+        || (rc = check_member(o)) != -1
+        || (rc = check_name("name", o->name)) != -1
+        || (rc = check_role(o)) != -1
+        || (rc = check_peer(o)) != -1
+        || (rc = check_listen(o)) != -1)
+        return rc;
+    return check_limits(o);
+}

@@ -1,0 +1,46 @@
+/*
+ * judge - what a command does to the item it finds
+ *
+ *      command, item or none --judge--> status, deeds, the new value
+ *
+ * memcached's rules and nothing else: no lock, no memory, no clock.  The
+ * partition does the deeds.
+ */
+#ifndef STORE_JUDGE_H
+#define STORE_JUDGE_H
+
+#include "base/num.h"
+#include "store/item.h"
+
+enum deed {
+    DEED_SHOW = 1,              /* the reader is shown the item, before a touch */
+    DEED_TOUCH = 2,             /* the command's time to live is the item's */
+    DEED_USE = 4,               /* it counts as used */
+    DEED_WRITE = 8,             /* the pieces are the new value */
+    DEED_REMOVE = 16            /* with DEED_WRITE: when that fails */
+};
+
+struct verdict {
+    enum status status;
+    unsigned deeds;             /* enum deed, together */
+    bool keep;                  /* a write leaves flags and expiry as they are */
+    uint64_t number;            /* STATUS_NUMBER */
+    struct piece piece[2];      /* borrowed: from command, item, and `digits` */
+    size_t value_len;           /* more than the pieces: blanks follow */
+    char digits[NUM_U64_MAX_LEN];
+};
+
+struct judge_rules {
+    size_t max_item_bytes;
+    bool cas;                   /* false: no version ever matches */
+};
+
+/*
+ * Judges a keyed command on `it`, the live item of its key, or NULL.  The
+ * verdict points into all three: it holds until one of them changes, and is
+ * not to be copied.
+ */
+void judge(struct verdict *v, const struct cmd *cmd, const struct item *it,
+           const struct judge_rules *rules);
+
+#endif

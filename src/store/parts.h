@@ -1,0 +1,35 @@
+/*
+ * parts - a store as its own files see it
+ */
+#ifndef STORE_PARTS_H
+#define STORE_PARTS_H
+
+#include "store/judge.h"
+#include "store/partition.h"
+
+struct store {
+    struct judge_rules rules;
+    uint64_t hash_key[2];
+    int64_t began_ms;           /* the caller's clock when the store began */
+    int64_t began_wall_ms;
+    pthread_mutex_t whole;      /* held by what must reach all partitions in one
+                                   order: flush and limit; never by a command */
+    atomic_size_t limit_bytes;  /* as configured: the partitions' are rounded */
+    atomic_uint sweep_index;    /* the partition that is swept next */
+    unsigned n_partitions;      /* a power of two */
+    struct partition partition[];
+};
+
+/* The caller's clock as the store's: threads may read it a little apart. */
+static inline int64_t store_at(const struct store *s, int64_t now_ms)
+{
+    return now_ms > s->began_ms ? now_ms - s->began_ms : 0;
+}
+
+/* The bottom bits: a table uses the top ones. */
+static inline struct partition *store_partition(struct store *s, uint64_t hash)
+{
+    return &s->partition[hash & (s->n_partitions - 1)];
+}
+
+#endif

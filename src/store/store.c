@@ -1,0 +1,362 @@
+#include "store/store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "store/parts.h"
+
+#define LARGEST_IN_PARTITION 4  /* of the largest items, one has room for */
+#define SHRINK_AT_ONCE 256      /* items that go with the lock held */
+
+/*
+ * How far ahead of the wall's clock a flush may be that is meant for now: the
+ * clock of another member runs ahead a little, a delay is a second at least.
+ */
+#define FLUSH_AHEAD_MS 500
+
+static unsigned count_partitions(const struct store_config *config)
+{
+    const size_t share = config->max_item_bytes * LARGEST_IN_PARTITION;
+    unsigned n = VERSION_MAX_LANES;
+
+    while (n > 1 && config->memory_bytes / n < share)
+        n /= 2;
+    return n;
+}
+
+struct store *store_new(const struct store_config *config)
+{
+    const unsigned n = count_partitions(config);
+    const size_t size = sizeof(struct store) + n * sizeof(struct partition);
+    struct store *s = aligned_alloc(PARTITION_ALIGN, size);
+
+    assert(config->max_item_bytes <= UINT32_MAX);
+    if (s == NULL)
+        return NULL;
+    memset(s, 0, size);
+    s->rules = (struct judge_rules){ config->max_item_bytes, config->cas };
+    memcpy(s->hash_key, config->hash_key, sizeof(s->hash_key));
+    s->began_ms = config->now_ms;
+    s->began_wall_ms = config->wall_ms;
+    atomic_init(&s->limit_bytes, config->memory_bytes);
+    if (pthread_mutex_init(&s->whole, NULL) != 0) {
+        free(s);
+        return NULL;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        const struct partition_config pc = {
+            .hash_key = s->hash_key, .limit_bytes = config->memory_bytes / n,
+            .evict = config->evict, .began_wall_ms = config->wall_ms,
+            .index = i, .n_partitions = n,
+        };
+
+        if (!partition_init(&s->partition[i], &pc)) {
+            store_free(s);
+            return NULL;
+        }
+        s->n_partitions++;
+    }
+    return s;
+}
+
+void store_free(struct store *s)
+{
+    if (s == NULL)
+        return;
+    for (unsigned i = 0; i < s->n_partitions; i++)
+        partition_fini(&s->partition[i]);
+    pthread_mutex_destroy(&s->whole);
+    free(s);
+}
+
+void store_set_number(struct store *s, unsigned number)
+{
+    assert(number >= 1 && number <= VERSION_NUMBER_MAX);
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        partition_lock(&s->partition[i], 0);
+        s->partition[i].clock.number = number;
+        partition_unlock(&s->partition[i]);
+    }
+}
+
+uint64_t store_hash(const struct store *s, const char *key, size_t len)
+{
+    return hash_sip13(s->hash_key, key, len);
+}
+
+void store_prefetch(const struct store *s, uint64_t hash)
+{
+    const struct partition *p = &s->partition[hash & (s->n_partitions - 1)];
+
+    table_prefetch(&p->table, hash);
+}
+
+/* A time to live, not TTL_OVER, as an item keeps it. */
+static uint64_t expires_at(int64_t ttl_ms, int64_t at_ms)
+{
+    if (ttl_ms == TTL_NEVER)
+        return 0;
+    if ((uint64_t)ttl_ms > ITEM_EXPIRES_MAX - (uint64_t)at_ms)
+        return ITEM_EXPIRES_MAX;
+    return (uint64_t)(at_ms + ttl_ms);
+}
+
+static void show(struct store *s, struct item *it, int64_t at_ms, struct answer *a)
+{
+    a->version = s->rules.cas ? it->version : 0;
+    a->client_flags = it->client_flags;
+    a->ttl_ms = it->expires_at == 0 ? TTL_NEVER : (int64_t)it->expires_at - at_ms;
+    a->item = it;
+    a->value = item_value(it);
+    a->value_len = it->value_len;
+}
+
+/* Writes what was judged; `it` (or NULL) is what it takes the place of. */
+static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t hash,
+                          struct item *it, const struct verdict *v, int64_t at_ms,
+                          struct answer *a)
+{
+    const bool over = !v->keep && cmd->ttl_ms < 0;
+    struct draft d = {
+        .key = cmd->key, .key_len = cmd->key_len,
+        .version = partition_next_version(p, at_ms),
+        .client_flags = v->keep ? it->client_flags : cmd->client_flags,
+        .marks = v->keep ? it->marks : 0,
+        .piece = { v->piece[0], v->piece[1] }, .value_len = v->value_len,
+    };
+
+    a->version = d.version;
+    if (over) {
+        if (it != NULL)
+            partition_remove(p, it);
+    } else {
+        d.expires_at = v->keep ? it->expires_at : expires_at(cmd->ttl_ms, at_ms);
+        if (!partition_put(p, hash, it, &d, at_ms)) {
+            *a = (struct answer){ .status = STATUS_NO_MEMORY };
+            if (it != NULL && (v->deeds & DEED_REMOVE) != 0)
+                partition_remove(p, it);
+            return;
+        }
+    }
+    if (v->status == STATUS_STORED)
+        p->counts.total_items++;
+}
+
+/* Shows and touches; the item may be gone afterwards. */
+static void execute_found(struct store *s, struct partition *p, const struct cmd *cmd,
+                          struct item *it, unsigned deeds, int64_t at_ms,
+                          struct answer *a, store_reader *reader, void *arg)
+{
+    a->fetched = (it->marks & ITEM_FETCHED) != 0;
+    a->idle_s = (uint32_t)(at_ms / 1000) - it->used_at_s;
+    partition_use(it, ITEM_FETCHED | ITEM_ACTIVE);
+    if (a->idle_s > 0)          /* once a second at most: hits seldom write */
+        it->used_at_s += a->idle_s;
+    a->version = it->version;
+    if ((deeds & DEED_TOUCH) != 0 && cmd->ttl_ms >= 0)
+        it->expires_at = expires_at(cmd->ttl_ms, at_ms) & ITEM_EXPIRES_MAX;
+    if ((deeds & DEED_SHOW) != 0) {
+        show(s, it, at_ms, a);
+        reader(arg, a);
+    }
+    if ((deeds & DEED_TOUCH) != 0 && cmd->ttl_ms < 0)
+        partition_remove(p, it);
+}
+
+void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_t now_ms,
+                   struct answer *a, store_reader *reader, void *arg)
+{
+    struct partition *p = store_partition(s, hash);
+    const int64_t at_ms = store_at(s, now_ms);
+    struct verdict v;
+    struct item *it;
+
+    partition_lock(p, at_ms);
+    it = partition_find(p, hash, cmd->key, cmd->key_len, at_ms);
+    judge(&v, cmd, it, &s->rules);
+    *a = (struct answer){ .status = v.status, .number = v.number };
+
+    if ((v.deeds & DEED_WRITE) != 0)
+        execute_write(p, cmd, hash, it, &v, at_ms, a);
+    else if ((v.deeds & (DEED_SHOW | DEED_TOUCH)) != 0)
+        execute_found(s, p, cmd, it, v.deeds, at_ms, a, reader, arg);
+    else if ((v.deeds & DEED_USE) != 0)
+        partition_use(it, ITEM_ACTIVE);
+    else if ((v.deeds & DEED_REMOVE) != 0 && it != NULL)
+        partition_remove(p, it);
+
+    p->counts.no_memory += a->status == STATUS_NO_MEMORY;
+    p->counts.too_large += a->status == STATUS_TOO_LARGE;
+    partition_unlock(p);
+}
+
+/* With the lock held. */
+static enum applied apply(struct store *s, struct partition *p, const struct copy *copy,
+                          uint64_t hash, int64_t at_ms)
+{
+    /* a dead item too: that its time has come does not make an older one newer */
+    struct item *it = table_find(&p->table, hash, copy->key, copy->key_len);
+    const bool gone = copy->deleted || copy->ttl_ms < 0;
+
+    version_see(&p->clock, copy->version);
+    if (copy->version <= p->floor || (it != NULL && it->version >= copy->version))
+        return APPLIED_OLDER;
+    if (!gone && item_fits(copy->key_len, copy->value_len, s->rules.max_item_bytes)) {
+        const struct draft d = {
+            .key = copy->key, .key_len = copy->key_len, .version = copy->version,
+            .expires_at = expires_at(copy->ttl_ms, at_ms),
+            .client_flags = copy->client_flags,
+            .piece = { { copy->value, copy->value_len } }, .value_len = copy->value_len,
+        };
+
+        if (partition_put(p, hash, it, &d, at_ms)) {
+            p->counts.total_items++;
+            return APPLIED;
+        }
+    }
+    /* deleted, or no room for it: better none than an older one */
+    if (it != NULL)
+        partition_remove(p, it);
+    p->counts.no_memory += !gone;
+    return gone ? APPLIED : APPLIED_NO_MEMORY;
+}
+
+enum applied store_apply(struct store *s, const struct copy *copy, int64_t now_ms)
+{
+    const uint64_t hash = store_hash(s, copy->key, copy->key_len);
+    const int64_t at_ms = store_at(s, now_ms);
+    struct partition *p = store_partition(s, hash);
+    enum applied applied;
+
+    partition_lock(p, at_ms);
+    applied = apply(s, p, copy, hash, at_ms);
+    partition_unlock(p);
+    return applied;
+}
+
+/* The greatest version that any partition gave or saw can have been. */
+static uint64_t latest_version(struct store *s, int64_t at_ms)
+{
+    uint64_t latest = 0;
+
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        struct partition *p = &s->partition[i];
+
+        partition_lock(p, at_ms);
+        if (version_latest(&p->clock) > latest)
+            latest = version_latest(&p->clock);
+        partition_unlock(p);
+    }
+    return latest;
+}
+
+uint64_t store_clock(struct store *s, int64_t now_ms)
+{
+    const int64_t at_ms = store_at(s, now_ms);
+    const uint64_t latest = latest_version(s, at_ms);
+    uint64_t version = 0;
+
+    /* The first gives it, so it is nobody else's; the others follow. */
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        struct partition *p = &s->partition[i];
+
+        partition_lock(p, at_ms);
+        if (i == 0) {
+            version_see(&p->clock, latest);
+            version = partition_next_version(p, at_ms);
+        } else {
+            version_see(&p->clock, version);
+        }
+        partition_unlock(p);
+    }
+    return version;
+}
+
+void store_flush(struct store *s, uint64_t version, int64_t now_ms, enum flush_when when)
+{
+    const int64_t at_ms = store_at(s, now_ms);
+
+    pthread_mutex_lock(&s->whole);
+    /* Ours may run ahead of the wall: what it gave is no future to wait for. */
+    const bool due = when == FLUSH_NOW
+                  || version_wall_ms(version) <= s->began_wall_ms + at_ms + FLUSH_AHEAD_MS
+                  || version <= latest_version(s, at_ms);
+
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        partition_lock(&s->partition[i], at_ms);
+        partition_flush(&s->partition[i], version, due);
+        partition_unlock(&s->partition[i]);
+    }
+    pthread_mutex_unlock(&s->whole);
+}
+
+uint64_t store_flush_version(struct store *s)
+{
+    uint64_t version;
+
+    partition_lock(&s->partition[0], 0);
+    version = partition_flush_version(&s->partition[0]);
+    partition_unlock(&s->partition[0]);
+    return version;
+}
+
+void store_set_limit(struct store *s, size_t memory_bytes)
+{
+    pthread_mutex_lock(&s->whole);
+    atomic_store(&s->limit_bytes, memory_bytes);
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        struct partition *p = &s->partition[i];
+        bool more;
+
+        do {
+            partition_lock(p, 0);
+            p->limit_bytes = memory_bytes / s->n_partitions;
+            more = partition_shrink(p, SHRINK_AT_ONCE, 0);
+            partition_unlock(p);
+        } while (more);
+    }
+    pthread_mutex_unlock(&s->whole);
+}
+
+static void add_usage(struct store_usage *u, const struct partition *p, int64_t at_ms)
+{
+    u->items += p->table.n_items;
+    u->bytes += partition_bytes(p);
+    u->total_items += p->counts.total_items;
+    u->evictions += p->counts.evictions;
+    u->expired_unfetched += p->counts.expired_unfetched;
+    u->evicted_unfetched += p->counts.evicted_unfetched;
+    u->reclaimed += p->counts.reclaimed;
+    u->no_memory += p->counts.no_memory;
+    u->too_large += p->counts.too_large;
+    if (p->oldest != NULL) {
+        const int64_t age = p->began_wall_ms + at_ms - version_wall_ms(p->oldest->version);
+
+        if (age > u->oldest_ms)
+            u->oldest_ms = age;
+    }
+}
+
+void store_usage(struct store *s, int64_t now_ms, struct store_usage *u)
+{
+    const int64_t at_ms = store_at(s, now_ms);
+
+    *u = (struct store_usage){
+        .n_partitions = s->n_partitions, .limit_bytes = atomic_load(&s->limit_bytes),
+    };
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        partition_lock(&s->partition[i], at_ms);
+        add_usage(u, &s->partition[i], at_ms);
+        partition_unlock(&s->partition[i]);
+    }
+}
+
+void store_reset_counters(struct store *s)
+{
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        partition_lock(&s->partition[i], 0);
+        s->partition[i].counts = (struct partition_counts){ 0 };
+        partition_unlock(&s->partition[i]);
+    }
+}

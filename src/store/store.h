@@ -1,0 +1,160 @@
+/*
+ * store - items, and the judging of commands on them
+ *
+ * A store keeps at most `memory_bytes` of items, each with the version that
+ * its last write was given.  It is cut into partitions by a keyed hash; each
+ * has its own lock, and any thread may call anything here.  Nothing is global
+ * on the way of a command.
+ *
+ *      store_execute   a client's command, judged and stamped by the owner
+ *      store_apply     the result of a judgement elsewhere; the newer wins
+ *      store_walk      items of an arc of the ring, in bounded steps
+ *      store_digest    what an arc holds, in two numbers, in bounded steps
+ *      store_flush     all up to a version is dead
+ *      store_usage     what is in it
+ *
+ * Times are milliseconds of the caller's monotonic clock: every call that
+ * depends on time is given `now_ms`, so wall-clock jumps expire nothing.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "wire/cmd.h"
+
+struct chunk;
+struct chunk_pool;
+struct store;
+
+struct store_config {
+    size_t memory_bytes;        /* items and index together */
+    size_t max_item_bytes;      /* key + value + ITEM_OVERHEAD of one item */
+    bool evict;                 /* false: STATUS_NO_MEMORY instead */
+    bool cas;                   /* false (-C): versions are not told to clients */
+    uint64_t hash_key[2];       /* secret, drawn at start */
+    int64_t now_ms, wall_ms;    /* the two clocks, read together */
+};
+
+/* memcached counts about as much of its header into -I. */
+#define ITEM_OVERHEAD 64
+
+/* NULL when memory is short.  Free with store_free(), which copes with NULL. */
+struct store *store_new(const struct store_config *config);
+void store_free(struct store *s);
+
+/* The number of this member in the map, 1 .. 1023: the low bits of versions. */
+void store_set_number(struct store *s, unsigned number);
+
+/*
+ * The keyed hash of a key.  Taken once, so that a batch of commands can be
+ * hashed and prefetched before the first is executed.
+ */
+uint64_t store_hash(const struct store *s, const char *key, size_t len);
+void store_prefetch(const struct store *s, uint64_t hash);
+
+/*
+ * Called for a hit while the item's partition is locked: a->value points into
+ * the store and is gone afterwards.  Must not call the store.
+ */
+typedef void store_reader(void *arg, const struct answer *a);
+
+/*
+ * Executes a keyed command (cmd->error is CMD_OK, ttl_ms filled, value there)
+ * and fills `a`.  `reader` is called for STATUS_HIT only, once.
+ *
+ *   gets, gats  a->version is the token; 0 where config.cas is false
+ *   incr, decr  as memcached: 64 bits, incr wraps, decr stops at 0, the item's
+ *               length never shrinks (blanks follow), a longer number grows it
+ *   touch, gat  keep the version; a gat with ttl < 0 answers the item as it
+ *               was, then it is gone
+ *   append      keeps flags and expiry of the item
+ *   set         refused as too large or for want of memory: the old is removed
+ *   ttl < 0     stored and gone at once: the old is removed
+ */
+void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_t now_ms,
+                   struct answer *a, store_reader *reader, void *arg);
+
+/*
+ * For a store_reader: the value of this hit in a chunk, not copied, so that it
+ * can be sent from where it is; NULL where a copy is cheaper, or memory is
+ * short.  The item is kept as it is until the last reference to the chunk
+ * goes, which must be after store_execute() has returned: it takes the lock.
+ */
+struct chunk *store_lend(struct store *s, const struct answer *a, struct chunk_pool *pool);
+
+/* A value, or a deletion, as another member judged it. */
+struct copy {
+    const char *key;
+    size_t key_len;
+    bool deleted;
+    uint64_t version;
+    uint32_t client_flags;
+    int64_t ttl_ms;
+    const char *value;
+    size_t value_len;
+};
+
+enum applied { APPLIED, APPLIED_OLDER, APPLIED_NO_MEMORY };
+
+/* APPLIED_OLDER: what is here is as new or newer, and stays. */
+enum applied store_apply(struct store *s, const struct copy *copy, int64_t now_ms);
+
+/* Positions on the ring, both ends in it; wraps when first > last. */
+struct arc { uint32_t first, last; };
+
+/*
+ * Shows `visit` the live items of the arc, the walk's cursor in *cursor: 0 at
+ * first, 0 again when the walk is over.  One call looks at about `n` items and
+ * holds one partition's lock at a time.  An item that is there all the while
+ * is shown at least once.  `visit` must not call the store.
+ */
+typedef void store_visitor(void *arg, const struct copy *copy);
+void store_walk(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
+                int64_t now_ms, store_visitor *visit, void *arg);
+
+/* Equal digests: equal keys at equal versions, for all that hashing can tell. */
+struct digest { uint64_t items, sum; };
+void store_digest(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
+                  int64_t now_ms, struct digest *digest);
+
+/* A new version, greater than all that this store has given or seen. */
+uint64_t store_clock(struct store *s, int64_t now_ms);
+
+/*
+ * Items at or below `version` are dead once the clock is there; a later call
+ * takes the place of a flush that still waits.  (flush_all with a delay is a
+ * version of the future: version_after().)  With FLUSH_NOW nothing
+ * is waited for: the clock is raised to `version`, however far ahead it is.  Half a second ahead is no future
+ * yet, so that the faster clock of another member delays no flush: it takes
+ * effect at once.  A version not above the last flush does nothing.
+ */
+void store_flush(struct store *s, uint64_t version, int64_t now_ms, enum flush_when when);
+uint64_t store_flush_version(struct store *s);
+
+/* `version`, `ms` later. */
+uint64_t version_after(uint64_t version, int64_t ms);
+
+/* Changes the limit; items go until it is kept. */
+void store_set_limit(struct store *s, size_t memory_bytes);
+
+/*
+ * Housekeeping: removes what is expired or flushed among about `n` items, from
+ * where the last call stopped.  Called now and then by each worker.
+ */
+void store_sweep(struct store *s, unsigned n, int64_t now_ms);
+
+struct store_usage {
+    uint64_t items;             /* kept now, expired ones not yet swept included */
+    uint64_t bytes;             /* they take, with their headers and the index */
+    uint64_t limit_bytes;
+    uint64_t total_items;       /* ever stored */
+    uint64_t evictions, expired_unfetched, evicted_unfetched, reclaimed;
+    uint64_t no_memory, too_large;
+    int64_t oldest_ms;          /* since the write of the item next to be evicted */
+    unsigned n_partitions;
+};
+void store_usage(struct store *s, int64_t now_ms, struct store_usage *u);
+
+/* Sets the counters (not the gauges) of store_usage() to 0: stats reset. */
+void store_reset_counters(struct store *s);
+
+#endif

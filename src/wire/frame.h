@@ -1,0 +1,87 @@
+/*
+ * frame - the peer protocol, between members only
+ *
+ *      0        4   5   6    8         16
+ *      | length | op| st| kl | version | key | fields of the op | value |
+ *
+ * length: u32, bytes after the 16 of the head.  op: what it is.  st: flags of
+ * a request, status of an answer.  kl: u16, bytes of the key.  version: u64.
+ * Little-endian.  Every request has one answer, in order: no ids.  The length
+ * comes first and a table names each op's fields, so nothing is scanned.
+ *
+ * Ops 0x40 to 0x7f are kept: 0x40 apply, 0x50 confirm, 0x58 lease, 0x60 move.
+ */
+#ifndef WIRE_FRAME_H
+#define WIRE_FRAME_H
+
+#include "wire/cmd.h"
+
+#define FRAME_HEAD 16
+#define FRAME_FIELDS_MAX 12     /* bytes of fields between key and value */
+#define FRAME_VALUE_LIMIT ((size_t)129 << 20)   /* no value is ever longer */
+
+enum frame_op {
+    FRAME_HELLO = 0x01,         /* both ways, first on a link: see hello.h */
+    FRAME_MAP = 0x02,           /* value: a map; takes effect on this link */
+    FRAME_PING = 0x03,          /* version: the sender's clock */
+    FRAME_STATS = 0x04,         /* key: group; answer's value: "name value\n"... */
+    FRAME_CLOCK = 0x05,         /* answer's version: a new one of this shard */
+    FRAME_FLUSH = 0x06,         /* items at or below version die; st: enum flush_when */
+    FRAME_LIMIT = 0x07,         /* number: bytes of memory for items */
+    FRAME_COMMAND = 0x10,       /* + enum verb, keyed ones: judged by the owner */
+    FRAME_ANSWER = 0x80,        /* st: enum status */
+    FRAME_DONE = 0x81,          /* the answer to what has no status */
+    FRAME_REFUSED = 0x82        /* not executed; st: enum refusal */
+};
+
+enum refusal {
+    REFUSED_EPOCH,              /* value: the newer map */
+    REFUSED_NO_MAP,             /* this shard has none yet: send one */
+    REFUSED_HELLO               /* value: why, in words; the link is closed */
+};
+
+/* One frame, taken apart.  Pointers go into the bytes it was read from. */
+struct frame {
+    uint8_t op, st;
+    uint16_t key_len;
+    uint64_t version;
+    uint32_t client_flags;      /* ops with attributes */
+    int64_t ttl_ms;
+    uint64_t number;            /* ops with a number */
+    const char *key, *value;
+    size_t value_len;
+    size_t len;                 /* of the whole frame, head included */
+};
+
+enum frame_status {
+    FRAME_MORE,                 /* not whole yet */
+    FRAME_WHOLE,
+    FRAME_BAD                   /* no such op, or lengths that do not fit */
+};
+
+/*
+ * Takes the frame at `data` apart.  FRAME_MORE sets f->len to what is needed:
+ * FRAME_HEAD, or the whole frame once its head is there.  FRAME_BAD is said as
+ * soon as the head shows it: nothing is awaited or allocated for a frame that
+ * cannot be.  Never looks beyond data[len].
+ */
+enum frame_status frame_read(const char *data, size_t len, struct frame *f);
+
+/* Bytes that frame_put() writes for `f`: all but the value. */
+size_t frame_head_len(const struct frame *f);
+
+/*
+ * Writes head, key and fields of `f`; the caller lets f->value_len bytes of
+ * value follow.  Returns the end.
+ */
+char *frame_put(char *out, const struct frame *f);
+
+/* A command as a frame, and back.  `noreply` does not travel. */
+void frame_from_cmd(struct frame *f, const struct cmd *cmd);
+void frame_to_cmd(const struct frame *f, struct cmd *cmd);
+
+void frame_from_answer(struct frame *f, const struct answer *a);
+/* False when the status is none. */
+bool frame_to_answer(const struct frame *f, struct answer *a);
+
+#endif

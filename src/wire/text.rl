@@ -1,0 +1,405 @@
+/*
+ * The line's end is looked for first (memchr is faster than any machine, and
+ * remembers by one number how far it got), so the machine runs once, over one
+ * line, and all that it notes lives on the stack.
+ */
+#include "wire/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/num.h"
+
+#define LINE_MIN 4              /* memcached calls a shorter one malformed, not unknown */
+
+/* It counts the \r\n in and has an int for the sum. */
+#define MEMCACHED_BYTES_MAX (INT32_MAX - 2)
+
+struct word {
+    uint32_t at, end;           /* offsets into the line; end 0: not there */
+};
+
+/* What the machine noted. */
+struct line {
+    const char *data;
+    enum verb verb;
+    bool whole;                 /* it has the form of its command */
+    bool stray;                 /* a NUL or CR inside */
+    bool long_key;
+    unsigned n_words;           /* begun */
+    uint32_t args;              /* where they begin */
+    struct word last, key, flags, exptime, bytes, cas_unique, delta;
+};
+
+%%{
+    machine text;
+    alphtype unsigned char;
+
+    action begin { n_words++; at = HERE; }
+    action end   { end = HERE; }
+    action stray { l->stray = true; }
+    action whole { l->whole = true; }
+
+    action key        { l->key = WORD; l->long_key |= end - at > KEY_MAX; }
+    action flags      { l->flags = WORD; }
+    action exptime    { l->exptime = WORD; }
+    action bytes      { l->bytes = WORD; }
+    action cas_unique { l->cas_unique = WORD; }
+    action delta      { l->delta = WORD; }
+    action args       { l->args = HERE; }
+
+    action get            { l->verb = VERB_GET; }
+    action gets           { l->verb = VERB_GETS; }
+    action gat            { l->verb = VERB_GAT; }
+    action gats           { l->verb = VERB_GATS; }
+    action set            { l->verb = VERB_SET; }
+    action add            { l->verb = VERB_ADD; }
+    action replace        { l->verb = VERB_REPLACE; }
+    action append         { l->verb = VERB_APPEND; }
+    action prepend        { l->verb = VERB_PREPEND; }
+    action cas            { l->verb = VERB_CAS; }
+    action delete         { l->verb = VERB_DELETE; }
+    action incr           { l->verb = VERB_INCR; }
+    action decr           { l->verb = VERB_DECR; }
+    action touch          { l->verb = VERB_TOUCH; }
+    action flush_all      { l->verb = VERB_FLUSH_ALL; }
+    action stats          { l->verb = VERB_STATS; }
+    action version        { l->verb = VERB_VERSION; }
+    action verbosity      { l->verb = VERB_VERBOSITY; }
+    action quit           { l->verb = VERB_QUIT; }
+    action shutdown       { l->verb = VERB_SHUTDOWN; }
+    action cache_memlimit { l->verb = VERB_CACHE_MEMLIMIT; }
+
+    # by its whole way: the name alone would be found to be this file
+    include text_grammar "../../proto/text.rl";
+
+    main := line;
+
+    write data noerror nofinal noentry;
+}%%
+
+#define HERE ((uint32_t)(p - start))
+#define WORD ((struct word){ at, end })
+
+/* `ended`: the line ends at data[len]; otherwise more of it would follow. */
+static void line_scan(struct line *l, const char *data, size_t len, bool ended)
+{
+    const unsigned char *const start = (const unsigned char *)data;
+    const unsigned char *p = start;
+    const unsigned char *const pe = start + len;
+    const unsigned char *const eof = ended ? pe : NULL;
+    uint32_t at = 0, end = 0;   /* the word begun last */
+    unsigned n_words = 0;
+    int cs;
+
+    *l = (struct line){ .data = data, .verb = VERB_UNKNOWN };
+    %% write init;
+    %% write exec;
+    l->n_words = n_words;
+    l->last = WORD;
+}
+
+static size_t word_len(const struct word *w)
+{
+    return w->end - w->at;
+}
+
+static bool word_is(const struct line *l, const struct word *w, const char *s)
+{
+    size_t len = strlen(s);
+
+    return word_len(w) == len && memcmp(l->data + w->at, s, len) == 0;
+}
+
+static bool word_u32(const struct line *l, const struct word *w, uint32_t *out)
+{
+    return num_parse_u32(l->data + w->at, word_len(w), out);
+}
+
+static bool word_u64(const struct line *l, const struct word *w, uint64_t *out)
+{
+    return num_parse_u64(l->data + w->at, word_len(w), out);
+}
+
+static bool word_i64(const struct line *l, const struct word *w, int64_t *out)
+{
+    return num_parse_i64(l->data + w->at, word_len(w), out);
+}
+
+static bool wants_silence(const struct line *l)
+{
+    return word_is(l, &l->last, "noreply");
+}
+
+static void take_key(const struct line *l, struct cmd *cmd)
+{
+    cmd->key = l->data + l->key.at;
+    cmd->key_len = word_len(&l->key);
+}
+
+/* All of the line from `args` on; the machine saw where its last word ends. */
+static void take_args(const struct line *l, struct cmd *cmd)
+{
+    if (l->args == 0)
+        return;
+    cmd->args = l->data + l->args;
+    cmd->args_len = l->last.end - l->args;
+}
+
+/* Words before the keys: the verb, and the exptime of a gat. */
+static unsigned words_before_keys(enum verb verb)
+{
+    return verb == VERB_GAT || verb == VERB_GATS ? 2 : 1;
+}
+
+static enum cmd_error judge_get(const struct line *l, struct text *t, struct cmd *cmd)
+{
+    unsigned before = words_before_keys(l->verb);
+
+    if (!l->whole || l->stray)
+        return CMD_BAD_FORMAT;
+    if (before == 2 && !word_i64(l, &l->exptime, &cmd->exptime))
+        return CMD_BAD_EXPTIME;
+    if (l->long_key)
+        return CMD_BAD_FORMAT;
+
+    t->n_keys = l->n_words - before;
+    if (t->n_keys == 1)
+        take_key(l, cmd);
+    else
+        take_args(l, cmd);
+    return CMD_OK;
+}
+
+/*
+ * What follows the line is the client's data, and must never be read as
+ * commands.  So a block is swallowed whatever else is wrong, and where its
+ * length cannot be read the connection ends.  A line that is too short to have
+ * a length announces no block.
+ */
+static enum cmd_error judge_store(const struct line *l, struct text *t, struct cmd *cmd)
+{
+    uint32_t bytes;
+
+    if (l->bytes.end == 0)
+        return CMD_BAD_FORMAT;
+    if (!word_u32(l, &l->bytes, &bytes) || bytes > INT32_MAX) {
+        t->close = true;
+        return CMD_BAD_FORMAT;
+    }
+    cmd->value_len = bytes;
+    cmd->noreply = wants_silence(l);
+    if (l->stray || l->long_key || bytes > MEMCACHED_BYTES_MAX
+        || !word_u32(l, &l->flags, &cmd->client_flags)
+        || !word_i64(l, &l->exptime, &cmd->exptime)
+        || (l->verb == VERB_CAS && !word_u64(l, &l->cas_unique, &cmd->cas))) {
+        t->swallow = true;
+        return CMD_BAD_FORMAT;
+    }
+    take_key(l, cmd);
+    return CMD_OK;
+}
+
+/* Old clients send a delay of 0, which means nothing; any other would. */
+static enum cmd_error judge_delete(const struct line *l, struct cmd *cmd)
+{
+    if (l->key.end == 0)
+        return CMD_BAD_FORMAT;
+    cmd->noreply = wants_silence(l);
+    if (l->stray || l->long_key)
+        return CMD_BAD_FORMAT;
+    if (!l->whole)
+        return CMD_BAD_DELETE;
+    take_key(l, cmd);
+    return CMD_OK;
+}
+
+/* incr, decr, touch: a key and a number.  Too short a line is never silent. */
+static enum cmd_error judge_change(const struct line *l, struct cmd *cmd)
+{
+    if (!l->whole)
+        return CMD_BAD_FORMAT;
+    cmd->noreply = wants_silence(l);
+    if (l->stray || l->long_key)
+        return CMD_BAD_FORMAT;
+    if (l->verb == VERB_TOUCH) {
+        if (!word_i64(l, &l->exptime, &cmd->exptime))
+            return CMD_BAD_EXPTIME;
+    } else if (!word_u64(l, &l->delta, &cmd->delta)) {
+        return CMD_BAD_DELTA;
+    }
+    take_key(l, cmd);
+    return CMD_OK;
+}
+
+static enum cmd_error judge_flush_all(const struct line *l, struct cmd *cmd)
+{
+    cmd->noreply = wants_silence(l);
+    if (l->stray)
+        return CMD_BAD_FORMAT;
+    if (!l->whole)
+        return CMD_BAD_EXPTIME;
+    if (l->exptime.end != 0 && !word_i64(l, &l->exptime, &cmd->exptime))
+        return CMD_BAD_EXPTIME;
+    return CMD_OK;
+}
+
+/* verbosity, cache_memlimit: a number, and `otherwise` for want of one. */
+static enum cmd_error judge_setting(const struct line *l, struct cmd *cmd,
+                                    enum cmd_error otherwise)
+{
+    uint32_t number;
+
+    cmd->noreply = wants_silence(l);
+    if (l->stray)
+        return CMD_BAD_FORMAT;
+    if (!word_u32(l, &l->delta, &number))
+        return otherwise;
+    cmd->delta = number;
+    return CMD_OK;
+}
+
+static enum cmd_error judge_plain(const struct line *l, struct cmd *cmd)
+{
+    cmd->noreply = l->verb == VERB_SHUTDOWN && wants_silence(l);
+    if (l->stray)
+        return CMD_BAD_FORMAT;
+    take_args(l, cmd);
+    return CMD_OK;
+}
+
+static enum cmd_error judge_unknown(const struct line *l, struct text *t, struct cmd *cmd)
+{
+    static const char http[] = "HTTP/";
+
+    if (t->len < LINE_MIN)
+        return CMD_BAD_FORMAT;
+    if (l->n_words > 1 && word_len(&l->last) >= strlen(http)
+        && memcmp(l->data + l->last.at, http, strlen(http)) == 0) {
+        t->close = true;
+        return CMD_HANG_UP;
+    }
+    cmd->noreply = wants_silence(l);
+    return CMD_ERROR;
+}
+
+static enum cmd_error judge(const struct line *l, struct text *t, struct cmd *cmd)
+{
+    switch (l->verb) {
+    case VERB_GET: case VERB_GETS: case VERB_GAT: case VERB_GATS:
+        return judge_get(l, t, cmd);
+    case VERB_SET: case VERB_ADD: case VERB_REPLACE: case VERB_APPEND:
+    case VERB_PREPEND: case VERB_CAS:
+        return judge_store(l, t, cmd);
+    case VERB_DELETE:
+        return judge_delete(l, cmd);
+    case VERB_INCR: case VERB_DECR: case VERB_TOUCH:
+        return judge_change(l, cmd);
+    case VERB_FLUSH_ALL:
+        return judge_flush_all(l, cmd);
+    case VERB_VERBOSITY:
+        return judge_setting(l, cmd, CMD_BAD_FORMAT);
+    case VERB_CACHE_MEMLIMIT:
+        return judge_setting(l, cmd, CMD_ERROR);
+    case VERB_STATS: case VERB_VERSION: case VERB_QUIT: case VERB_SHUTDOWN:
+        return judge_plain(l, cmd);
+    case VERB_UNKNOWN: case N_VERBS:
+        break;
+    }
+    return judge_unknown(l, t, cmd);
+}
+
+/*
+ * TEXT_LINE_MAX bytes without an end.  Clients do send gets of thousands of
+ * keys, so those are handed on unjudged, key by key.
+ */
+static enum text_status judge_endless(struct text *t, const char *data, struct cmd *cmd)
+{
+    struct line l;
+    bool has_exptime;
+
+    line_scan(&l, data, TEXT_LINE_MAX, false);
+    has_exptime = words_before_keys(l.verb) == 2;
+    cmd->verb = l.verb;
+    if (!verb_is_get(l.verb) || (has_exptime && l.exptime.end == 0)) {
+        cmd->error = CMD_TOO_LONG;
+    } else if (has_exptime && !word_i64(&l, &l.exptime, &cmd->exptime)) {
+        cmd->error = CMD_BAD_EXPTIME;
+    } else {
+        t->len = l.args != 0 ? l.args : TEXT_LINE_MAX;
+        return TEXT_KEYS;
+    }
+    t->len = TEXT_LINE_MAX;
+    t->close = true;
+    return TEXT_LINE;
+}
+
+void text_init(struct text *t)
+{
+    *t = (struct text){ 0 };
+}
+
+enum text_status text_parse(struct text *t, const char *data, size_t len, struct cmd *cmd)
+{
+    size_t end = len < TEXT_LINE_MAX ? len : TEXT_LINE_MAX;
+    const char *newline = NULL;
+    struct line l;
+
+    assert(t->pos <= end);
+    if (t->pos < end)
+        newline = memchr(data + t->pos, '\n', end - t->pos);
+    t->pos = end;
+    if (newline == NULL && end < TEXT_LINE_MAX)
+        return TEXT_MORE;
+
+    *cmd = (struct cmd){ .error = CMD_OK };
+    if (newline == NULL)
+        return judge_endless(t, data, cmd);
+
+    end = (size_t)(newline - data);
+    t->len = end + 1;
+    if (end > 0 && data[end - 1] == '\r')
+        end--;
+    line_scan(&l, data, end, true);
+    cmd->verb = l.verb;
+    cmd->error = judge(&l, t, cmd);
+    return TEXT_LINE;
+}
+
+static bool ends_key(char c)
+{
+    return c == ' ' || c == '\r' || c == '\n' || c == '\0';
+}
+
+enum keys_status text_keys_next(const char *data, size_t len, size_t *pos, bool whole,
+                                const char **key, size_t *key_len)
+{
+    size_t at = *pos, end;
+
+    while (at < len && data[at] == ' ')
+        at++;
+    *pos = at;
+    for (end = at; end < len && end - at <= KEY_MAX && !ends_key(data[end]); end++)
+        ;
+    if (end - at > KEY_MAX)
+        return KEYS_BAD;
+
+    /* A \r is the line's end if a \n follows it, there or beyond `whole`. */
+    if (end < len && data[end] == '\r' && end + 1 < len && data[end + 1] != '\n')
+        return KEYS_BAD;
+    if (end < len && data[end] == '\0')
+        return KEYS_BAD;
+    if (!whole && (end == len || (data[end] == '\r' && end + 1 == len)))
+        return KEYS_MORE;
+
+    if (end > at) {
+        *key = data + at;
+        *key_len = end - at;
+        *pos = end;
+        return KEYS_KEY;
+    }
+    while (at < len && data[at] != '\n')    /* at most a \r */
+        at++;
+    *pos = at < len ? at + 1 : len;
+    return KEYS_END;
+}

@@ -1,0 +1,155 @@
+/*
+ * frame_fuzz - frames, hellos and maps, whatever a member sends
+ *
+ * Beside the sanitizers: what is read as whole is written as the same bytes;
+ * a frame that is cut is never judged otherwise than the whole one.  Every
+ * piece is read in a block of just its size.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/map.h"
+#include "wire/frame.h"
+#include "wire/hello.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static char *block_of(const char *data, size_t len)
+{
+    char *block = malloc(len > 0 ? len : 1);
+
+    check(block != NULL);
+    block[0] = 0;
+    if (len > 0)
+        memcpy(block, data, len);
+    return block;
+}
+
+static void try_hello(const char *data, size_t len)
+{
+    char *block = block_of(data, len), out[HELLO_LEN_MAX];
+    struct hello h;
+
+    if (hello_read(block, len, &h)) {
+        check(len <= HELLO_LEN_MAX && hello_put(out, &h) == len);
+        check(memcmp(out, block, len) == 0);
+    }
+    free(block);
+}
+
+static void try_map(const char *data, size_t len)
+{
+    char *block = block_of(data, len), *out;
+    struct map *map = map_read(block, len);
+
+    if (map != NULL) {
+        check(map_is_sound(map) && map_len(map) == len);
+        out = malloc(len);
+        check(out != NULL);
+        map_put(out, map);
+        check(memcmp(out, block, len) == 0);
+        for (size_t i = 0; i < map->n; i++)
+            check(map_find(map, map->members[i].name) == (int)i);
+        (void)map_digest(map);
+        free(out);
+        free(map);
+    }
+    free(block);
+}
+
+static void check_command(const struct frame *f)
+{
+    struct frame again;
+    struct cmd cmd;
+
+    frame_to_cmd(f, &cmd);
+    check(verb_is_keyed(cmd.verb) && cmd.error == CMD_OK);
+    check(cmd.key_len >= 1 && cmd.key_len <= KEY_MAX);
+    frame_from_cmd(&again, &cmd);
+    check(again.op == f->op && again.value_len == f->value_len && again.ttl_ms == f->ttl_ms);
+}
+
+static void check_answer(const struct frame *f)
+{
+    struct frame again;
+    struct answer a;
+
+    if (!frame_to_answer(f, &a))
+        return;
+    check(a.status < N_STATUSES);
+    frame_from_answer(&again, &a);
+    check(again.st == f->st && again.value_len == f->value_len && again.number == f->number);
+}
+
+static void check_whole(const char *block, const struct frame *f)
+{
+    size_t head = frame_head_len(f);
+    char *out = malloc(head);
+
+    check(out != NULL && head + f->value_len == f->len);
+    check(frame_put(out, f) == out + head);
+    check(memcmp(out, block, head) == 0);
+    check(f->value_len == 0 || f->value == block + head);
+    free(out);
+    if (f->op >= FRAME_COMMAND && f->op < FRAME_ANSWER)
+        check_command(f);
+    else
+        check_answer(f);
+    try_hello(f->value, f->value_len);
+    try_map(f->value, f->value_len);
+}
+
+/* A beginning of `cut` bytes is judged as all of it was, as far as it shows. */
+static void check_cut(const char *data, size_t cut, enum frame_status whole, size_t need)
+{
+    char *block = block_of(data, cut);
+    struct frame f;
+    enum frame_status status = frame_read(block, cut, &f);
+
+    if (cut < FRAME_HEAD)
+        check(status == FRAME_MORE && f.len == FRAME_HEAD);
+    else if (whole == FRAME_BAD)
+        check(status == FRAME_BAD);
+    else
+        check(f.len == need && status == (cut < need ? FRAME_MORE : FRAME_WHOLE));
+    free(block);
+}
+
+/* The frame at the start of data; its length, 0 when there is none. */
+static size_t one_frame(const char *data, size_t len)
+{
+    char *block = block_of(data, len);
+    struct frame f;
+    enum frame_status status = frame_read(block, len, &f);
+    size_t end = status == FRAME_WHOLE ? f.len : len;
+
+    if (status == FRAME_WHOLE)
+        check_whole(block, &f);
+    for (size_t cut = 0; cut < end && cut < 40; cut++)
+        check_cut(data, cut, status, f.len);
+    if (end > 0)
+        check_cut(data, end - 1, status, f.len);
+    check_cut(data, end / 2, status, f.len);
+    free(block);
+    return status == FRAME_WHOLE ? f.len : 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *at = (const char *)data;
+    size_t len;
+
+    try_hello(at, size);
+    try_map(at, size);
+    while (size > 0 && (len = one_frame(at, size)) > 0) {
+        at += len;
+        size -= len;
+    }
+    return 0;
+}

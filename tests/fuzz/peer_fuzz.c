@@ -1,0 +1,124 @@
+/*
+ * peer_fuzz - a hostile front: bytes into a shard's peer, on a real store
+ *
+ *      input: | how | bytes, sent in pieces ... |
+ *
+ * Beside the sanitizers: the shard says frames of its own kind and nothing
+ * else, at most one for each it was sent; another front's link works on; all
+ * memory comes back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/stage.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Bits of `how`. */
+enum { GREETED = 1, WITH_MAP = 2, READS_LITTLE = 4, SMALL_GULPS = 8, PIECE_SHIFT = 4 };
+
+static void check(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void greet(struct stage *st, int peer, const struct map *map, bool with_map)
+{
+    struct hello h = stage_hello(st, "front", map);
+    struct frame f;
+
+    stage_send_hello(st, peer, &h);
+    if (with_map)
+        stage_send_map(st, peer, FRAME_MAP, map);
+    stage_run(st, 0);
+    check(stage_take_frame(st, peer, &f) && f.op == FRAME_HELLO);
+    if (with_map)
+        check(stage_take_frame(st, peer, &f) && f.op == FRAME_DONE);
+}
+
+/* How many frames there are in it. */
+static size_t count_frames(const uint8_t *data, size_t size)
+{
+    struct frame f;
+    size_t n = 0;
+
+    while (frame_read((const char *)data, size, &f) == FRAME_WHOLE) {
+        data += f.len;
+        size -= f.len;
+        n++;
+    }
+    return n;
+}
+
+static size_t take_answers(struct stage *st, int peer)
+{
+    struct frame f;
+    struct answer a;
+    size_t n = 0;
+
+    for (; stage_take_frame(st, peer, &f); n++) {
+        check(f.op == FRAME_HELLO || f.op == FRAME_ANSWER || f.op == FRAME_DONE ||
+              f.op == FRAME_REFUSED);
+        check(f.op != FRAME_ANSWER || frame_to_answer(&f, &a));
+    }
+    return n;
+}
+
+static void attack(struct stage *st, int peer, uint8_t how, const uint8_t *data, size_t size)
+{
+    size_t piece = how >> PIECE_SHIFT == 0 ? size : (size_t)(how >> PIECE_SHIFT) * 5;
+    size_t n_sent = count_frames(data, size), n_answered = 0;
+
+    if (how & SMALL_GULPS)
+        fake_set_gulp(st->world, peer, 3);
+    if (how & READS_LITTLE)
+        fake_set_room(st->world, peer, 100);
+    for (size_t at = 0; at < size && !fake_is_closed(st->world, peer); at += piece) {
+        fake_write(st->world, peer, data + at, size - at < piece ? size - at : piece);
+        stage_run(st, 0);
+        n_answered += take_answers(st, peer);
+    }
+    fake_set_room(st->world, peer, SIZE_MAX);
+    stage_run(st, 1000);
+    n_answered += take_answers(st, peer);
+    check(n_answered <= n_sent);
+    check(fake_is_closed(st->world, peer) || n_answered == n_sent);
+}
+
+/* Somebody else's link, under whatever map there is now. */
+static void check_alive(struct stage *st)
+{
+    struct view *v = cluster_view(st->cluster);
+    struct map *map = stage_map(1, 1);
+    int peer = stage_peer(st);
+    struct frame f;
+
+    greet(st, peer, v != NULL ? v->map : map, true);
+    stage_send_frame(st, peer, &(struct frame){ .op = FRAME_COMMAND + VERB_GET, .key = "k",
+                                                .key_len = 1 });
+    stage_run(st, 0);
+    check(stage_take_frame(st, peer, &f) && f.op == FRAME_ANSWER);
+    free(map);
+    view_unref(v);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct stage st;
+    struct map *map = stage_map(1, 1);
+    int peer;
+
+    if (size > 0) {
+        stage_init(&st, &stage_shard_handler);
+        stage_add_shard(&st);
+        peer = stage_peer(&st);
+        if (data[0] & GREETED)
+            greet(&st, peer, map, data[0] & WITH_MAP);
+        attack(&st, peer, data[0], data + 1, size - 1);
+        check_alive(&st);
+        stage_fini(&st);
+    }
+    free(map);
+    return 0;
+}

@@ -1,0 +1,248 @@
+/*
+ * text_fuzz - the text protocol, whatever a client sends
+ *
+ * Beside the sanitizers: bytes that arrive in pieces give the same commands as
+ * the same bytes at once, and the keys of a line are as many as it was said.
+ * Every piece is parsed in a block of just its size, at an address of its own.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/text.h"
+
+#define EVENTS_MAX 4096
+#define LINES_MAX 256           /* of one input */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What was seen, as bytes: two runs over one input must give the same. */
+struct events {
+    uint64_t words[EVENTS_MAX];
+    size_t n;
+};
+
+static void check(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void note(struct events *e, uint64_t word)
+{
+    if (e->n < EVENTS_MAX)
+        e->words[e->n++] = word;
+}
+
+static void note_bytes(struct events *e, const char *s, size_t len)
+{
+    uint64_t hash = 14695981039346656037u;      /* FNV-1a */
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)s[i]) * 1099511628211u;
+    note(e, len);
+    note(e, hash);
+}
+
+static char *block_of(const char *data, size_t len)
+{
+    char *block = malloc(len > 0 ? len : 1);
+
+    check(block != NULL);
+    if (len > 0)
+        memcpy(block, data, len);
+    return block;
+}
+
+/* A number that depends on the input and on how often one was asked for. */
+static size_t chance(uint64_t *state, size_t below)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(*state >> 33) % below;
+}
+
+/* The keys of a line that was judged whole. */
+static unsigned note_keys(struct events *e, const char *data, size_t len)
+{
+    const char *key;
+    size_t key_len, pos = 0;
+    unsigned n = 0;
+    enum keys_status status;
+
+    while ((status = text_keys_next(data, len, &pos, true, &key, &key_len)) == KEYS_KEY) {
+        check(key_len > 0 && key_len <= KEY_MAX);
+        check(key >= data && key + key_len <= data + len);
+        note_bytes(e, key, key_len);
+        n++;
+    }
+    check(status == KEYS_END && pos == len);
+    return n;
+}
+
+static void note_cmd(struct events *e, enum text_status status, const struct text *t,
+                     const struct cmd *cmd)
+{
+    note(e, status);
+    note(e, (uint64_t)cmd->verb << 32 | (uint64_t)cmd->error << 8
+            | (uint64_t)cmd->noreply << 2 | (uint64_t)t->swallow << 1 | t->close);
+    note(e, t->len);
+    note(e, cmd->client_flags);
+    note(e, (uint64_t)cmd->exptime);
+    note(e, cmd->cas);
+    note(e, cmd->delta);
+    note(e, cmd->value_len);
+    note_bytes(e, cmd->key, cmd->key_len);
+    note_bytes(e, cmd->args, cmd->args_len);
+
+    if (status == TEXT_KEYS) {
+        check(verb_is_get(cmd->verb) && cmd->error == CMD_OK && cmd->key == NULL);
+    } else if (cmd->error != CMD_OK) {
+        check(cmd->key == NULL && cmd->args == NULL);
+        check(!t->swallow || verb_has_value(cmd->verb));
+    } else {
+        check(!t->swallow && !t->close);
+        check(cmd->verb != VERB_UNKNOWN && cmd->key_len <= KEY_MAX);
+        check(!verb_is_keyed(cmd->verb) || (cmd->key == NULL) == (t->n_keys > 1));
+        if (t->n_keys > 1)
+            check(note_keys(e, cmd->args, cmd->args_len) == t->n_keys);
+    }
+}
+
+/*
+ * One line at the start of data, in pieces where there is a state to draw
+ * `cuts` from.  False when no line can be read after it; else *taken is where
+ * that one starts.
+ */
+static bool parse_line(struct events *e, const char *data, size_t len, uint64_t *cuts,
+                       size_t *taken)
+{
+    size_t seen = cuts != NULL ? 0 : len;
+    enum text_status status;
+    struct text t;
+    struct cmd cmd;
+
+    text_init(&t);
+    for (;;) {
+        char *block = block_of(data, seen);
+
+        status = text_parse(&t, block, seen, &cmd);
+        if (status != TEXT_MORE) {
+            check(t.len > 0 && t.len <= seen);
+            note_cmd(e, status, &t, &cmd);
+        }
+        free(block);
+        if (status != TEXT_MORE || seen == len)
+            break;
+        /* small steps at first: most lines are short */
+        seen += 1 + chance(cuts, 2 * seen + 16);
+        seen = seen < len ? seen : len;
+    }
+    if (status != TEXT_LINE || t.close)
+        return false;
+    *taken = t.len;
+    if (t.swallow || (cmd.error == CMD_OK && verb_has_value(cmd.verb)))
+        *taken += cmd.value_len + 2;
+    return true;
+}
+
+static void parse_lines(struct events *e, const char *data, size_t len, uint64_t *cuts)
+{
+    size_t taken;
+
+    e->n = 0;
+    for (unsigned i = 0; i < LINES_MAX; i++) {
+        if (!parse_line(e, data, len, cuts, &taken) || taken > len)
+            return;
+        data += taken;
+        len -= taken;
+    }
+}
+
+/* The input as the keys of an endless get, in pieces of `step` bytes. */
+static void parse_keys(struct events *e, const char *data, size_t len, size_t step)
+{
+    size_t at = 0, there = 0;
+
+    e->n = 0;
+    for (;;) {
+        char *block = block_of(data + at, there - at);
+        const char *key;
+        size_t key_len, pos = 0;
+        enum keys_status status;
+
+        while ((status = text_keys_next(block, there - at, &pos, false, &key, &key_len))
+               == KEYS_KEY) {
+            check(key_len > 0 && key_len <= KEY_MAX && pos <= there - at);
+            note_bytes(e, key, key_len);
+        }
+        free(block);
+        check(pos <= there - at);
+        at += pos;
+        if (status != KEYS_MORE || there == len) {
+            note(e, status);
+            note(e, at);
+            return;
+        }
+        check(there - at <= KEY_MAX + 1);
+        there = there + step < len ? there + step : len;
+    }
+}
+
+static void check_equal(const struct events *a, const struct events *b)
+{
+    check(a->n == b->n);
+    check(memcmp(a->words, b->words, a->n * sizeof(a->words[0])) == 0);
+}
+
+/* The same in pieces gives the same. */
+static void try_lines(const char *data, size_t len, uint64_t *cuts)
+{
+    static struct events whole, pieces;
+
+    parse_lines(&whole, data, len, NULL);
+    for (int i = 0; i < 3; i++) {
+        parse_lines(&pieces, data, len, cuts);
+        check_equal(&whole, &pieces);
+    }
+}
+
+static void try_keys(const char *data, size_t len, uint64_t *cuts)
+{
+    static struct events whole, pieces;
+
+    parse_keys(&whole, data, len, len);
+    for (int i = 0; i < 2; i++) {
+        parse_keys(&pieces, data, len, 1 + chance(cuts, 64));
+        check_equal(&whole, &pieces);
+    }
+}
+
+/* The first blank drawn out to the limit of a line: no fuzzer goes that far. */
+static void try_endless(const char *data, size_t len, uint64_t *cuts)
+{
+    const char *blank = memchr(data, ' ', len);
+    size_t before = blank != NULL ? (size_t)(blank - data) : len;
+    size_t gap = TEXT_LINE_MAX - chance(cuts, 64);
+    char *line = malloc(len + gap);
+
+    check(line != NULL);
+    memcpy(line, data, before);
+    memset(line + before, ' ', gap);
+    memcpy(line + before + gap, data + before, len - before);
+    try_lines(line, len + gap, cuts);
+    free(line);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    uint64_t cuts = size;
+
+    for (size_t i = 0; i < size; i++)
+        cuts = (cuts ^ data[i]) * 1099511628211u;
+
+    try_lines(text, size, &cuts);
+    try_keys(text, size, &cuts);
+    if (size > 0 && data[0] == 'g')
+        try_endless(text, size, &cuts);
+    return 0;
+}

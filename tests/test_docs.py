@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""What the documents say is what the programs do."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import tap
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CHCACHED = os.environ.get("CHCACHED", os.path.join(TOP, "build", "chcached"))
+PAGES = ["man/chcachectl.1", "man/chcached-protocol.7", "man/chcached.8"]
+DOCUMENTS = ["README.md", "ARCHITECTURE.md", "HACKING.md", "SECURITY.md"]
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def run(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, timeout=60,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def needs(program, package):
+    return unittest.skipUnless(shutil.which(program),
+                               f"no {program}: apt-get install {package}")
+
+
+def options_of_table():
+    """{long name: letter or ""} of src/options.def."""
+    rows = re.findall(r'^OPTION\w*\((?:\w+, )?"([\w-]+)", (?:\'(.)\'|0)',
+                      read("src/options.def"), re.M)
+    return dict(rows)
+
+
+def options_of_page():
+    """{long name: letter or ""} of chcached(8)'s tagged options."""
+    items = re.findall(r"^\.It Fl (?:(\w) , Fl )?Fl ([\w-]+)",
+                       read("man/chcached.8"), re.M)
+    return {name: letter for letter, name in items}
+
+
+def commands_of_parser():
+    """The words of the X-macro VERBS."""
+    table = re.search(r"#define VERBS\(X\)(.*?)\n\n", read("src/wire/cmd.h"), re.S)
+    return set(re.findall(r'X\(\w+, "(\w+)"\)', table.group(1)))
+
+
+class ManualPages(unittest.TestCase):
+
+    @needs("mandoc", "mandoc")
+    def test_mandoc_has_nothing_to_say(self):
+        own = {os.path.basename(page).rpartition(".")[0] for page in PAGES}
+        for page in PAGES:
+            said = [line for line in
+                    run("mandoc", "-Tlint", os.path.join(TOP, page)).stdout.splitlines()
+                    if not re.search(r"manual not found: Xr (%s) " % "|".join(own), line)]
+            self.assertEqual(said, [], page)
+
+    @needs("lexgrog", "man-db")
+    def test_whatis_finds_their_names(self):
+        for page in PAGES:
+            result = run("lexgrog", os.path.join(TOP, page))
+            self.assertEqual(result.returncode, 0, result.stdout)
+
+    def test_every_page_has_examples_and_references(self):
+        for page in PAGES:
+            for section in ("NAME", "EXAMPLES", "SEE ALSO"):
+                self.assertIn(f"\n.Sh {section}\n", read(page), page)
+
+    def test_references_lead_to_pages_that_exist(self):
+        for page in PAGES:
+            for name, section in re.findall(r"^\.Xr (\S+) (\d)", read(page), re.M):
+                self.assertIn(f"man/{name}.{section}", PAGES, page)
+
+
+class Options(unittest.TestCase):
+
+    def test_the_page_has_every_option_and_no_other(self):
+        page, table = options_of_page(), options_of_table()
+        ignored = re.findall(r'^OPTION_(?:IGNORED|REFUSED)\("([\w-]+)"',
+                             read("src/options.def"), re.M)
+        wanted = {name: letter for name, letter in table.items()
+                  if name not in ignored}
+        self.assertGreater(len(wanted), 10)
+        self.assertEqual(page, wanted)
+
+    def test_the_page_names_every_letter_of_memcached_without_effect(self):
+        letters = re.findall(r"^OPTION_(?:IGNORED|REFUSED)\(\"[\w-]+\", '(.)'",
+                             read("src/options.def"), re.M)
+        part = read("man/chcached.8").partition(".Ss Options of memcached")[2]
+        named = re.findall(r"(?:Fl|,) (?:Fl )?(\w)\b", part.partition(".Sh")[0])
+        self.assertGreater(len(letters), 3)
+        self.assertEqual(sorted(named), sorted(letters))
+
+    def test_the_page_has_the_defaults_of_the_table(self):
+        rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)", [^,]+, \w+, "([^"]+)"',
+                          read("src/options.def"), re.M)
+        page = read("man/chcached.8")
+        for name, default in rows:
+            if default == "0":      # off, which the page may leave unsaid
+                continue
+            item = re.search(r"^\.It Fl (?:\w , Fl )?Fl %s\b(.*?)^\.(?:It|El)"
+                             % re.escape(name), page, re.M | re.S)
+            self.assertTrue(item, name)
+            self.assertRegex(item.group(1), r"(?<![\w-])%s(?![\w-])"
+                             % re.escape(default), name)
+
+    def test_help_names_every_option_in_thirty_lines(self):
+        said = run(CHCACHED, "--help")
+        self.assertEqual(said.returncode, 0)
+        for name in options_of_page():
+            self.assertRegex(said.stdout, r"--%s\b" % re.escape(name))
+        self.assertLessEqual(len(said.stdout.splitlines()), 30)
+        self.assertIn("man chcached", said.stdout.splitlines()[-1])
+
+    def test_the_examples_use_options_that_exist(self):
+        table = options_of_table()
+        for path in DOCUMENTS + PAGES + ["quickstart"]:
+            for line in read(path).replace("\\e", "").splitlines():
+                command = re.search(r"\bchcached (-.*)", line)
+                for name in re.findall(r"--([a-z][\w-]*)", command.group(1)
+                                       if command else ""):
+                    self.assertIn(name, table, f"{path}: {line}")
+
+
+class Protocol(unittest.TestCase):
+
+    def test_the_page_has_every_command_and_no_other(self):
+        part = read("man/chcached-protocol.7").partition(".Sh COMMANDS")[2]
+        named = set(re.findall(r"^\.It Ic (\w+)", part.partition("\n.Sh")[0], re.M))
+        self.assertGreater(len(named), 10)
+        self.assertEqual(named, commands_of_parser())
+
+
+class Documents(unittest.TestCase):
+
+    def test_links_lead_to_files_that_exist(self):
+        for path in DOCUMENTS:
+            for target in re.findall(r"\]\(([^)#:]+)\)", read(path)):
+                self.assertTrue(os.path.exists(os.path.join(TOP, target)),
+                                f"{path}: {target}")
+
+    def test_files_that_they_name_exist(self):
+        for path in DOCUMENTS:
+            for name in re.findall(r"`((?:src|man|tests|contrib|proto)/[\w./-]+\w)`",
+                                   read(path)):
+                self.assertTrue(os.path.exists(os.path.join(TOP, name)),
+                                f"{path}: {name}")
+
+    def test_architecture_names_every_room(self):
+        rooms = set(re.findall(r"^\| `(\w+)` \|", read("ARCHITECTURE.md"), re.M))
+        folders = {entry.name for entry in os.scandir(os.path.join(TOP, "src"))
+                   if entry.is_dir()}
+        self.assertEqual(rooms, folders)
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,938 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/stage.h"
+#include "ring/ring.h"
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define VALUE(v) .value = (v), .value_len = sizeof(v) - 1
+#define ANSWER(status) .op = FRAME_ANSWER, .st = STATUS_##status
+
+#define TIMEOUT_MS 1000         /* of the stage's front */
+
+/* The front is the stage's; the test is its shards s1 and s2 ("shard:1" ...). */
+static struct stage stage;
+static struct map *map;
+static int listeners[STAGE_MEMBERS_MAX];
+static size_t n_shards;
+
+static void begin(size_t n, bool listening)
+{
+    char address[ADDRESS_MAX];
+
+    stage_init(&stage, &stage_front_handler);
+    map = stage_map(1, n);
+    n_shards = n;
+    for (size_t i = 0; listening && i < n; i++) {
+        snprintf(address, sizeof(address), "shard:%zu", i + 1);
+        listeners[i] = stage.world->ops->listen(stage.world, address, 10, 0);
+    }
+    stage_add_front(&stage, n);
+}
+
+static int one_shard(void **state)
+{
+    (void)state;
+    begin(1, true);
+    return 0;
+}
+
+static int two_shards(void **state)
+{
+    (void)state;
+    begin(2, true);
+    return 0;
+}
+
+static int no_shard_there(void **state)
+{
+    (void)state;
+    begin(1, false);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(map);
+    stage_fini(&stage);
+    return 0;
+}
+
+/* the test as shard s`i` */
+
+static struct frame heard(int shard)
+{
+    struct frame f = { .op = 0 };
+
+    if (!stage_take_frame(&stage, shard, &f))
+        fail_msg("the front sent no frame");
+    return f;
+}
+
+/* The front's connection, its hello taken. */
+static int greeted(unsigned i)
+{
+    char address[ADDRESS_MAX];
+    struct hello h;
+    struct frame f;
+    int shard;
+
+    snprintf(address, sizeof(address), "shard:%u", i);
+    stage_run(&stage, 0);
+    shard = fake_accept(stage.world, address);
+    assert_true(shard >= 0);
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_HELLO);
+    assert_true(hello_read(f.value, f.value_len, &h));
+    assert_string_equal(h.name, "front");
+    assert_int_equal(h.role, HELLO_FRONT);
+    assert_int_equal(h.epoch, cluster_epoch(stage.cluster));
+    return shard;
+}
+
+static int opened(unsigned i)
+{
+    int shard = greeted(i);
+    struct hello h;
+    char name[8];
+
+    snprintf(name, sizeof(name), "s%u", i);
+    h = stage_hello(&stage, name, map);
+    stage_send_hello(&stage, shard, &h);
+    stage_run(&stage, 0);
+    return shard;
+}
+
+static void say(int shard, struct frame f)
+{
+    stage_send_frame(&stage, shard, &f);
+    stage_run(&stage, 0);
+}
+
+static void expect(int client, const char *text)
+{
+    assert_string_equal(stage_heard(&stage, client), text);
+}
+
+static void close_far(int far)
+{
+    stage.world->ops->close(stage.world, far);
+}
+
+/* "NAME0", "NAME1"...: the first that shard `i` owns. */
+static const char *key_of(unsigned i, const char *name)
+{
+    static char keys[4][32];
+    static unsigned at;
+    struct view *v = cluster_view(stage.cluster);
+    char *key = keys[at++ % N_OF(keys)];
+
+    for (unsigned n = 0;; n++) {
+        snprintf(key, sizeof(keys[0]), "%s%u", name, n);
+        if (ring_owner(v->ring, ring_hash(key, strlen(key))) == i - 1)
+            break;
+    }
+    view_unref(v);
+    return key;
+}
+
+/* the handshake */
+
+static void equal_maps_open_the_link(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+    struct frame f;
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "set k 7 0 5\r\nhello\r\n"), "");
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_SET);
+    assert_memory_equal(f.key, "k", 1);
+    assert_memory_equal(f.value, "hello", 5);
+    assert_int_equal(f.client_flags, 7);
+    say(shard, (struct frame){ ANSWER(STORED) });
+    expect(c, "STORED\r\n");
+}
+
+static void a_shard_with_an_older_map_is_sent_ours(void **state)
+{
+    int c, shard = greeted(1);
+    struct hello h = stage_hello(&stage, "s1", NULL);
+    struct map *sent;
+    struct frame f;
+
+    (void)state;
+    stage_send_hello(&stage, shard, &h);
+    stage_run(&stage, 0);
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_MAP);
+    sent = map_read(f.value, f.value_len);
+    assert_non_null(sent);
+    assert_int_equal(sent->epoch, 1);
+    free(sent);
+    c = stage_client(&stage);
+    assert_string_equal(stage_ask(&stage, c, "get k\r\n"), "");
+    assert_false(stage_take_frame(&stage, shard, &f));  /* not before it has answered */
+    stage_send_map(&stage, shard, FRAME_DONE, map);
+    stage_run(&stage, 0);
+    assert_int_equal(heard(shard).op, FRAME_COMMAND + VERB_GET);
+    say(shard, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "END\r\n");
+}
+
+static void a_newer_map_is_asked_for_and_gone_by(void **state)
+{
+    struct map *newer = stage_map(5, 2);
+    struct hello h = stage_hello(&stage, "s1", newer);
+    int c, shard = greeted(1);
+    struct frame f;
+
+    (void)state;
+    stage.world->ops->listen(stage.world, "shard:2", 10, 0);
+    stage_send_hello(&stage, shard, &h);
+    stage_run(&stage, 0);
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_MAP);
+    assert_int_equal(f.value_len, 0);
+    stage_send_map(&stage, shard, FRAME_DONE, newer);
+    stage_run(&stage, 200);
+    assert_int_equal(cluster_epoch(stage.cluster), 5);
+    while ((shard = fake_accept(stage.world, "shard:1")) >= 0 &&
+           fake_is_closed(stage.world, shard))
+        close_far(shard);       /* tries of the link that is gone */
+    assert_true(shard >= 0);
+    assert_int_equal(heard(shard).op, FRAME_HELLO);
+    stage_send_hello(&stage, shard, &h);
+    c = stage_client(&stage);
+    stage_say(&stage, c, "get ");
+    stage_say(&stage, c, key_of(1, "k"));
+    assert_string_equal(stage_ask(&stage, c, "\r\n"), "");
+    say(shard, (struct frame){ ANSWER(HIT), VALUE("v") });
+    assert_memory_equal(stage_heard(&stage, c), "VALUE k", 7);
+    free(newer);
+}
+
+static void a_refusal_is_told_to_clients_in_its_words(void **state)
+{
+    int c = stage_client(&stage), shard = greeted(1);
+
+    (void)state;
+    say(shard, (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_HELLO, VALUE("not you\r\nOK") });
+    assert_true(fake_is_closed(stage.world, shard));
+    assert_string_equal(stage_ask(&stage, c, "delete k\r\n"),
+                        "SERVER_ERROR shard s1: not you??OK\r\n");
+    stage_run(&stage, 900);     /* it will not change its mind soon */
+    assert_int_equal(fake_accept(stage.world, "shard:1"), -1);
+    stage_run(&stage, 200);
+    assert_true(fake_accept(stage.world, "shard:1") >= 0);
+}
+
+static void another_shard_at_the_address_is_not_taken(void **state)
+{
+    int c = stage_client(&stage), shard = greeted(1);
+    struct hello h = stage_hello(&stage, "s2", map);
+
+    (void)state;
+    stage_send_hello(&stage, shard, &h);
+    stage_run(&stage, 0);
+    assert_true(fake_is_closed(stage.world, shard));
+    assert_string_equal(stage_ask(&stage, c, "delete k\r\n"),
+                        "SERVER_ERROR shard s1: another shard lives at its address\r\n");
+}
+
+static void who_speaks_something_else_is_left(void **state)
+{
+    static const char *const said[] = {
+        "ERROR\r\nERROR\r\nERROR\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 400 Bad\r\n\r\n",
+    };
+    static const struct frame frames[] = {
+        { .op = FRAME_HELLO, VALUE("hello?") }, { .op = FRAME_PING }, { ANSWER(STORED) },
+        { .op = FRAME_HELLO },
+    };
+    int c = stage_client(&stage);
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(said) + N_OF(frames); i++) {
+        int shard = greeted(1);
+
+        if (i < N_OF(said))
+            stage_say(&stage, shard, said[i]);
+        else
+            stage_send_frame(&stage, shard, &frames[i - N_OF(said)]);
+        assert_string_equal(stage_ask(&stage, c, "delete k\r\n"),
+                            "SERVER_ERROR shard s1: it speaks another protocol\r\n");
+        assert_true(fake_is_closed(stage.world, shard));
+        stage_run(&stage, 100);
+    }
+}
+
+static void a_shard_that_does_not_greet_is_given_up(void **state)
+{
+    int shard = greeted(1);
+
+    (void)state;
+    stage_run(&stage, TIMEOUT_MS - 1);
+    assert_false(fake_is_closed(stage.world, shard));
+    stage_run(&stage, 2);
+    assert_true(fake_is_closed(stage.world, shard));
+}
+
+/* who waits, who does not */
+
+static void requests_wait_for_the_first_connect_only(void **state)
+{
+    int c = stage_client(&stage), shard;
+    struct frame f;
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "delete k\r\nget k\r\n"), "");
+    shard = opened(1);
+    assert_int_equal(heard(shard).op, FRAME_COMMAND + VERB_DELETE);
+    say(shard, (struct frame){ ANSWER(DELETED) });
+    say(shard, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "DELETED\r\nEND\r\n");
+
+    close_far(shard);
+    stage_run(&stage, 20);      /* connecting again, and for the second time */
+    shard = greeted(1);
+    assert_string_equal(stage_ask(&stage, c, "delete k\r\nget k\r\n"),
+                        "SERVER_ERROR shard s1: connection lost\r\nEND\r\n");
+    assert_false(stage_take_frame(&stage, shard, &f));
+    assert_int_equal(stage.worker.stats.shard_misses, 1);
+    assert_int_equal(stage.worker.stats.shard_errors, 1);
+    assert_int_equal(stage.worker.stats.unknown_outcomes, 0);
+}
+
+static void the_first_connect_is_not_waited_for_for_ever(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    (void)greeted(1);
+    stage_say(&stage, c, "delete k\r\n");
+    stage_run(&stage, TIMEOUT_MS + 200);
+    expect(c, "SERVER_ERROR shard s1: it does not answer\r\n");
+}
+
+static void nobody_there_is_said_at_once(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "delete k\r\nget k\r\nincr k 1 noreply\r\n"
+                                             "set k 0 0 1\r\n1\r\n"),
+                        "SERVER_ERROR shard s1: connection refused\r\nEND\r\n"
+                        "SERVER_ERROR shard s1: connection refused\r\n");
+}
+
+/* Refused at once or after a while: less and less often, never seldom. */
+static void it_tries_again_less_and_less_often(void **state)
+{
+    unsigned tries = 0;
+
+    (void)state;
+    stage.world->ops->listen(stage.world, "shard:1", 10, 0);
+    fake_fail_connects(stage.world, ECONNREFUSED);
+    for (int ms = 0; ms < 1000; ms++) {
+        int shard;
+
+        stage_run(&stage, 1);
+        while ((shard = fake_accept(stage.world, "shard:1")) >= 0) {
+            close_far(shard);
+            tries++;
+        }
+    }
+    assert_in_range(tries, 10, 13);     /* 20, 40, 80, then every 100 ms */
+    fake_fail_connects(stage.world, 0);
+    stage_run(&stage, 100);
+    assert_true(opened(1) >= 0);
+}
+
+static void a_local_shard_is_reached_by_its_unix_socket(void **state)
+{
+    int shard;
+
+    (void)state;
+    stage.world->ops->listen(stage.world, MEMBER_LOCAL_PREFIX "shard:1", 10, 0);
+    stage.world->ops->listen(stage.world, "shard:1", 10, 0);
+    stage_run(&stage, 100);
+    shard = fake_accept(stage.world, MEMBER_LOCAL_PREFIX "shard:1");
+    assert_true(shard >= 0);
+    assert_int_equal(fake_accept(stage.world, "shard:1"), -1);
+    fake_unlisten(stage.world, MEMBER_LOCAL_PREFIX "shard:1");
+    close_far(shard);
+    stage_run(&stage, 100);
+    assert_true(fake_accept(stage.world, "shard:1") >= 0);
+}
+
+/* pipelining */
+
+static void many_requests_leave_with_one_send(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), shard = opened(1);
+    unsigned before = fake_counts(stage.world, shard).sends;
+    struct frame f;
+
+    (void)state;
+    stage_say(&stage, c, "get a\r\nget b\r\nset k 0 0 1\r\n1\r\nget a b k\r\n");
+    stage_say(&stage, d, "delete a\r\nincr k 1\r\ntouch k 9\r\n");
+    stage_run(&stage, 0);
+    assert_int_equal(fake_counts(stage.world, shard).sends, before + 1);
+    for (unsigned i = 0; i < 9; i++)
+        (void)heard(shard);
+    assert_false(stage_take_frame(&stage, shard, &f));
+    for (unsigned i = 0; i < 2; i++)
+        stage_send_frame(&stage, shard, &(struct frame){ ANSWER(NOT_FOUND) });
+    stage_send_frame(&stage, shard, &(struct frame){ ANSWER(STORED) });
+    stage_send_frame(&stage, shard, &(struct frame){ ANSWER(NOT_FOUND) });
+    stage_send_frame(&stage, shard, &(struct frame){ ANSWER(HIT), VALUE("v") });
+    stage_send_frame(&stage, shard, &(struct frame){ ANSWER(HIT), .client_flags = 3, VALUE("1") });
+    stage_send_frame(&stage, shard, &(struct frame){ ANSWER(DELETED) });
+    stage_send_frame(&stage, shard, &(struct frame){ ANSWER(NUMBER), .number = 2 });
+    stage_send_frame(&stage, shard, &(struct frame){ ANSWER(TOUCHED) });
+    stage_run(&stage, 0);
+    assert_int_equal(fake_counts(stage.world, c).sends, 1);
+    assert_int_equal(fake_counts(stage.world, d).sends, 1);
+    expect(c, "END\r\nEND\r\nSTORED\r\nVALUE b 0 1\r\nv\r\nVALUE k 3 1\r\n1\r\nEND\r\n");
+    expect(d, "DELETED\r\n2\r\nTOUCHED\r\n");
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+}
+
+static void answers_of_two_shards_leave_in_the_order_asked(void **state)
+{
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+    char line[200], want[200];
+
+    (void)state;
+    snprintf(line, sizeof(line), "get %s %s %s\r\ndelete %s\r\n", key_of(1, "a"),
+             key_of(2, "b"), key_of(1, "c"), key_of(2, "d"));
+    snprintf(want, sizeof(want), "VALUE %s 0 1\r\n1\r\nVALUE %s 0 1\r\n2\r\nVALUE %s 0 1\r\n3\r\n"
+             "END\r\nDELETED\r\n", key_of(1, "a"), key_of(2, "b"), key_of(1, "c"));
+    assert_string_equal(stage_ask(&stage, c, line), "");
+    say(second, (struct frame){ ANSWER(HIT), VALUE("2") });
+    say(second, (struct frame){ ANSWER(DELETED) });
+    expect(c, "");
+    say(first, (struct frame){ ANSWER(HIT), VALUE("1") });
+    say(first, (struct frame){ ANSWER(HIT), VALUE("3") });
+    expect(c, want);
+}
+
+static void answers_may_be_cut_anywhere(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1), scratch;
+    int writer = fake_pair(stage.world, &scratch);
+    const char want[] = "VALUE a 9 5\r\nhello\r\nEND\r\nSTORED\r\n18446744073709551615\r\n";
+    size_t len;
+    char *all;
+
+    (void)state;
+    stage_send_frame(&stage, writer, &(struct frame){ ANSWER(HIT), .client_flags = 9,
+                                                      VALUE("hello") });
+    stage_send_frame(&stage, writer, &(struct frame){ ANSWER(STORED) });
+    stage_send_frame(&stage, writer, &(struct frame){ ANSWER(NUMBER), .number = UINT64_MAX });
+    (void)fake_peek(stage.world, scratch, &len);
+    all = malloc(len);
+    assert_non_null(all);
+    memcpy(all, fake_peek(stage.world, scratch, &len), len);
+    for (size_t cut = 1; cut < len; cut++) {
+        assert_string_equal(stage_ask(&stage, c, "get a\r\nadd a 0 0 1\r\n1\r\ndecr a 1\r\n"), "");
+        fake_write(stage.world, shard, all, cut);
+        stage_run(&stage, 0);
+        fake_write(stage.world, shard, all + cut, len - cut);
+        stage_run(&stage, 0);
+        expect(c, want);
+    }
+    free(all);
+}
+
+static void a_client_that_is_gone_disturbs_nobody(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "get a\r\n");
+    (void)stage_ask(&stage, d, "get b\r\n");
+    fake_reset(stage.world, c);
+    stage_run(&stage, 0);
+    say(shard, (struct frame){ ANSWER(HIT), VALUE("for c") });
+    say(shard, (struct frame){ ANSWER(HIT), VALUE("for d") });
+    expect(d, "VALUE b 0 5\r\nfor d\r\nEND\r\n");
+}
+
+/* failures */
+
+/* Whether it may have happened depends on whether a byte of it had left. */
+static void a_lost_link_tells_what_may_have_happened(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "delete a\r\n");
+    fake_set_room(stage.world, shard, 0);       /* from here on nothing leaves */
+    (void)stage_ask(&stage, c, "delete b\r\nget c\r\ndelete d noreply\r\nget e e\r\n");
+    fake_reset(stage.world, shard);
+    stage_run(&stage, 0);
+    expect(c, "SERVER_ERROR shard s1: connection lost, outcome unknown\r\n"
+              "SERVER_ERROR shard s1: connection lost\r\nEND\r\nEND\r\n");
+    assert_int_equal(stage.worker.stats.unknown_outcomes, 1);
+}
+
+/* The first byte of a frame that is cut has left. */
+static void a_frame_that_left_in_part_is_unknown(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    fake_set_room(stage.world, shard, FRAME_HEAD + 1 + 1);      /* and a byte of the second */
+    (void)stage_ask(&stage, c, "delete a\r\ndelete b\r\ndelete c\r\n");
+    close_far(shard);
+    stage_run(&stage, 0);
+    expect(c, "SERVER_ERROR shard s1: connection lost, outcome unknown\r\n"
+              "SERVER_ERROR shard s1: connection lost, outcome unknown\r\n"
+              "SERVER_ERROR shard s1: connection lost\r\n");
+}
+
+static void a_silent_shard_is_given_up(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "delete a\r\n");
+    stage_run(&stage, TIMEOUT_MS);
+    expect(c, "");
+    stage_run(&stage, 110);     /* a look is taken every 100 ms */
+    expect(c, "SERVER_ERROR shard s1: it does not answer, outcome unknown\r\n");
+    assert_true(fake_is_closed(stage.world, shard));
+    say(opened(1), (struct frame){ ANSWER(DELETED) });  /* to nobody: not taken for another's */
+    expect(c, "");
+}
+
+static void a_shard_that_answers_slowly_but_does_is_kept(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        (void)stage_ask(&stage, c, "delete a\r\n");
+        stage_run(&stage, TIMEOUT_MS - 200);
+        say(shard, (struct frame){ ANSWER(DELETED) });
+        expect(c, "DELETED\r\n");
+    }
+}
+
+/* A large answer takes its time: as long as bytes come, nobody is silent. */
+/* An answer of 34 bytes, one every `pause_ms`. */
+static void answer_in_drops(int shard, int64_t pause_ms)
+{
+    int scratch, writer = fake_pair(stage.world, &scratch);
+    const char *all;
+    size_t len;
+
+    stage_send_frame(&stage, writer, &(struct frame){ ANSWER(HIT), VALUE("slowly") });
+    all = fake_take(stage.world, scratch, &len);
+    assert_int_equal(len, 34);
+    for (size_t i = 0; i < len; i++) {
+        fake_write(stage.world, shard, all + i, 1);
+        stage_run(&stage, pause_ms);
+    }
+}
+
+static void a_shard_that_is_still_sending_is_not_silent(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "get k\r\n");
+    answer_in_drops(shard, TIMEOUT_MS / 4);
+    expect(c, "VALUE k 0 6\r\nslowly\r\nEND\r\n");
+}
+
+static void a_shard_that_sends_for_ever_is_given_up(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "get k\r\n");
+    answer_in_drops(shard, TIMEOUT_MS / 2);
+    expect(c, "END\r\n");
+}
+
+static void a_full_queue_is_said_at_once(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+    unsigned stored = 0, full = 0;
+    const char *p;
+    char *value = malloc(100001);
+
+    (void)state;
+    assert_non_null(value);
+    memset(value, 'v', 100000);
+    value[100000] = '\0';
+    fake_set_room(stage.world, shard, 0);
+    stage.front.config.link_queue_bytes = 250000;
+    for (int i = 0; i < 5; i++) {
+        int d = stage_client(&stage);
+
+        stage_say(&stage, d, "set k 0 0 100000\r\n");
+        stage_say(&stage, d, value);
+        p = stage_ask(&stage, d, "\r\n");
+        if (strcmp(p, "SERVER_ERROR shard s1: too much is waiting for it\r\n") == 0)
+            full++;
+        else
+            assert_string_equal(p, "");
+    }
+    assert_int_equal(full, 3);
+    fake_set_room(stage.world, shard, SIZE_MAX);
+    stage_run(&stage, 0);
+    for (struct frame f; stage_take_frame(&stage, shard, &f); stored++)
+        assert_int_equal(f.value_len, 100000);
+    assert_int_equal(stored, 2);
+    say(shard, (struct frame){ ANSWER(STORED) });
+    say(shard, (struct frame){ ANSWER(STORED) });
+    (void)stage_ask(&stage, c, "delete k\r\n");         /* room again */
+    say(shard, (struct frame){ ANSWER(DELETED) });
+    expect(c, "DELETED\r\n");
+    stage.front.config.link_queue_bytes = 65536;        /* alone it may be larger */
+    stage_say(&stage, c, "set k 0 0 100000\r\n");
+    stage_say(&stage, c, value);
+    (void)stage_ask(&stage, c, "\r\n");
+    say(shard, (struct frame){ ANSWER(STORED) });
+    expect(c, "STORED\r\n");
+    free(value);
+}
+
+static void nonsense_closes_the_link_and_harms_no_client(void **state)
+{
+    static const struct { const char *command; struct frame answer; const char *reply; } cases[] = {
+#define LOST ": it answered nonsense, outcome unknown\r\n"
+        { "get k\r\n", { ANSWER(STORED) }, "END\r\n" },
+        { "get k\r\n", { ANSWER(NUMBER), .number = 3 }, "END\r\n" },
+        { "get k\r\n", { .op = FRAME_DONE, VALUE("hello") }, "END\r\n" },
+        { "get k\r\n", { .op = FRAME_HELLO, VALUE("hello") }, "END\r\n" },
+        { "get k\r\n", { .op = FRAME_ANSWER, .st = N_STATUSES }, "END\r\n" },
+        { "get k\r\n", { .op = FRAME_ANSWER, .st = 255 }, "END\r\n" },
+        { "delete k\r\n", { ANSWER(HIT), VALUE("v") }, "SERVER_ERROR shard s1" LOST },
+        { "delete k\r\n", { ANSWER(STORED) }, "SERVER_ERROR shard s1" LOST },
+        { "incr k 1\r\n", { ANSWER(STORED) }, "SERVER_ERROR shard s1" LOST },
+        { "touch k 1\r\n", { ANSWER(DELETED) }, "SERVER_ERROR shard s1" LOST },
+        { "set k 0 0 1\r\n1\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
+        { "set k 0 0 1\r\n1\r\n", { ANSWER(NOT_FOUND) }, "SERVER_ERROR shard s1" LOST },
+        { "delete k\r\n", { .op = FRAME_REFUSED, .st = REFUSED_EPOCH },
+          "SERVER_ERROR shard s1: the map has changed, outcome unknown\r\n" },
+#undef LOST
+    };
+    int c = stage_client(&stage);
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        int shard = opened(1);
+
+        assert_string_equal(stage_ask(&stage, c, cases[i].command), "");
+        say(shard, cases[i].answer);
+        expect(c, cases[i].reply);
+        assert_true(fake_is_closed(stage.world, shard));
+        stage_run(&stage, 200);
+    }
+}
+
+static void an_answer_nobody_asked_for_closes_the_link(void **state)
+{
+    int shard = opened(1);
+
+    (void)state;
+    say(shard, (struct frame){ ANSWER(STORED) });
+    assert_true(fake_is_closed(stage.world, shard));
+}
+
+/* memory */
+
+/* Held while an older one is waited for, it would be too much: asked again. */
+static void an_answer_too_big_to_hold_is_asked_for_again(void **state)
+{
+    enum { LEN = 300000 };
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+    char line[200], *value = malloc(LEN), *p;
+    struct frame big = { ANSWER(HIT), .value = value, .value_len = LEN };
+    const char *all;
+    size_t len;
+
+    (void)state;
+    assert_non_null(value);
+    memset(value, 'v', LEN);
+    p = line + snprintf(line, sizeof(line), "get %s %s ", key_of(1, "a"), key_of(2, "b"));
+    snprintf(p, sizeof(line) - (size_t)(p - line), "%s\r\n", key_of(2, "c"));
+    assert_string_equal(stage_ask(&stage, c, line), "");
+    (void)heard(second);
+    (void)heard(second);
+    say(second, big);
+    say(second, (struct frame){ ANSWER(NOT_FOUND) });
+    assert_in_range(stage.worker.pool.bytes_out, 0, SESSION_OUTPUT_PAUSE);
+    say(first, (struct frame){ ANSWER(HIT), VALUE("small") });
+    assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_GET);
+    say(second, big);
+    all = fake_take(stage.world, c, &len);
+    p = line + snprintf(line, sizeof(line), "VALUE %s 0 5\r\nsmall\r\n", key_of(1, "a"));
+    p += snprintf(p, 100, "VALUE %s 0 %d\r\n", key_of(2, "b"), LEN);
+    assert_memory_equal(all, line, (size_t)(p - line));
+    assert_memory_equal(all + (p - line), value, LEN);
+    assert_string_equal(all + (p - line) + LEN, "\r\nEND\r\n");
+    assert_int_equal(stage.worker.stats.cmd_get, 3);
+    assert_int_equal(stage.worker.stats.get_hits, 2);
+    free(value);
+}
+
+/* ... but not past a write behind it: that would show the value written later. */
+static void a_big_answer_is_kept_when_a_write_follows_it(void **state)
+{
+    enum { LEN = 300000 };
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+    char line[200], *value = calloc(1, LEN);
+    struct frame f;
+    size_t len;
+
+    (void)state;
+    assert_non_null(value);
+    snprintf(line, sizeof(line), "get %s %s\r\ndelete %s\r\n", key_of(1, "a"), key_of(2, "b"),
+             key_of(2, "b"));
+    assert_string_equal(stage_ask(&stage, c, line), "");
+    (void)heard(second);
+    (void)heard(second);
+    say(second, (struct frame){ ANSWER(HIT), .value = value, .value_len = LEN });
+    say(second, (struct frame){ ANSWER(DELETED) });
+    say(first, (struct frame){ ANSWER(NOT_FOUND) });
+    assert_false(stage_take_frame(&stage, second, &f));
+    (void)fake_peek(stage.world, c, &len);
+    assert_true(len > LEN);
+    free(value);
+}
+
+static void a_large_value_passes_without_a_copy(void **state)
+{
+    enum { LEN = 1000000 };
+    int c = stage_client(&stage), shard = opened(1);
+    char *value = malloc(LEN);
+    struct frame f;
+    size_t len;
+    const char *all;
+
+    (void)state;
+    assert_non_null(value);
+    memset(value, 'v', LEN);
+    stage_say(&stage, c, "set k 0 0 1000000\r\n");
+    fake_write(stage.world, c, value, LEN);
+    fake_set_room(stage.world, shard, 100);
+    (void)stage_ask(&stage, c, "\r\n");
+    assert_in_range(stage.worker.pool.bytes_out, LEN, 2 * LEN + 2 * CHUNK_SIZE);
+    fake_set_room(stage.world, shard, SIZE_MAX);
+    stage_run(&stage, 0);
+    f = heard(shard);
+    assert_int_equal(f.value_len, LEN);
+    assert_memory_equal(f.value, value, LEN);
+    say(shard, (struct frame){ ANSWER(STORED) });
+    expect(c, "STORED\r\n");
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+    (void)stage_ask(&stage, c, "get k\r\n");
+    say(shard, (struct frame){ ANSWER(HIT), .value = value, .value_len = LEN });
+    all = fake_take(stage.world, c, &len);
+    assert_int_equal(len, 19 + LEN + 7);        /* VALUE line, value, END */
+    assert_memory_equal(all + 19, value, LEN);
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+    free(value);
+}
+
+static void a_value_that_is_too_large_removes_the_old_one(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    stage.config.max_item_bytes = 10;
+    assert_string_equal(stage_ask(&stage, c, "set k 0 0 11\r\nhello world\r\n"), "");
+    assert_int_equal(heard(shard).op, FRAME_COMMAND + VERB_DELETE);
+    say(shard, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "SERVER_ERROR object too large for cache\r\n");
+    assert_string_equal(stage_ask(&stage, c, "add k 0 0 11\r\nhello world\r\n"),
+                        "SERVER_ERROR object too large for cache\r\n");
+}
+
+/* the whole cluster */
+
+static void a_flush_asks_all_for_the_time_and_then_goes(void **state)
+{
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+    struct frame f;
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "flush_all\r\nversion\r\n"), "");
+    assert_int_equal(heard(first).op, FRAME_CLOCK);
+    assert_int_equal(heard(second).op, FRAME_CLOCK);
+    say(first, (struct frame){ .op = FRAME_DONE, .version = 700 });
+    assert_false(stage_take_frame(&stage, first, &f));
+    say(second, (struct frame){ .op = FRAME_DONE, .version = 500 });
+    f = heard(first);
+    assert_int_equal(f.op, FRAME_FLUSH);
+    assert_int_equal(f.version, 700);
+    assert_int_equal(heard(second).version, 700);
+    say(first, (struct frame){ .op = FRAME_DONE });
+    expect(c, "");
+    say(second, (struct frame){ .op = FRAME_DONE });
+    assert_memory_equal(stage_heard(&stage, c), "OK\r\nVERSION ", 12);
+}
+
+static void a_flush_that_a_shard_did_not_hear_of_says_so(void **state)
+{
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "flush_all\r\n");
+    say(first, (struct frame){ .op = FRAME_DONE, .version = 700 });
+    close_far(second);
+    stage_run(&stage, 0);
+    say(first, (struct frame){ .op = FRAME_DONE });
+    expect(c, "SERVER_ERROR shard s2: connection lost\r\n");
+}
+
+/* What is open while the members change is told, and nothing else is touched. */
+static void a_new_map_fails_what_is_open_under_the_old(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), first = opened(1);
+    char line[200];
+
+    (void)state;
+    (void)opened(2);
+    snprintf(line, sizeof(line), "delete %s\r\ndelete %s\r\n", key_of(1, "a"), key_of(2, "b"));
+    (void)stage_ask(&stage, c, line);
+    (void)stage_ask(&stage, d, "flush_all\r\n");
+    (void)heard(first);
+    say(first, (struct frame){ ANSWER(DELETED) });
+    expect(c, "DELETED\r\n");
+    say(first, (struct frame){ .op = FRAME_DONE, .version = 700 });     /* one of two clocks */
+    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    stage_run(&stage, 200);
+    expect(c, "SERVER_ERROR shard s2: the map has changed, outcome unknown\r\n");
+    expect(d, "SERVER_ERROR shard s1: the map has changed\r\n");
+}
+
+/* The answer was there, but too big; when its turn comes its link is another's. */
+static void an_answer_to_be_asked_again_under_a_new_map_is_a_miss(void **state)
+{
+    enum { LEN = 300000 };
+    int c = stage_client(&stage), second;
+    char line[200], *value = calloc(1, LEN);
+
+    (void)state;
+    assert_non_null(value);
+    (void)opened(1);
+    second = opened(2);
+    snprintf(line, sizeof(line), "get %s %s\r\n", key_of(1, "a"), key_of(2, "b"));
+    (void)stage_ask(&stage, c, line);
+    say(second, (struct frame){ ANSWER(HIT), .value = value, .value_len = LEN });
+    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    stage_run(&stage, 200);
+    expect(c, "END\r\n");
+    free(value);
+}
+
+/* What is sent after the answer was thrown away must wait for the second one. */
+static void nothing_overtakes_a_get_that_is_asked_again(void **state)
+{
+    enum { LEN = 300000 };
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+    char line[200], *value = calloc(1, LEN);
+    struct frame big = { ANSWER(HIT), .value = value, .value_len = LEN }, f;
+
+    (void)state;
+    assert_non_null(value);
+    snprintf(line, sizeof(line), "get %s %s\r\n", key_of(1, "a"), key_of(2, "b"));
+    assert_string_equal(stage_ask(&stage, c, line), "");
+    (void)heard(second);
+    say(second, big);
+    snprintf(line, sizeof(line), "delete %s\r\nflush_all\r\n", key_of(2, "b"));
+    assert_string_equal(stage_ask(&stage, c, line), "");
+    assert_false(stage_take_frame(&stage, second, &f));
+    say(first, (struct frame){ ANSWER(NOT_FOUND) });
+    assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_GET);
+    assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_DELETE);
+    say(second, big);
+    free(value);
+}
+
+static void it_ends_with_a_flush_between_its_rounds(void **state)
+{
+    int c = stage_client(&stage), first = opened(1);
+
+    (void)state;
+    (void)opened(2);
+    (void)stage_ask(&stage, c, "flush_all\r\n");
+    say(first, (struct frame){ .op = FRAME_DONE, .version = 700 });
+    /* tear_down() fails the second shard's link, and so begins the second round */
+}
+
+static void it_ends_with_requests_in_flight(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), first = opened(1);
+    char line[200];
+
+    (void)state;
+    (void)opened(2);
+    snprintf(line, sizeof(line), "get %s %s\r\n", key_of(2, "b"), key_of(1, "a"));
+    (void)stage_ask(&stage, c, line);
+    (void)stage_ask(&stage, d, "stats\r\n");
+    say(first, (struct frame){ ANSWER(HIT), VALUE("held") });
+    /* tear_down() sees whether all is given back */
+}
+
+#define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(equal_maps_open_the_link, one_shard),
+        TEST(a_shard_with_an_older_map_is_sent_ours, one_shard),
+        TEST(a_newer_map_is_asked_for_and_gone_by, one_shard),
+        TEST(a_refusal_is_told_to_clients_in_its_words, one_shard),
+        TEST(another_shard_at_the_address_is_not_taken, one_shard),
+        TEST(who_speaks_something_else_is_left, one_shard),
+        TEST(a_shard_that_does_not_greet_is_given_up, one_shard),
+        TEST(requests_wait_for_the_first_connect_only, one_shard),
+        TEST(the_first_connect_is_not_waited_for_for_ever, one_shard),
+        TEST(nobody_there_is_said_at_once, no_shard_there),
+        TEST(it_tries_again_less_and_less_often, no_shard_there),
+        TEST(a_local_shard_is_reached_by_its_unix_socket, no_shard_there),
+        TEST(many_requests_leave_with_one_send, one_shard),
+        TEST(answers_of_two_shards_leave_in_the_order_asked, two_shards),
+        TEST(answers_may_be_cut_anywhere, one_shard),
+        TEST(a_client_that_is_gone_disturbs_nobody, one_shard),
+        TEST(a_lost_link_tells_what_may_have_happened, one_shard),
+        TEST(a_frame_that_left_in_part_is_unknown, one_shard),
+        TEST(a_silent_shard_is_given_up, one_shard),
+        TEST(a_shard_that_answers_slowly_but_does_is_kept, one_shard),
+        TEST(a_shard_that_is_still_sending_is_not_silent, one_shard),
+        TEST(a_shard_that_sends_for_ever_is_given_up, one_shard),
+        TEST(a_full_queue_is_said_at_once, one_shard),
+        TEST(nonsense_closes_the_link_and_harms_no_client, one_shard),
+        TEST(an_answer_nobody_asked_for_closes_the_link, one_shard),
+        TEST(an_answer_too_big_to_hold_is_asked_for_again, two_shards),
+        TEST(a_big_answer_is_kept_when_a_write_follows_it, two_shards),
+        TEST(a_large_value_passes_without_a_copy, one_shard),
+        TEST(a_value_that_is_too_large_removes_the_old_one, one_shard),
+        TEST(a_flush_asks_all_for_the_time_and_then_goes, two_shards),
+        TEST(a_flush_that_a_shard_did_not_hear_of_says_so, two_shards),
+        TEST(a_new_map_fails_what_is_open_under_the_old, two_shards),
+        TEST(an_answer_to_be_asked_again_under_a_new_map_is_a_miss, two_shards),
+        TEST(nothing_overtakes_a_get_that_is_asked_again, two_shards),
+        TEST(it_ends_with_requests_in_flight, two_shards),
+        TEST(it_ends_with_a_flush_between_its_rounds, two_shards),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

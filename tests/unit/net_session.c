@@ -1,0 +1,674 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/stage.h"
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define MANY 10000
+
+/*
+ * A handler that notes what it is given, as "get k," or "set k=value,", and
+ * answers with that in brackets.  Keys that begin with an 'l' are answered
+ * later, by answer(); with an 'x', at the end of the turn; with a 'b' at once,
+ * with BIG bytes.
+ */
+#define BIG 10000
+
+struct later {
+    struct slot slot;
+    struct later *next;
+    char text[300];
+    bool on_turn_end;
+};
+
+static struct stage stage;
+static struct later *laters;
+static char notes[1 << 20];
+static size_t notes_len;
+static unsigned n_handled;
+
+static bool later_emit(struct slot *slot, struct session *s)
+{
+    struct later *l = (struct later *)slot;
+
+    assert_true(sendq_add(&s->out, l->text, strlen(l->text)));
+    free(l);
+    return true;
+}
+
+static void later_drop(struct slot *slot)
+{
+    free(slot);
+}
+
+static const struct slot_ops later_ops = { later_emit, later_drop };
+
+/* Its turn has come; the oldest whose text begins so. */
+static void answer(const char *text)
+{
+    struct later **at = &laters, *l;
+
+    while (*at != NULL && strncmp((*at)->text, text, strlen(text)) != 0)
+        at = &(*at)->next;
+    l = *at;
+    assert_non_null(l);
+    *at = l->next;
+    slot_ready(&l->slot);
+}
+
+static void open_slot(struct session *s, const char *text, bool on_turn_end)
+{
+    struct later *l = calloc(1, sizeof(*l)), **last = &laters;
+
+    assert_non_null(l);
+    snprintf(l->text, sizeof(l->text), "[%s]", text);
+    l->on_turn_end = on_turn_end;
+    l->slot.ops = &later_ops;
+    session_expect(s, &l->slot);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = l;
+}
+
+static void say_big(struct session *s, char what)
+{
+    struct sendq *q = session_reply(s);
+    char *room = sendq_room(q, BIG);
+
+    memset(room, what, BIG);
+    assert_true(sendq_commit(q, BIG));
+}
+
+static void handle(struct session *s, struct cmd *cmd)
+{
+    char text[280], reply[300];
+    size_t len = cmd->value != NULL && cmd->value_len < 20 ? cmd->value_len : 0;
+    size_t key_len = cmd->key_len < 250 ? cmd->key_len : 250;
+
+    n_handled++;
+    snprintf(text, sizeof(text), "%s%s%.*s%s%.*s", verb_word(cmd->verb),
+             key_len > 0 ? " " : "", (int)key_len, key_len > 0 ? cmd->key : "",
+             len > 0 ? "=" : "", (int)len, len > 0 ? cmd->value : "");
+    notes_len += (size_t)snprintf(notes + notes_len, sizeof(notes) - notes_len, "%s,", text);
+    if (cmd->verb == VERB_QUIT) {
+        session_finish(s);
+    } else if (cmd->verb == VERB_FLUSH_ALL) {
+        open_slot(s, "flush", false);
+        session_hold(s);
+    } else if (key_len > 0 && (cmd->key[0] == 'l' || cmd->key[0] == 'x')) {
+        open_slot(s, text, cmd->key[0] == 'x');
+    } else if (key_len > 0 && cmd->key[0] == 'b') {
+        say_big(s, cmd->key[1]);
+    } else if (!cmd->noreply) {
+        snprintf(reply, sizeof(reply), "[%s]", text);
+        session_say(s, reply, strlen(reply));
+    }
+}
+
+static void turn_end(struct worker *w)
+{
+    struct later **at = &laters, *l;
+
+    (void)w;
+    while ((l = *at) != NULL) {
+        if (l->on_turn_end) {
+            *at = l->next;
+            slot_ready(&l->slot);
+        } else {
+            at = &l->next;
+        }
+    }
+}
+
+static const struct handler stub = { handle, turn_end };
+
+static void forget_notes(void)
+{
+    notes_len = 0;
+    notes[0] = '\0';
+    n_handled = 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    stage_init(&stage, &stub);
+    forget_notes();
+    return 0;
+}
+
+/* Slots that nobody answered are let go first, as links do. */
+static int tear_down(void **state)
+{
+    struct later *l;
+
+    (void)state;
+    while (stage.worker.sessions != NULL)
+        session_free(stage.worker.sessions);
+    while ((l = laters) != NULL) {
+        laters = l->next;
+        slot_ready(&l->slot);
+    }
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+    stage_fini(&stage);
+    return 0;
+}
+
+static void close_far(int far)
+{
+    stage.world->ops->close(stage.world, far);
+}
+
+/* reading */
+
+#define K251 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk" \
+             "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk" \
+             "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
+
+/* A command may arrive in pieces: cut the stream at every byte, expect the same. */
+static void commands_may_be_cut_anywhere(void **state)
+{
+    static const struct { const char *in, *notes, *out; } cases[] = {
+        { "get a\r\nset k 0 0 5\r\nhello\r\nget c\r\n", "get a,set k=hello,get c,",
+          "[get a][set k=hello][get c]" },
+        { "get a c d\r\nversion\r\n", "get a,get c,get d,version,",
+          "[get a][get c][get d]END\r\n[version]" },
+        { "set k 0 0 2 noreply\r\n\r\n\r\nget a\r\n", "set k=\r\n,get a,", "[get a]" },
+        { "set k 0 0 0\r\n\r\nget a\r\n", "set k,get a,", "[set k][get a]" },
+        { "set k 0 0 5\r\nhelloworld\r\nget a\r\n", "get a,",
+          "CLIENT_ERROR bad data chunk\r\nERROR\r\n[get a]" },
+        { "set " K251 " 0 0 7\r\nget zz\n\r\nget a\r\n", "get a,",
+          "CLIENT_ERROR bad command line format\r\n[get a]" },
+        { "nonsense\r\nget a\r\n", "get a,", "ERROR\r\n[get a]" },
+        { "get a\r\nquit\r\nget c\r\n", "get a,quit,", "[get a]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        size_t len = strlen(cases[i].in);
+
+        for (size_t cut = 0; cut < len; cut++) {
+            int c = stage_client(&stage);
+
+            forget_notes();
+            fake_write(stage.world, c, cases[i].in, cut);
+            stage_run(&stage, 0);
+            fake_write(stage.world, c, cases[i].in + cut, len - cut);
+            stage_run(&stage, 0);
+            assert_string_equal(notes, cases[i].notes);
+            assert_string_equal(stage_heard(&stage, c), cases[i].out);
+            close_far(c);
+            stage_run(&stage, 0);
+        }
+    }
+}
+
+static void a_large_value_arrives_whole(void **state)
+{
+    static const size_t gulps[] = { 1000, 32768, SIZE_MAX };
+    const size_t len = 1 << 20;
+    char *value = malloc(len);
+
+    (void)state;
+    assert_non_null(value);
+    memset(value, 'v', len);
+    for (size_t i = 0; i < N_OF(gulps); i++) {
+        int c = stage_client(&stage);
+
+        forget_notes();
+        fake_set_gulp(stage.world, c, gulps[i]);
+        stage_say(&stage, c, "set k 0 0 1048576\r\n");
+        fake_write(stage.world, c, value, len);
+        stage_say(&stage, c, "\r\nget a\r\n");
+        stage_run(&stage, 0);
+        assert_string_equal(notes, "set k,get a,");
+        assert_string_equal(stage_heard(&stage, c), "[set k][get a]");
+        assert_int_equal(stage.worker.pool.bytes_out, 0);
+        close_far(c);
+        stage_run(&stage, 0);
+    }
+    free(value);
+}
+
+/* The handler hears of it without a value; its block is no command. */
+static void a_value_that_is_too_large_is_swallowed(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    stage.config.max_item_bytes = 10;
+    assert_string_equal(stage_ask(&stage, c, "set k 0 0 12\r\nget x\r\nget y\r\nget a\r\n"),
+                        "[set k][get a]");
+    assert_string_equal(notes, "set k,get a,");
+    stage_say(&stage, c, "set k 0 0 2000000000\r\n");
+    for (int i = 0; i < 100; i++)
+        (void)stage_ask(&stage, c, "get x\r\n");
+    assert_string_equal(notes, "set k,get a,set k,");
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+}
+
+/* More keys than a line may have bytes: they are executed as they come. */
+static void a_get_of_many_keys_is_streamed(void **state)
+{
+    static const size_t pieces[] = { 1, 1000, 65536, 1 << 20 };
+    char *line = malloc(MANY * 12), *p = line;
+    size_t len;
+
+    (void)state;
+    assert_non_null(line);
+    p += sprintf(p, "get");
+    for (unsigned i = 0; i < MANY; i++)
+        p += sprintf(p, " key%05u", i);
+    p += sprintf(p, "\r\n");
+    len = (size_t)(p - line);
+    for (size_t i = 0; i < N_OF(pieces); i++) {
+        int c = stage_client(&stage);
+
+        forget_notes();
+        for (size_t at = 0; at < len; at += pieces[i]) {
+            size_t left = len - at;
+
+            /* byte by byte only where the line's beginning and its limit are */
+            if (pieces[i] == 1 && at == 100)
+                at = TEXT_LINE_MAX - 100;
+            if (pieces[i] == 1 && at == TEXT_LINE_MAX - 100)
+                fake_write(stage.world, c, line + 100, TEXT_LINE_MAX - 200);
+            if (pieces[i] == 1 && at == TEXT_LINE_MAX + 100) {
+                fake_write(stage.world, c, line + at, len - at);
+                break;
+            }
+            fake_write(stage.world, c, line + at, left < pieces[i] ? left : pieces[i]);
+            stage_run(&stage, 0);
+            assert_in_range(stage.worker.pool.bytes_out, 0, 4 * TEXT_LINE_MAX);
+        }
+        stage_say(&stage, c, "version\r\n");
+        stage_run(&stage, 0);
+        assert_int_equal(n_handled, MANY + 1);
+        assert_memory_equal(notes, "get key00000,get key00001,", 26);
+        assert_string_equal(notes + notes_len - 21, "get key09999,version,");
+        p = (char *)stage_heard(&stage, c);
+        assert_string_equal(p + strlen(p) - 14, "END\r\n[version]");
+        close_far(c);
+        stage_run(&stage, 0);
+    }
+    free(line);
+}
+
+static void a_bad_key_among_many_ends_its_line_alone(void **state)
+{
+    char *line = malloc(MANY * 12 + 1000), *p = line;
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_non_null(line);
+    p += sprintf(p, "get");
+    for (unsigned i = 0; i < MANY; i++)
+        p += sprintf(p, " key%05u", i);
+    p += sprintf(p, " " K251 " more and more\r\nversion\r\n");
+    p = (char *)stage_ask(&stage, c, line);
+    assert_int_equal(n_handled, MANY + 1);
+    p += strlen(p) - 47;
+    assert_string_equal(p, "CLIENT_ERROR bad command line format\r\n[version]");
+    free(line);
+}
+
+/* answers */
+
+static void answers_leave_in_the_order_of_the_commands(void **state)
+{
+    static const struct { const char *first, *second, *third; const char *out[3]; } cases[] = {
+        { "[get l1", "[get l2", "[get l3",
+          { "[get l1]", "[get l2][get a]", "[get l3][get c]" } },
+        { "[get l3", "[get l2", "[get l1", { "", "", "[get l1][get l2][get a][get l3][get c]" } },
+        { "[get l2", "[get l1", "[get l3", { "", "[get l1][get l2][get a]", "[get l3][get c]" } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        int c = stage_client(&stage);
+
+        stage_say(&stage, c, "get l1\r\nget l2\r\nget a\r\nget l3\r\nget c\r\n");
+        stage_run(&stage, 0);
+        assert_string_equal(stage_heard(&stage, c), "");
+        answer(cases[i].first);
+        stage_run(&stage, 0);
+        assert_string_equal(stage_heard(&stage, c), cases[i].out[0]);
+        answer(cases[i].second);
+        stage_run(&stage, 0);
+        assert_string_equal(stage_heard(&stage, c), cases[i].out[1]);
+        answer(cases[i].third);
+        stage_run(&stage, 0);
+        assert_string_equal(stage_heard(&stage, c), cases[i].out[2]);
+        close_far(c);
+        stage_run(&stage, 0);
+    }
+}
+
+/* Answered on the spot, at the turn's end, or both: one call to the kernel. */
+static void a_session_sends_once_a_turn(void **state)
+{
+    static const char *const pipelines[] = {
+        "get a\r\nget c\r\nget d\r\nget e\r\n",
+        "get x1\r\nget x2\r\nget x3\r\n",
+        "get a\r\nget x1\r\nget c\r\nget x2\r\nget d\r\n",
+        "get a x1 c x2\r\nset x 0 0 1\r\n1\r\nversion\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(pipelines); i++) {
+        int c = stage_client(&stage);
+
+        (void)stage_ask(&stage, c, pipelines[i]);
+        assert_int_equal(fake_counts(stage.world, c).sends, 1);
+        assert_int_equal(fake_counts(stage.world, c).recvs, 1);
+        assert_int_equal(fake_counts(stage.world, c).watch_sets, 1);
+        close_far(c);
+        stage_run(&stage, 0);
+    }
+}
+
+static void an_idle_session_holds_no_memory(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "get a\r\nget b1\r\nget x\r\n");
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+}
+
+/* bounds */
+
+static void a_client_that_does_not_read_is_not_executed(void **state)
+{
+    int c = stage_client(&stage);
+    size_t seen = 0, len;
+    unsigned handled;
+
+    (void)state;
+    fake_set_room(stage.world, c, 100000);
+    for (unsigned i = 0; i < 1000; i++)
+        stage_say(&stage, c, "get b1\r\n");
+    stage_run(&stage, 0);
+    /* what the socket took, what may wait, and the one that was too much */
+    assert_in_range(n_handled, 1, (100000 + SESSION_OUTPUT_PAUSE) / BIG + 1);
+    assert_false(fake_is_watched(stage.world, c, WATCH_READ));
+    handled = n_handled;
+    stage_run(&stage, 10000);
+    assert_int_equal(n_handled, handled);
+    do {                        /* it reads: all goes on to the end */
+        const char *data = fake_take(stage.world, c, &len);
+
+        for (size_t i = 0; i < len; i++)
+            assert_int_equal(data[i], '1');
+        seen += len;
+        stage_run(&stage, 0);
+    } while (len > 0);
+    assert_int_equal(n_handled, 1000);
+    assert_int_equal(seen, 1000 * BIG);
+    assert_true(fake_is_watched(stage.world, c, WATCH_READ));
+}
+
+static void large_answers_that_wait_for_another_are_bounded(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    stage_say(&stage, c, "get l1\r\n");
+    for (unsigned i = 0; i < 1000; i++)
+        stage_say(&stage, c, "get b1\r\n");
+    stage_run(&stage, 0);
+    assert_in_range(n_handled, 2, 2 + SESSION_OUTPUT_PAUSE / BIG + 1);
+    answer("[get l1");
+    stage_run(&stage, 0);
+    assert_int_equal(n_handled, 1001);
+    assert_int_equal(strlen(stage_heard(&stage, c)), 8 + 1000 * BIG);
+}
+
+static void open_slots_are_bounded(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    for (unsigned i = 0; i < 3000; i++)
+        stage_say(&stage, c, "get l1\r\n");
+    stage_run(&stage, 0);
+    assert_int_equal(n_handled, SESSION_SLOTS_MAX);
+    answer("[get l1");
+    stage_run(&stage, 0);
+    assert_int_equal(n_handled, SESSION_SLOTS_MAX + 1);
+    while (laters != NULL) {
+        answer("[get l1");
+        stage_run(&stage, 0);
+    }
+    assert_int_equal(n_handled, 3000);
+    assert_int_equal(strlen(stage_heard(&stage, c)), 3000 * 8);
+}
+
+static void two_sessions_take_turns(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage);
+
+    (void)state;
+    stage.config.max_requests = 2;
+    stage_say(&stage, c, "get a\r\nget a\r\nget a\r\nget a\r\nget a\r\n");
+    stage_say(&stage, d, "get d d d d d\r\n");
+    stage_run(&stage, 0);
+    assert_string_equal(notes, "get a,get a,get d,get d,get a,get a,get d,get d,get a,get d,");
+    assert_string_equal(stage_heard(&stage, c), "[get a][get a][get a][get a][get a]");
+    assert_string_equal(stage_heard(&stage, d), "[get d][get d][get d][get d][get d]END\r\n");
+    assert_int_equal(stage.worker.stats.conn_yields, 4);
+}
+
+static void a_barrier_keeps_what_follows_it_waiting(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage);
+    struct session *s = stage.worker.sessions->next;
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "get a\r\nflush_all\r\nget c\r\n"), "[get a]");
+    assert_string_equal(stage_ask(&stage, c, "get e\r\n"), "");
+    assert_string_equal(stage_ask(&stage, d, "get d\r\n"), "[get d]");
+    assert_string_equal(notes, "get a,flush_all,get d,");
+    session_resume(s);
+    answer("[flush");
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, c), "[flush][get c][get e]");
+}
+
+static void the_greediest_is_closed_at_the_output_limit(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), e = stage_client(&stage);
+
+    (void)state;
+    stage.config.output_limit_bytes = 200000;
+    fake_set_room(stage.world, c, 1000);
+    fake_set_room(stage.world, d, 1000);
+    fake_set_room(stage.world, e, 1000);
+    for (unsigned i = 0; i < 5; i++)
+        stage_say(&stage, c, "get b1\r\n");
+    for (unsigned i = 0; i < 10; i++)
+        stage_say(&stage, d, "get b2\r\n");
+    stage_run(&stage, 0);
+    assert_false(fake_is_closed(stage.world, d));
+    for (unsigned i = 0; i < 8; i++)
+        stage_say(&stage, e, "get b3\r\n");
+    stage_run(&stage, 0);
+    assert_false(fake_is_closed(stage.world, c));
+    assert_true(fake_is_closed(stage.world, d));
+    assert_false(fake_is_closed(stage.world, e));
+    assert_int_equal(stage.worker.stats.idle_kicks, 1);
+}
+
+/* the end */
+
+static void quit_is_answered_by_closing_after_all_else(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "get l1\r\nget a\r\nquit\r\nget c\r\n"), "");
+    assert_false(fake_is_closed(stage.world, c));
+    answer("[get l1");
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, c), "[get l1][get a]");
+    assert_true(fake_is_closed(stage.world, c));
+    assert_string_equal(notes, "get l1,get a,quit,");
+}
+
+/* As nc does when its input ends. */
+static void a_client_that_sends_no_more_still_gets_its_answers(void **state)
+{
+    static const struct { const char *in, *out; } cases[] = {
+        { "get l1\r\nget a\r\n", "[get l1][get a]" },
+        { "get l1\r\nget a", "[get l1]" },
+        { "get l1\r\nset k 0 0 10\r\nhel", "[get l1]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        int c = stage_client(&stage);
+
+        stage_say(&stage, c, cases[i].in);
+        fake_shut(stage.world, c);
+        stage_run(&stage, 0);
+        assert_false(fake_is_closed(stage.world, c));
+        answer("[get l1");
+        stage_run(&stage, 0);
+        assert_string_equal(stage_heard(&stage, c), cases[i].out);
+        assert_true(fake_is_closed(stage.world, c));
+    }
+    assert_int_equal(stage.worker.stats.curr_connections, 0);
+}
+
+static void a_client_that_sends_no_more_is_executed_to_the_end(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    stage.config.max_requests = 1;
+    fake_set_room(stage.world, c, 5 * BIG);
+    for (unsigned i = 0; i < 100; i++)
+        stage_say(&stage, c, "get b1\r\n");
+    fake_shut(stage.world, c);
+    for (size_t seen = 0, len; seen < 100 * BIG; seen += len) {
+        stage_run(&stage, 0);
+        (void)fake_take(stage.world, c, &len);
+        assert_int_not_equal(len, 0);
+    }
+    stage_run(&stage, 0);
+    assert_true(fake_is_closed(stage.world, c));
+}
+
+static void an_answer_for_a_client_that_is_gone_goes_nowhere(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "get l1\r\nget l2\r\nget a\r\n");
+    answer("[get l2");
+    fake_reset(stage.world, c);
+    stage_run(&stage, 0);
+    assert_int_equal(stage.worker.stats.curr_connections, 1);
+    answer("[get l1");
+    assert_string_equal(stage_ask(&stage, d, "get a\r\n"), "[get a]");
+}
+
+static void http_is_hung_up_on(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\nget a\r\n"), "");
+    assert_true(fake_is_closed(stage.world, c));
+    assert_string_equal(notes, "");
+}
+
+static void a_drain_lets_sessions_finish_what_they_have_begun(void **state)
+{
+    int idle = stage_client(&stage), waits = stage_client(&stage), sends = stage_client(&stage);
+    int slow = stage_client(&stage);
+
+    (void)state;
+    stage_say(&stage, waits, "get l1\r\n");
+    stage_say(&stage, sends, "set k 0 0 5\r\nhel");
+    stage_run(&stage, 0);
+    stage_say(&stage, slow, "get a\r\n");       /* not read yet */
+    worker_drain(&stage.worker);
+    stage_run(&stage, 0);
+    assert_true(fake_is_closed(stage.world, idle));
+    assert_false(fake_is_closed(stage.world, waits));
+    assert_false(fake_is_closed(stage.world, sends));
+    assert_string_equal(stage_heard(&stage, slow), "[get a]");
+    answer("[get l1");
+    stage_say(&stage, sends, "lo\r\nget a\r\n");
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, waits), "[get l1]");
+    assert_true(fake_is_closed(stage.world, waits));
+    assert_string_equal(stage_heard(&stage, sends), "[set k=hello][get a]");
+    assert_true(fake_is_closed(stage.world, sends));
+    assert_int_equal(stage.worker.stats.curr_connections, 0);
+}
+
+/* A slow sender is told; who is slow to read, or only idle, is left alone. */
+static void a_command_may_not_take_for_ever_to_arrive(void **state)
+{
+    static const char late[] = "CLIENT_ERROR the command took too long to arrive\r\n";
+    static const char *const begun[] = {
+        "get", "set k 0 0 5\r\n", "set k 0 0 5\r\nhel", "set " K251 " 0 0 9\r\n123",
+    };
+
+    (void)state;
+    stage.config.request_timeout_ms = 5000;
+    for (size_t i = 0; i < N_OF(begun); i++) {
+        int c = stage_client(&stage), idle = stage_client(&stage);
+
+        assert_string_equal(stage_ask(&stage, idle, "get a\r\n"), "[get a]");
+        (void)stage_ask(&stage, c, begun[i]);
+        stage_run(&stage, 4000);
+        assert_string_equal(stage_heard(&stage, c), "");
+        stage_run(&stage, 3000);
+        assert_string_equal(stage_heard(&stage, c), late);
+        assert_true(fake_is_closed(stage.world, c));
+        assert_string_equal(stage_ask(&stage, idle, "get a\r\n"), "[get a]");
+        close_far(idle);
+        stage_run(&stage, 0);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(commands_may_be_cut_anywhere),
+        TEST(a_large_value_arrives_whole),
+        TEST(a_value_that_is_too_large_is_swallowed),
+        TEST(a_get_of_many_keys_is_streamed),
+        TEST(a_bad_key_among_many_ends_its_line_alone),
+        TEST(answers_leave_in_the_order_of_the_commands),
+        TEST(a_session_sends_once_a_turn),
+        TEST(an_idle_session_holds_no_memory),
+        TEST(a_client_that_does_not_read_is_not_executed),
+        TEST(large_answers_that_wait_for_another_are_bounded),
+        TEST(open_slots_are_bounded),
+        TEST(two_sessions_take_turns),
+        TEST(a_barrier_keeps_what_follows_it_waiting),
+        TEST(the_greediest_is_closed_at_the_output_limit),
+        TEST(quit_is_answered_by_closing_after_all_else),
+        TEST(a_client_that_sends_no_more_still_gets_its_answers),
+        TEST(a_client_that_sends_no_more_is_executed_to_the_end),
+        TEST(an_answer_for_a_client_that_is_gone_goes_nowhere),
+        TEST(http_is_hung_up_on),
+        TEST(a_drain_lets_sessions_finish_what_they_have_begun),
+        TEST(a_command_may_not_take_for_ever_to_arrive),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,142 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "net/chunk.h"
+#include "store_help.h"
+
+#define LARGE 20000
+
+/* A reader that borrows, as a front does. */
+struct borrower {
+    struct store *s;
+    struct chunk_pool *pool;
+    struct chunk *loan;
+    const char *value;
+    size_t len;
+};
+
+static void borrow(void *arg, const struct answer *a)
+{
+    struct borrower *b = arg;
+
+    b->loan = store_lend(b->s, a, b->pool);
+    b->value = a->value;
+    b->len = a->value_len;
+}
+
+static enum status run(struct store *s, const struct cmd *cmd, struct borrower *b)
+{
+    struct answer a;
+
+    store_execute(s, cmd, store_hash(s, cmd->key, cmd->key_len), START_MS, &a, borrow, b);
+    return a.status;
+}
+
+static void put(struct store *s, char fill, size_t len)
+{
+    char *value = malloc(len);
+    struct cmd set = { .verb = VERB_SET, .key = "k", .key_len = 1, .value = value,
+                       .value_len = len };
+
+    assert_non_null(value);
+    memset(value, fill, len);
+    assert_int_equal(run(s, &set, NULL), STATUS_STORED);
+    free(value);
+}
+
+static const struct cmd get = { .verb = VERB_GET, .key = "k", .key_len = 1 };
+
+static void expect_bytes(const struct borrower *b, char fill)
+{
+    assert_int_equal(b->len, LARGE);
+    for (size_t i = 0; i < b->len; i++)
+        assert_int_equal(b->value[i], fill);
+}
+
+/* Whatever becomes of the item, a borrowed value stays as it was read. */
+static void a_lent_value_outlives_its_item(void **state)
+{
+    static const struct cmd ends[] = {
+        { .verb = VERB_DELETE, .key = "k", .key_len = 1 },
+        { .verb = VERB_TOUCH, .key = "k", .key_len = 1, .ttl_ms = TTL_OVER },
+        { .verb = VERB_SET, .key = "k", .key_len = 1, .value = "", .value_len = 0 },
+        { .verb = VERB_APPEND, .key = "k", .key_len = 1, .value = "x", .value_len = 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i <= sizeof(ends) / sizeof(ends[0]); i++) {
+        struct store *s = help_store(64 * MIB);
+        struct chunk_pool pool;
+        struct borrower b = { .s = s, .pool = &pool };
+
+        chunk_pool_init(&pool);
+        put(s, 'a', LARGE);
+        assert_int_equal(run(s, &get, &b), STATUS_HIT);
+        assert_non_null(b.loan);
+        if (i < sizeof(ends) / sizeof(ends[0]))
+            run(s, &ends[i], NULL);
+        else
+            put(s, 'b', LARGE);         /* the same cost: not in place this time */
+        expect_bytes(&b, 'a');
+        chunk_unref(b.loan);
+        chunk_pool_fini(&pool);
+        store_free(s);
+    }
+}
+
+static void a_small_value_is_not_lent(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    struct chunk_pool pool;
+    struct borrower b = { .s = s, .pool = &pool };
+
+    (void)state;
+    chunk_pool_init(&pool);
+    put(s, 'a', 100);
+    assert_int_equal(run(s, &get, &b), STATUS_HIT);
+    assert_null(b.loan);
+    chunk_pool_fini(&pool);
+    store_free(s);
+}
+
+static void loans_of_one_value_are_bounded_and_come_back(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    struct chunk_pool pool;
+    struct chunk *loans[100] = { NULL };
+    size_t n = 0;
+
+    (void)state;
+    chunk_pool_init(&pool);
+    put(s, 'a', LARGE);
+    for (; n < 100; n++) {
+        struct borrower b = { .s = s, .pool = &pool };
+
+        assert_int_equal(run(s, &get, &b), STATUS_HIT);
+        if (b.loan == NULL)
+            break;
+        loans[n] = b.loan;
+        assert_int_equal(pool.bytes_out, (n + 1) * LARGE);
+    }
+    assert_in_range(n, 1, 99);
+    put(s, 'b', LARGE);
+    while (n > 0)
+        chunk_unref(loans[--n]);
+    chunk_pool_fini(&pool);
+    store_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lent_value_outlives_its_item),
+        cmocka_unit_test(a_small_value_is_not_lent),
+        cmocka_unit_test(loans_of_one_value_are_bounded_and_come_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,372 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "wire/frame.h"
+#include "wire/hello.h"
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define K50 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
+#define K250 K50 K50 K50 K50 K50
+
+#define KEY(k) .key = (k), .key_len = sizeof(k) - 1
+#define VALUE(v) .value = (v), .value_len = sizeof(v) - 1
+#define COMMAND(verb) .op = FRAME_COMMAND + VERB_##verb
+#define ANSWER(status) .op = FRAME_ANSWER, .st = STATUS_##status
+
+/* One of each, with all that it may carry. */
+static const struct frame frames[] = {
+    { .op = FRAME_HELLO, VALUE("hello") },
+    { .op = FRAME_MAP, VALUE("a map\0of bytes") },
+    { .op = FRAME_MAP, .version = 5 },
+    { .op = FRAME_PING, .version = UINT64_MAX },
+    { .op = FRAME_STATS },
+    { .op = FRAME_STATS, KEY("reset") },
+    { .op = FRAME_CLOCK },
+    { .op = FRAME_FLUSH, .version = 77 },
+    { .op = FRAME_LIMIT, .number = UINT64_MAX - 1 },
+    { COMMAND(GET), KEY("k") },
+    { COMMAND(GETS), KEY(K250) },
+    { COMMAND(GAT), KEY("k"), .ttl_ms = 5 },
+    { COMMAND(GATS), KEY("k"), .ttl_ms = TTL_OVER },
+    { COMMAND(SET), KEY("k"), .client_flags = UINT32_MAX, .ttl_ms = INT64_MAX, VALUE("v") },
+    { COMMAND(SET), KEY(K250), .ttl_ms = INT64_MIN },
+    { COMMAND(ADD), KEY("k"), VALUE("\0\r\n") },
+    { COMMAND(REPLACE), KEY("k"), VALUE("v") },
+    { COMMAND(APPEND), KEY("k"), VALUE("v") },
+    { COMMAND(PREPEND), KEY("k"), VALUE("v") },
+    { COMMAND(CAS), KEY("k"), .version = 9, VALUE("v") },
+    { COMMAND(DELETE), KEY("k") },
+    { COMMAND(INCR), KEY("k"), .number = 1 },
+    { COMMAND(DECR), KEY("k"), .number = UINT64_MAX },
+    { COMMAND(TOUCH), KEY("k"), .ttl_ms = 1 },
+    { ANSWER(HIT), .version = 3, .client_flags = 1, .ttl_ms = 2, VALUE("value") },
+    { ANSWER(HIT), .version = 3 },
+    { ANSWER(NOT_FOUND) },
+    { ANSWER(STORED), .version = 4 },
+    { ANSWER(NOT_STORED) },
+    { ANSWER(EXISTS), .version = 4 },
+    { ANSWER(DELETED) },
+    { ANSWER(TOUCHED) },
+    { ANSWER(NUMBER), .number = UINT64_MAX },
+    { ANSWER(NON_NUMERIC) },
+    { ANSWER(TOO_LARGE) },
+    { ANSWER(NO_MEMORY) },
+    { .op = FRAME_DONE, .version = 8, VALUE("curr_items 3\n") },
+    { .op = FRAME_DONE },
+    { .op = FRAME_REFUSED, .st = REFUSED_HELLO, VALUE("why") },
+};
+
+/* The whole frame, in a block of just its size. */
+static char *bytes_of(const struct frame *f, size_t *len)
+{
+    size_t head = frame_head_len(f);
+    char *data = malloc(head + f->value_len);
+
+    assert_non_null(data);
+    assert_ptr_equal(frame_put(data, f), data + head);
+    if (f->value_len > 0)
+        memcpy(data + head, f->value, f->value_len);
+    *len = head + f->value_len;
+    return data;
+}
+
+static void check_equal(const struct frame *a, const struct frame *b)
+{
+    assert_int_equal(a->op, b->op);
+    assert_int_equal(a->st, b->st);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->client_flags, b->client_flags);
+    assert_int_equal(a->ttl_ms, b->ttl_ms);
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->key_len, b->key_len);
+    assert_int_equal(a->value_len, b->value_len);
+    if (b->key_len > 0)
+        assert_memory_equal(a->key, b->key, b->key_len);
+    if (b->value_len > 0)
+        assert_memory_equal(a->value, b->value, b->value_len);
+}
+
+static void every_frame_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_OF(frames); i++) {
+        size_t len;
+        char *data = bytes_of(&frames[i], &len);
+        struct frame f;
+
+        assert_int_equal(frame_read(data, len, &f), FRAME_WHOLE);
+        assert_int_equal(f.len, len);
+        check_equal(&f, &frames[i]);
+        free(data);
+    }
+}
+
+/* Cut at every byte: more is asked for, and how much is said as soon as it is known. */
+static void a_cut_frame_says_how_long_it_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_OF(frames); i++) {
+        size_t len;
+        char *data = bytes_of(&frames[i], &len);
+
+        for (size_t cut = 0; cut < len; cut++) {
+            char *piece = malloc(cut + 1);      /* 0 bytes are no block */
+            struct frame f;
+
+            assert_non_null(piece);
+            memcpy(piece + 1, data, cut);
+            assert_int_equal(frame_read(piece + 1, cut, &f), FRAME_MORE);
+            assert_int_equal(f.len, cut < FRAME_HEAD ? FRAME_HEAD : len);
+            free(piece);
+        }
+        free(data);
+    }
+}
+
+/* The head alone tells; nothing behind it is waited for. */
+static void a_head_that_cannot_be_is_bad_at_once(void **state)
+{
+    static const struct {
+        uint8_t op, st;
+        uint16_t key_len;
+        uint32_t body;
+    } cases[] = {
+        { 0x00, 0, 0, 0 },                              /* no such op */
+        { 0x08, 0, 0, 0 },
+        { 0x40, 0, 0, 0 },                              /* kept for later */
+        { FRAME_COMMAND + VERB_FLUSH_ALL, 0, 1, 1 },    /* no keyed verb */
+        { FRAME_COMMAND + VERB_QUIT, 0, 0, 0 },
+        { 0x83, 0, 0, 0 },
+        { 0xff, 0, 0, 0 },
+        { FRAME_COMMAND + VERB_GET, 0, 0, 0 },          /* no key */
+        { FRAME_COMMAND + VERB_GET, 0, 251, 251 },      /* too long a key */
+        { FRAME_COMMAND + VERB_GET, 0, 65535, 65535 },
+        { FRAME_COMMAND + VERB_GET, 0, 5, 4 },          /* longer than its frame */
+        { FRAME_COMMAND + VERB_GET, 0, 1, 2 },          /* a value that none has */
+        { FRAME_COMMAND + VERB_SET, 0, 1, 12 },         /* fields cut off */
+        { FRAME_COMMAND + VERB_INCR, 0, 1, 8 },
+        { FRAME_COMMAND + VERB_INCR, 0, 1, 10 },
+        { FRAME_COMMAND + VERB_SET, 0, 1, UINT32_MAX }, /* longer than any value */
+        { FRAME_HELLO, 0, 1, 1 },                       /* a key where none is */
+        { FRAME_HELLO, 0, 0, FRAME_VALUE_LIMIT + 1 },
+        { FRAME_PING, 0, 0, 1 },
+        { FRAME_LIMIT, 0, 0, 7 },
+        { FRAME_LIMIT, 0, 0, 9 },
+        { FRAME_STATS, 0, 251, 251 },
+        { FRAME_ANSWER, STATUS_HIT, 0, 11 },
+        { FRAME_ANSWER, STATUS_NUMBER, 0, 0 },
+        { FRAME_ANSWER, STATUS_STORED, 0, 1 },
+        { FRAME_ANSWER, STATUS_STORED, 3, 3 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        char *head = malloc(FRAME_HEAD), *p;
+        struct frame f;
+
+        assert_non_null(head);
+        p = bytes_put_u32(head, cases[i].body);
+        *p++ = (char)cases[i].op;
+        *p++ = (char)cases[i].st;
+        p = bytes_put_u16(p, cases[i].key_len);
+        bytes_put_u64(p, 0);
+        if (frame_read(head, FRAME_HEAD, &f) != FRAME_BAD)
+            fail_msg("case %zu is not bad", i);
+        free(head);
+    }
+}
+
+static void the_longest_value_is_awaited(void **state)
+{
+    char head[FRAME_HEAD] = { 0 };
+    struct frame f;
+
+    (void)state;
+    bytes_put_u32(head, FRAME_VALUE_LIMIT);
+    head[4] = (char)FRAME_MAP;
+    assert_int_equal(frame_read(head, sizeof(head), &f), FRAME_MORE);
+    assert_int_equal(f.len, FRAME_HEAD + FRAME_VALUE_LIMIT);
+}
+
+static void a_command_travels(void **state)
+{
+    static const struct cmd commands[] = {
+        { .verb = VERB_GET, KEY("k") },
+        { .verb = VERB_GATS, KEY("k"), .ttl_ms = 7 },
+        { .verb = VERB_SET, KEY("k"), .client_flags = 3, .ttl_ms = 9, VALUE("v") },
+        { .verb = VERB_CAS, KEY("k"), .cas = 11, VALUE("v") },
+        { .verb = VERB_INCR, KEY("k"), .delta = 12 },
+        { .verb = VERB_DELETE, KEY("k") },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(commands); i++) {
+        const struct cmd *want = &commands[i];
+        struct frame f, g;
+        struct cmd cmd;
+        size_t len;
+        char *data;
+
+        frame_from_cmd(&f, want);
+        data = bytes_of(&f, &len);
+        assert_int_equal(frame_read(data, len, &g), FRAME_WHOLE);
+        frame_to_cmd(&g, &cmd);
+        assert_int_equal(cmd.verb, want->verb);
+        assert_int_equal(cmd.error, CMD_OK);
+        assert_int_equal(cmd.key_len, want->key_len);
+        assert_memory_equal(cmd.key, want->key, want->key_len);
+        assert_int_equal(cmd.client_flags, want->client_flags);
+        assert_int_equal(cmd.ttl_ms, want->ttl_ms);
+        assert_int_equal(cmd.delta, want->delta);
+        assert_int_equal(cmd.value_len, want->value_len);
+        if (want->verb == VERB_CAS)
+            assert_int_equal(cmd.cas, want->cas);
+        free(data);
+    }
+}
+
+static void an_answer_travels_and_a_strange_status_does_not(void **state)
+{
+    struct answer hit = { .status = STATUS_HIT, .version = 5, .client_flags = 6, .ttl_ms = 7,
+                          VALUE("value") };
+    struct answer got;
+    struct frame f;
+
+    (void)state;
+    frame_from_answer(&f, &hit);
+    assert_true(frame_to_answer(&f, &got));
+    assert_int_equal(got.status, STATUS_HIT);
+    assert_int_equal(got.version, 5);
+    assert_int_equal(got.client_flags, 6);
+    assert_int_equal(got.ttl_ms, 7);
+    assert_int_equal(got.value_len, 5);
+
+    f = (struct frame){ .op = FRAME_ANSWER, .st = N_STATUSES };
+    assert_false(frame_to_answer(&f, &got));
+    f = (struct frame){ .op = FRAME_DONE, .st = STATUS_STORED };
+    assert_false(frame_to_answer(&f, &got));
+}
+
+/* hello */
+
+static const struct hello full = {
+    .least = 1, .most = 3, .role = HELLO_FRONT, .cluster = "chcached", .name = "front-1",
+    .number = 1023, .epoch = 4, .digest = UINT64_MAX, .wall_ms = INT64_MAX,
+    .flush_version = 9, .proof_len = 3, .proof = { 1, 0, 255 },
+};
+
+static void a_hello_is_read_as_it_was_written(void **state)
+{
+    struct hello longest = full, empty = { .least = 1, .most = 1 };
+    const struct hello *cases[] = { &full, &longest, &empty };
+
+    (void)state;
+    memset(longest.cluster, 'c', HELLO_NAME_MAX);
+    memset(longest.name, 'n', HELLO_NAME_MAX);
+    longest.proof_len = HELLO_PROOF_MAX;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        const struct hello *want = cases[i];
+        char value[HELLO_LEN_MAX];
+        size_t len = hello_put(value, want);
+        struct hello h;
+
+        assert_in_range(len, 1, HELLO_LEN_MAX);
+        assert_true(hello_read(value, len, &h));
+        assert_int_equal(h.least, want->least);
+        assert_int_equal(h.most, want->most);
+        assert_int_equal(h.role, want->role);
+        assert_string_equal(h.cluster, want->cluster);
+        assert_string_equal(h.name, want->name);
+        assert_int_equal(h.number, want->number);
+        assert_int_equal(h.epoch, want->epoch);
+        assert_int_equal(h.digest, want->digest);
+        assert_int_equal(h.wall_ms, want->wall_ms);
+        assert_int_equal(h.flush_version, want->flush_version);
+        assert_int_equal(h.proof_len, want->proof_len);
+        assert_memory_equal(h.proof, want->proof, want->proof_len);
+    }
+}
+
+static void what_is_no_hello_is_refused(void **state)
+{
+    static const struct { size_t at; char byte; } damages[] = {
+        { 0, 'x' },             /* the magic */
+        { 9, HELLO_NAME_MAX + 1 },
+        { 9, 7 },               /* lengths that do not sum up */
+        { 10, HELLO_NAME_MAX + 1 },
+        { 10, 100 },
+        { 11, HELLO_PROOF_MAX + 1 },
+        { 11, 4 },
+        { 48, '\0' },           /* a NUL in the cluster's name, */
+        { 56, '\0' },           /* in the member's */
+    };
+    char value[HELLO_LEN_MAX];
+    size_t len = hello_put(value, &full);
+    struct hello h;
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(damages); i++) {
+        char *bad = malloc(len);
+
+        assert_non_null(bad);
+        memcpy(bad, value, len);
+        bad[damages[i].at] = damages[i].byte;
+        if (hello_read(bad, len, &h))
+            fail_msg("case %zu was read", i);
+        free(bad);
+    }
+    for (size_t cut = 0; cut < len; cut++) {
+        char *piece = malloc(cut + 1);
+
+        assert_non_null(piece);
+        memcpy(piece + 1, value, cut);
+        assert_false(hello_read(piece + 1, cut, &h));
+        free(piece);
+    }
+}
+
+/* Lengths that agree with each other, and with no room there is for them. */
+static void a_hello_with_too_long_a_name_is_refused(void **state)
+{
+    enum { LENGTHS_AT = 9, FIXED = 48 };
+    static const uint8_t most[3] = { HELLO_NAME_MAX, HELLO_NAME_MAX, HELLO_PROOF_MAX };
+    char value[HELLO_LEN_MAX];
+    struct hello h;
+
+    (void)state;
+    hello_put(value, &full);
+    memset(value + LENGTHS_AT, 0, 3);
+    memset(value + FIXED, 'x', sizeof(value) - FIXED);
+    for (size_t i = 0; i < 3; i++) {
+        value[LENGTHS_AT + i] = (char)most[i];
+        assert_true(hello_read(value, FIXED + most[i], &h));
+        value[LENGTHS_AT + i] = (char)(most[i] + 1);
+        assert_false(hello_read(value, FIXED + most[i] + 1u, &h));
+        value[LENGTHS_AT + i] = 0;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_frame_is_read_as_it_was_written),
+        cmocka_unit_test(a_cut_frame_says_how_long_it_is),
+        cmocka_unit_test(a_head_that_cannot_be_is_bad_at_once),
+        cmocka_unit_test(the_longest_value_is_awaited),
+        cmocka_unit_test(a_command_travels),
+        cmocka_unit_test(an_answer_travels_and_a_strange_status_does_not),
+        cmocka_unit_test(a_hello_is_read_as_it_was_written),
+        cmocka_unit_test(what_is_no_hello_is_refused),
+        cmocka_unit_test(a_hello_with_too_long_a_name_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
