@@ -10,7 +10,7 @@ import unittest
 
 from lib import tap, wire
 from lib.cases import END, ERROR, STORED, found, value
-from lib.daemon import (Cluster, Daemon, Folder, Lone, free_port, is_alive, separate,
+from lib.daemon import (Cluster, Daemon, Folder, Lone, free_port, freeze, is_alive, separate,
                         states, up, wait)
 from lib.wire import ask, stats, talk, until_end
 
@@ -124,10 +124,10 @@ class LocalShards(unittest.TestCase):
             self.assertGreater(delays[-1], delays[0])
 
     def test_a_frozen_shard_is_given_up_until_it_goes_on(self):
-        with Cluster("--shard-timeout", "200ms") as c, c.connect() as s:
+        with Cluster("--shard-timeout", "1s") as c, c.connect() as s:
             store(s)
             frozen = c.child("local-3")
-            os.kill(frozen, signal.SIGSTOP)
+            freeze(frozen)
             try:
                 kept = held(s)
                 self.assertTrue(0 < len(kept) < len(KEYS))
