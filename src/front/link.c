@@ -48,7 +48,7 @@ struct link {
     struct sendq greeting;      /* the handshake's frames, before any of `out` */
     struct sendq out;
     size_t want;                /* length of the answer that is not whole yet */
-    int64_t heard_ms;           /* when bytes last came */
+    int64_t moved_ms;           /* when bytes last came, or of l->first last went */
     uint64_t queued, sent;      /* bytes of `out` since the link was opened */
     size_t open_bytes;          /* of frames not answered yet */
     struct request *first, **last;      /* unanswered, oldest first */
@@ -376,6 +376,17 @@ static void set_watch(struct link *l, bool full)
     world_of(l)->ops->watch_set(l->watch, full ? WATCH_READ | WATCH_WRITE : WATCH_READ);
 }
 
+/* What goes behind the frame that is to be answered next is no sign of life. */
+static enum io flush_requests(struct link *l)
+{
+    const uint64_t before = l->sent;
+    enum io io = sendq_flush(&l->out, world_of(l), l->fd, &l->sent);
+
+    if (l->sent > before && l->first != NULL && before < l->first->at + l->first->bytes)
+        l->moved_ms = worker_now(l->fw->worker);
+    return io;
+}
+
 static void flush_out(struct link *l)
 {
     struct world *w = world_of(l);
@@ -383,7 +394,7 @@ static void flush_out(struct link *l)
     enum io io = sendq_flush(&l->greeting, w, l->fd, &greeted);
 
     if (io == IO_OK && l->state == LINK_OPEN)
-        io = sendq_flush(&l->out, w, l->fd, &l->sent);
+        io = flush_requests(l);
     l->full = io == IO_AGAIN;
     if (io == IO_FAILED)
         fail(l, words_of(errno));
@@ -408,7 +419,7 @@ static void on_connected(struct link *l)
 
 static void on_bytes(struct link *l)
 {
-    l->heard_ms = worker_now(l->fw->worker);
+    l->moved_ms = worker_now(l->fw->worker);
     read_frames(l);
 }
 
@@ -604,7 +615,7 @@ struct link *link_next_dirty(struct link *l)
     return l->next_dirty;
 }
 
-/* A shard that is busy sending a lot is not silent; for ever it may not be. */
+/* A shard that is busy with a lot of bytes is not silent; for ever it may not be. */
 void link_tick(struct link *l)
 {
     int64_t patience_ms = l->fw->front->config.shard_timeout_ms;
@@ -612,7 +623,7 @@ void link_tick(struct link *l)
 
     if (l->first == NULL)
         return;
-    since_ms = l->first->sent_ms > l->heard_ms ? l->first->sent_ms : l->heard_ms;
+    since_ms = l->first->sent_ms > l->moved_ms ? l->first->sent_ms : l->moved_ms;
     if (now_ms - since_ms > patience_ms || now_ms - l->first->sent_ms > PATIENCES * patience_ms)
         fail(l, "it does not answer");
 }

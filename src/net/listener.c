@@ -38,9 +38,9 @@ static void turn_away(struct listener *l, int fd)
     struct world *w = l->config.world;
     size_t sent;
 
+    STAT_ADD(l->config.stats, rejected_connections, 1);    /* who is told can see it */
     (void)w->ops->sendv(w, fd, &iov, 1, &sent);
     w->ops->close(w, fd);
-    STAT_ADD(l->config.stats, rejected_connections, 1);
 }
 
 static void hand_over(struct listener *l, int fd)

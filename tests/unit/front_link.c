@@ -567,6 +567,41 @@ static void a_shard_that_sends_for_ever_is_given_up(void **state)
     expect(c, "END\r\n");
 }
 
+/* A shard that takes a command of more than its socket holds, bit by bit. */
+static void a_shard_that_is_still_taking_a_value_is_not_silent(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+    struct frame f = { .value_len = 0 };
+
+    (void)state;
+    fake_set_room(stage.world, shard, 10);
+    (void)stage_ask(&stage, c, "set k 0 0 40\r\n"
+                               "0123456789012345678901234567890123456789\r\n");
+    for (size_t room = 10; room < 80; room += 10) {
+        stage_run(&stage, TIMEOUT_MS / 2);
+        fake_set_room(stage.world, shard, room);
+    }
+    stage_run(&stage, 0);
+    assert_true(stage_take_frame(&stage, shard, &f));
+    assert_int_equal(f.value_len, 40);
+    say(shard, (struct frame){ ANSWER(STORED) });
+    expect(c, "STORED\r\n");
+}
+
+/* The kernel takes commands for a shard that is frozen: that is not its doing. */
+static void commands_behind_the_oldest_are_no_sign_of_life(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        (void)stage_ask(&stage, c, "get a\r\n");
+        stage_run(&stage, TIMEOUT_MS / 2);
+    }
+    assert_true(fake_is_closed(stage.world, shard));
+    expect(c, "END\r\nEND\r\nEND\r\n");
+}
+
 static void a_full_queue_is_said_at_once(void **state)
 {
     int c = stage_client(&stage), shard = opened(1);
@@ -918,6 +953,8 @@ int main(void)
         TEST(a_shard_that_answers_slowly_but_does_is_kept, one_shard),
         TEST(a_shard_that_is_still_sending_is_not_silent, one_shard),
         TEST(a_shard_that_sends_for_ever_is_given_up, one_shard),
+        TEST(a_shard_that_is_still_taking_a_value_is_not_silent, one_shard),
+        TEST(commands_behind_the_oldest_are_no_sign_of_life, one_shard),
         TEST(a_full_queue_is_said_at_once, one_shard),
         TEST(nonsense_closes_the_link_and_harms_no_client, one_shard),
         TEST(an_answer_nobody_asked_for_closes_the_link, one_shard),
