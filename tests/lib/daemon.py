@@ -222,10 +222,13 @@ class Lone(Daemon):
 
 
 class Cluster(Daemon):
-    """A front that runs its shards as children; ready when all of them serve."""
+    """
+    A front that runs its shards as children; ready when all of them serve.
+    Nobody is given up for being slow, unless a test says so: machines are.
+    """
 
     def __init__(self, *args, n=3, **more):
-        super().__init__("--local-shards", str(n), *args, **more)
+        super().__init__("--local-shards", str(n), "--shard-timeout", "20s", *args, **more)
         self.shards = ["local-%d" % (i + 1) for i in range(n)]
 
     def start(self):
