@@ -2,7 +2,8 @@
     machine text_grammar;
 
     #
-    # memcached's classic text protocol: one command line, its end cut off.
+    # memcached's text protocol, classic and meta commands: one command line,
+    # its end cut off.
     #
     # Words are told apart, not judged: a number here is any word.  How long a
     # key may be and what a number must be is judged afterwards, because a line
@@ -23,6 +24,7 @@
     bytes      = word  %bytes;
     cas_unique = word  %cas_unique;
     delta      = word  %delta;
+    flag       = word  %flag;
     delay      = ( word - "noreply" )  %exptime;
     keys       = ( key ( sp key )* )  >args;
     args       = ( word ( sp word )* )  >args;
@@ -47,25 +49,36 @@
     delete     = "delete" %delete  sp key ( sp "0" )? ( sp "noreply" )?;
     flush_all  = "flush_all" %flush_all  ( sp delay more | sp "noreply" )?;
 
+    # Meta commands: a flag is a letter and, without a blank, its argument
+
+    meta     = ( "mg" %mg | "md" %md | "ma" %ma | "me" %me )  sp key ( sp flag )*;
+    meta_set = "ms" %ms  sp key sp bytes ( sp flag )*;
+
     # About the server
+
+    noop           = "mn" %noop            more;
 
     verbosity      = "verbosity" %verbosity            sp delta  more;
     cache_memlimit = "cache_memlimit" %cache_memlimit  sp delta  more;
     stats          = "stats" %stats        ( sp args )?;
     shutdown       = "shutdown" %shutdown  ( sp args )?;
+    watch          = "watch" %watch              ( sp args )?;
+    lru_crawler    = "lru_crawler" %lru_crawler  ( sp args )?;
+    slabs          = "slabs" %slabs              ( sp args )?;
     version        = "version" %version    more;
     quit           = "quit" %quit          more;
 
     command = ( gets | gats | store | cas | arithmetic | touch | delete
-              | flush_all | verbosity | cache_memlimit | stats | shutdown
-              | version | quit )  sp?  %whole;
+              | meta | meta_set | noop | flush_all | verbosity | cache_memlimit | stats | shutdown
+              | watch | lru_crawler | slabs | version | quit )  sp?  %whole;
 
     # The verb of a line that is too short for it
 
     verb = "get" %get | "gets" %gets | "gat" %gat | "gats" %gats
          | store_verb | "cas" %cas | "incr" %incr | "decr" %decr
          | "touch" %touch | "delete" %delete | "verbosity" %verbosity
-         | "cache_memlimit" %cache_memlimit;
+         | "cache_memlimit" %cache_memlimit | "mg" %mg | "md" %md | "ma" %ma
+         | "me" %me | "ms" %ms;
 
     # Any line is words, the last of which may ask for silence, and it is
     # bytes, some of them stray

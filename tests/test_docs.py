@@ -47,9 +47,8 @@ def options_of_page():
 
 
 def commands_of_parser():
-    """The words of the X-macro VERBS."""
-    table = re.search(r"#define VERBS\(X\)(.*?)\n\n", read("src/wire/cmd.h"), re.S)
-    return set(re.findall(r'X\(\w+, "(\w+)"\)', table.group(1)))
+    """The words of the grammar that name a command."""
+    return set(re.findall(r'"(\w+)" +%', read("proto/text.rl")))
 
 
 class ManualPages(unittest.TestCase):

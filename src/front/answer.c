@@ -2,39 +2,81 @@
 
 #include <string.h>
 
+#include "wire/meta.h"
 #include "wire/reply.h"
 
 static const char end_text[] = "\r\nEND\r\n";
 
-bool answer_put_hit(struct sendq *q, const char *key, size_t key_len, enum verb verb, bool more,
-                    const struct answer *a, struct chunk *chunk)
+/* What was written at `start` up to `end`, the value and what follows it. */
+static bool put_with_value(struct sendq *q, const char *start, char *end, const struct answer *a,
+                           const char *tail, size_t tail_len, struct chunk *by_ref)
 {
-    bool with_cas = verb == VERB_GETS || verb == VERB_GATS;
-    bool by_ref = chunk != NULL && a->value_len >= SENDQ_REF_BYTES;
-    size_t tail = more ? 2 : sizeof(end_text) - 1;
-    char *start = sendq_room(q, REPLY_HEAD_MAX + tail + (by_ref ? 0 : a->value_len)), *p;
-
-    if (start == NULL)
-        return false;
-    p = reply_put_value_head(start, key, key_len, a, with_cas);
-    if (by_ref)
-        return sendq_commit(q, (size_t)(p - start)) &&
-               sendq_add_ref(q, chunk, a->value, a->value_len) &&
-               sendq_add(q, end_text, tail);
-    memcpy(p, a->value, a->value_len);
-    p += a->value_len;
-    memcpy(p, end_text, tail);
-    return sendq_commit(q, (size_t)(p - start) + tail);
+    if (by_ref != NULL)
+        return sendq_commit(q, (size_t)(end - start)) &&
+               sendq_add_ref(q, by_ref, a->value, a->value_len) &&
+               sendq_add(q, tail, tail_len);
+    memcpy(end, a->value, a->value_len);
+    end += a->value_len;
+    memcpy(end, tail, tail_len);
+    return sendq_commit(q, (size_t)(end - start) + tail_len);
 }
 
-bool answer_put(struct sendq *q, enum verb verb, bool more, const struct answer *a)
+/* The chunk, if the value is better sent from there than copied. */
+static struct chunk *better_sent(const struct answer *a, struct chunk *chunk)
+{
+    return a->value_len >= SENDQ_REF_BYTES ? chunk : NULL;
+}
+
+static bool put_text_hit(struct sendq *q, const struct asked *asked, const struct answer *a,
+                         struct chunk *chunk)
+{
+    const bool with_cas = asked->verb == VERB_GETS || asked->verb == VERB_GATS;
+    const size_t tail = asked->form->more ? 2 : sizeof(end_text) - 1;
+    struct chunk *by_ref = better_sent(a, chunk);
+    char *start = sendq_room(q, REPLY_HEAD_MAX + tail + (by_ref ? 0 : a->value_len));
+
+    return start != NULL &&
+           put_with_value(q, start,
+                          reply_put_value_head(start, asked->key, asked->key_len, a, with_cas),
+                          a, end_text, tail, by_ref);
+}
+
+static bool put_text(struct sendq *q, const struct asked *asked, const struct answer *a,
+                     struct chunk *chunk)
 {
     char *p;
 
-    if (verb_is_get(verb))
-        return more || sendq_add(q, end_text + 2, sizeof(end_text) - 3);
+    if (a->status == STATUS_HIT)
+        return put_text_hit(q, asked, a, chunk);
+    if (asked->form->quiet)
+        return true;
+    if (verb_is_get(asked->verb))
+        return asked->form->more || sendq_add(q, end_text + 2, sizeof(end_text) - 3);
     p = sendq_room(q, REPLY_LINE_MAX);
-    return p != NULL && sendq_commit(q, reply_put_line(p, verb, a));
+    return p != NULL && sendq_commit(q, reply_put_line(p, asked->verb, a));
+}
+
+static bool put_meta(struct sendq *q, const struct asked *asked, const struct answer *a,
+                     struct chunk *chunk)
+{
+    const size_t value = a->status == STATUS_HIT ? a->value_len + 2 : 0;
+    struct chunk *by_ref = value > 0 ? better_sent(a, chunk) : NULL;
+    char *start = sendq_room(q, META_LINE_MAX + (by_ref ? 0 : value)), *end;
+
+    if (start == NULL)
+        return false;
+    end = meta_put(start, asked->form, asked->verb, asked->key, asked->key_len, a);
+    if (value > 0)
+        return put_with_value(q, start, end, a, "\r\n", 2, by_ref);
+    return sendq_commit(q, (size_t)(end - start));
+}
+
+bool answer_put(struct sendq *q, const struct asked *asked, const struct answer *a,
+                struct chunk *chunk)
+{
+    if (asked->form->protocol == PROTOCOL_META)
+        return put_meta(q, asked, a, chunk);
+    return put_text(q, asked, a, chunk);
 }
 
 static void count_found(struct stats *stats, enum verb verb, bool found)
@@ -86,5 +128,5 @@ void answer_count(struct stats *stats, enum verb verb, enum status status)
     else if (verb == VERB_CAS)
         count_cas(stats, status);
     else if (status != STATUS_NON_NUMERIC)
-        count_found(stats, verb, status != STATUS_NOT_FOUND);
+        count_found(stats, verb, status != STATUS_NOT_FOUND && status != STATUS_EXISTS);
 }

@@ -9,7 +9,7 @@
 
 static void say(struct session *s, const struct cmd *cmd, const char *text)
 {
-    if (!cmd->noreply)
+    if (!cmd->form.quiet)
         session_say(s, text, strlen(text));
 }
 
@@ -159,6 +159,15 @@ static void verbosity(struct session *s, const struct cmd *cmd)
     say(s, cmd, "OK\r\n");
 }
 
+/* There are none; tools that tune them are told what memcached would. */
+static void slabs(struct session *s, const struct cmd *cmd)
+{
+    if (first_word_is(cmd, "reassign"))
+        say(s, cmd, "CLIENT_ERROR slab reassignment disabled\r\n");
+    else
+        say(s, cmd, "ERROR\r\n");
+}
+
 static void shutdown_process(struct session *s, const struct cmd *cmd)
 {
     if (!front_of(s)->config.shutdown) {
@@ -194,6 +203,12 @@ void control_handle(struct session *s, struct cmd *cmd)
         break;
     case VERB_CACHE_MEMLIMIT:
         cache_memlimit(s, cmd);
+        break;
+    case VERB_SLABS:
+        slabs(s, cmd);
+        break;
+    case VERB_NOOP:
+        say(s, cmd, "MN\r\n");
         break;
     default:                    /* keyed ones do not come here */
         say(s, cmd, "ERROR\r\n");

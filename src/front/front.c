@@ -19,20 +19,37 @@ struct reading {
     struct chunk *loan;         /* of a large value, or NULL */
 };
 
+static struct asked asked_by(const struct cmd *cmd)
+{
+    return (struct asked){ cmd->verb, &cmd->form, cmd->key, cmd->key_len };
+}
+
+/* -C: clients are told of no tokens. */
+static void hide_token(const struct front *front, struct answer *a)
+{
+    if (front->config.cas)
+        return;
+    a->version = 0;
+    a->marks &= ~(unsigned)MARK_TOKEN;
+}
+
 static void on_hit(void *arg, const struct answer *a)
 {
     struct reading *r = arg;
     struct front_worker *fw = r->s->worker->front;
+    struct asked asked = asked_by(r->cmd);
+    struct answer shown = *a;
 
+    hide_token(fw->front, &shown);
     r->loan = store_lend(fw->front->store, a, &r->s->worker->pool);
-    if (!answer_put_hit(r->q, r->cmd->key, r->cmd->key_len, r->cmd->verb, r->cmd->more, a,
-                        r->loan))
+    if (!answer_put(r->q, &asked, &shown, r->loan))
         r->s->broken = true;
 }
 
 static void execute_here(struct front *front, struct session *s, struct cmd *cmd)
 {
     struct reading r = { s, session_reply(s), cmd, NULL };
+    struct asked asked = asked_by(cmd);
     struct worker *w = s->worker;
     struct answer a;
 
@@ -42,7 +59,8 @@ static void execute_here(struct front *front, struct session *s, struct cmd *cmd
                   worker_now(w), &a, on_hit, &r);
     chunk_unref(r.loan);
     answer_count(&w->stats, cmd->verb, a.status);
-    if (a.status != STATUS_HIT && !cmd->noreply && !answer_put(r.q, cmd->verb, cmd->more, &a))
+    hide_token(front, &a);
+    if (a.status != STATUS_HIT && !answer_put(r.q, &asked, &a, NULL))
         s->broken = true;
 }
 
@@ -64,33 +82,48 @@ static void say_unreached(struct session *s, const struct request *r)
         s->broken = true;
 }
 
+static struct asked asked_for(const struct request *r)
+{
+    return (struct asked){ r->verb, &r->form, r->key, r->key_len };
+}
+
 /* A missing shard's keys are misses: a cache may miss.  A write must say so. */
 static void emit_unreached(struct session *s, struct request *r)
 {
     struct answer miss = { .status = STATUS_NOT_FOUND };
+    struct asked asked = asked_for(r);
 
-    if (r->noreply)
-        return;
-    if (!verb_is_get(r->verb))
+    if (verb_is_get(r->verb)) {
+        if (!answer_put(&s->out, &asked, &miss, NULL))
+            s->broken = true;
+    } else if (!r->form.quiet || r->form.protocol != PROTOCOL_TEXT) {
         say_unreached(s, r);
-    else if (!answer_put(&s->out, r->verb, r->more, &miss))
-        s->broken = true;
+    }
+}
+
+/* Of an answer that was dropped, what the asking itself has changed. */
+static void recall(struct answer *a, const struct request *r)
+{
+    const unsigned of_item = MARK_STALE | MARK_KEY_ENCODED | MARK_TOKEN;
+
+    a->marks = (a->marks & of_item) | (r->first_marks & ~of_item);
+    a->ttl_ms = r->first_ttl_ms;
+    a->idle_s = r->first_idle_s;
 }
 
 static void emit_answer(struct session *s, struct request *r)
 {
+    struct asked asked = asked_for(r);
     struct answer a;
-    bool ok = true;
 
     if (!frame_to_answer(&r->reply, &a))
         a.status = STATUS_NOT_FOUND;    /* the link has let no such thing pass */
     if (r->too_large)
         a.status = STATUS_TOO_LARGE;
-    if (a.status == STATUS_HIT)
-        ok = answer_put_hit(&s->out, r->key, r->key_len, r->verb, r->more, &a, r->reply_chunk);
-    else if (!r->noreply)
-        ok = answer_put(&s->out, r->verb, r->more, &a);
-    if (!ok)
+    if (r->asked_again)
+        recall(&a, r);
+    hide_token(front_of(s)->front, &a);
+    if (!answer_put(&s->out, &asked, &a, r->reply_chunk))
         s->broken = true;
 }
 
@@ -102,6 +135,7 @@ static void ask_again(struct request *r)
                                                                                    : VERB_GETS)),
         .key = r->key,
         .key_len = r->key_len,
+        .options = OPTION_NO_USE,       /* what it was to do it has done */
     };
     struct chunk *old = r->frame_chunk;
 
@@ -164,6 +198,9 @@ static void hold_answer(struct session *s, struct request *r)
         r->held = 0;
         chunk_unref(r->reply_chunk);
         r->reply_chunk = NULL;
+        r->first_marks = r->reply.marks;
+        r->first_ttl_ms = r->reply.ttl_ms;
+        r->first_idle_s = r->reply.idle_s;
         r->ask_again = true;
         s->n_again++;
     }
@@ -214,8 +251,7 @@ static void send_to(struct link *l, struct session *s, const struct cmd *cmd, bo
     r->slot.ops = &command_ops;
     r->done = on_command_done;
     r->verb = cmd->verb;
-    r->noreply = cmd->noreply;
-    r->more = cmd->more;
+    r->form = cmd->form;
     r->too_large = too_large;
     r->held = frame_head_len(&f) + f.value_len;
     if (verb_is_get(cmd->verb))
@@ -234,6 +270,7 @@ static void send_to(struct link *l, struct session *s, const struct cmd *cmd, bo
 static void refuse_too_large(struct link *l, struct session *s, const struct cmd *cmd)
 {
     struct answer a = { .status = STATUS_TOO_LARGE };
+    struct asked asked = asked_by(cmd);
     struct sendq *q;
 
     if (cmd->verb == VERB_SET) {
@@ -241,8 +278,8 @@ static void refuse_too_large(struct link *l, struct session *s, const struct cmd
         return;
     }
     answer_count(&s->worker->stats, cmd->verb, a.status);
-    q = cmd->noreply ? NULL : session_reply(s);
-    if (q != NULL && !answer_put(q, cmd->verb, false, &a))
+    q = session_reply(s);
+    if (q != NULL && !answer_put(q, &asked, &a, NULL))
         s->broken = true;
 }
 

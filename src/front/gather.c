@@ -50,7 +50,7 @@ struct gather *gather_new(struct session *s, const struct cmd *cmd)
     }
     g->fw = fw;
     g->view = view_ref(fw->view);
-    g->noreply = cmd->noreply;
+    g->noreply = cmd->form.quiet;
     g->n = fw->n_links;
     for (size_t i = 0; i < g->n; i++) {
         g->parts[i].member = &g->view->map->members[i];

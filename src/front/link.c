@@ -284,9 +284,24 @@ static void on_refusal(struct link *l, const struct frame *f)
 
 /* answers */
 
-/* A status that the verb can have: a hostile shard must not make us say nonsense. */
-static bool answer_fits(enum verb verb, uint8_t st)
+/* What else a command may be answered for its options. */
+static uint16_t statuses_of_options(unsigned options)
 {
+    uint16_t statuses = 0;
+
+    if ((options & (OPTION_NO_VALUE | OPTION_COMPARE)) != 0)
+        statuses |= 1u << STATUS_HEAD;
+    if ((options & OPTION_COMPARE) != 0)
+        statuses |= 1u << STATUS_EXISTS;
+    if ((options & (OPTION_INVALIDATE | OPTION_REMOVE_VALUE)) != 0)
+        statuses |= 1u << STATUS_NO_MEMORY;
+    return statuses;
+}
+
+/* A status that the verb can have: a hostile shard must not make us say nonsense. */
+static bool answer_fits(const struct request *r, uint8_t st)
+{
+    const enum verb verb = r->too_large ? VERB_DELETE : r->verb;
     static const uint16_t allowed[N_KEYED_VERBS] = {
 #define GETS (1u << STATUS_HIT | 1u << STATUS_NOT_FOUND)
 #define STORES (1u << STATUS_STORED | 1u << STATUS_NOT_STORED | 1u << STATUS_TOO_LARGE | \
@@ -305,21 +320,19 @@ static bool answer_fits(enum verb verb, uint8_t st)
 #undef COUNTS
     };
 
-    return st < N_STATUSES && (allowed[verb] & 1u << st);
+    return st < N_STATUSES && ((allowed[verb] | r->more_statuses) & 1u << st);
 }
 
 static void on_answer(struct link *l, const struct frame *f)
 {
     struct request *r = l->first;
-    enum verb verb;
 
     if (r == NULL) {
         fail(l, "it answered what nobody asked");
         return;
     }
-    verb = r->too_large ? VERB_DELETE : r->verb;
     if (r->owner != NULL ? f->op != FRAME_DONE
-                         : f->op != FRAME_ANSWER || !answer_fits(verb, f->st)) {
+                         : f->op != FRAME_ANSWER || !answer_fits(r, f->st)) {
         fail(l, "it answered nonsense");
         return;
     }
@@ -580,6 +593,7 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     r->next = NULL;
     r->outcome = WAITING;
     r->key_len = (uint8_t)f->key_len;
+    r->more_statuses = statuses_of_options(f->options);
     r->bytes = frame_head_len(f) + f->value_len;
     r->at = l->queued;
     r->sent_ms = worker_now(l->fw->worker);

@@ -47,14 +47,18 @@ struct request {
 
     enum verb verb;
     uint8_t key_len;
-    bool noreply, more;
+    uint16_t more_statuses;     /* 1 << enum status: that its options make possible */
     bool too_large;             /* a set that became a delete, see front.c */
     bool ask_again;             /* its answer was too much to hold */
     bool asked_again;
+    unsigned first_marks;       /* of the answer that was dropped */
+    uint32_t first_idle_s;
+    int64_t first_ttl_ms;
     enum outcome outcome;
     const char *reason;         /* of NOT_SENT and LOST, in words; static */
     struct frame reply;         /* of ANSWERED; points into reply_chunk */
     struct chunk *reply_chunk;  /* a reference, or NULL */
+    struct form form;           /* how the client wants to be answered */
 };
 
 /* From the worker's pool; NULL when memory is short. */

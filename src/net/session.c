@@ -73,7 +73,7 @@ static void execute(struct session *s)
 
     s->turn_commands++;
     s->begun_ms = 0;
-    cmd->ttl_ms = exptime_to_ttl(cmd->exptime, worker_wall(s->worker));
+    cmd_settle_times(cmd, worker_wall(s->worker));
     s->worker->handler->handle(s, cmd);
     slots_settle(s);
 }
@@ -83,7 +83,7 @@ static void say_error(struct session *s, enum cmd_error error)
     const char *text = cmd_error_text(error);
 
     STAT_ADD(&s->worker->stats, protocol_errors, 1);
-    if (!s->cmd.noreply)
+    if (!s->cmd.form.quiet || s->cmd.form.protocol != PROTOCOL_TEXT)
         session_say(s, text, strlen(text));
 }
 
@@ -91,7 +91,7 @@ static void say_error(struct session *s, enum cmd_error error)
 static enum session_state next_line(struct session *s)
 {
     recvq_consume(&s->in, s->line_len);
-    text_init(&s->text);
+    parse_init(&s->parse);
     s->begun_ms = 0;
     return s->state == FINISH ? FINISH : READ_LINE;     /* it was a quit */
 }
@@ -100,17 +100,17 @@ static enum session_state next_line(struct session *s)
 static enum session_state begin_swallow(struct session *s)
 {
     recvq_consume(&s->in, s->line_len);
-    s->left = s->cmd.value_len + 2;
+    s->left = s->cmd.value_len + s->parse.block_end;
     return SWALLOW;
 }
 
 static enum session_state line_in_error(struct session *s)
 {
-    s->line_len = s->text.len;
+    s->line_len = s->parse.len;
     say_error(s, s->cmd.error);
-    if (s->text.close)
+    if (s->parse.close)
         return FINISH;
-    return s->text.swallow ? begin_swallow(s) : next_line(s);
+    return s->parse.swallow ? begin_swallow(s) : next_line(s);
 }
 
 static enum session_state too_large(struct session *s)
@@ -124,7 +124,7 @@ static enum session_state begin_keys(struct session *s, size_t at, size_t left)
 {
     s->left = left;
     s->whole_line = left > 0;
-    s->cmd.more = true;
+    s->cmd.form.more = true;
     recvq_consume(&s->in, at);
     return READ_KEYS;
 }
@@ -133,45 +133,52 @@ static enum session_state read_line(struct session *s)
 {
     size_t len = recvq_len(&s->in), keys_at;
     const char *data = recvq_data(&s->in);
-    enum text_status status = TEXT_MORE;
+    enum parse_status status = PARSE_MORE;
 
-    if (len > s->text.pos) {
+    if (len > s->parse.pos) {
         if (!next_allowed(s))
             return YIELD;
-        status = text_parse(&s->text, data, len, &s->cmd);
+        status = text_parse(&s->parse, data, len, &s->cmd);
     }
-    if (status == TEXT_MORE)
+    if (status == PARSE_MORE)
         return s->worker->stopping ? FINISH : YIELD;
     s->last_cmd_ms = worker_now(s->worker);
-    if (status == TEXT_KEYS)
-        return begin_keys(s, s->text.len, 0);
+    if (status == PARSE_KEYS)
+        return begin_keys(s, s->parse.len, 0);
     if (s->cmd.error != CMD_OK)
         return line_in_error(s);
-    s->line_len = s->text.len;
+    s->line_len = s->parse.len;
     if (verb_has_value(s->cmd.verb)) {
         STAT_ADD(&s->worker->stats, cmd_set, 1);
-        s->key_at = (size_t)(s->cmd.key - data);
+        s->key_at = s->cmd.key != s->parse.key ? (size_t)(s->cmd.key - data) : KEY_DECODED;
         return s->cmd.value_len > s->worker->config->max_item_bytes ? too_large(s) : READ_VALUE;
     }
     if (verb_is_get(s->cmd.verb) && s->cmd.key == NULL) {
         keys_at = (size_t)(s->cmd.args - data);
-        return begin_keys(s, keys_at, s->text.len - keys_at);
+        return begin_keys(s, keys_at, s->parse.len - keys_at);
     }
     execute(s);
     return next_line(s);
+}
+
+/* How much must be there before the machine can step on; 0: not known. */
+static size_t wanted(const struct session *s)
+{
+    return s->state == READ_VALUE ? s->line_len + s->cmd.value_len + s->parse.block_end : 0;
 }
 
 static enum session_state read_value(struct session *s)
 {
     const char *line = recvq_data(&s->in), *end;
 
-    if (recvq_len(&s->in) < s->line_len + s->cmd.value_len + 2)
+    if (recvq_len(&s->in) < wanted(s))
         return YIELD;
-    s->cmd.key = line + s->key_at;  /* the buffer may have moved */
+    if (s->key_at != KEY_DECODED)
+        s->cmd.key = line + s->key_at;  /* the buffer may have moved */
     s->cmd.value = line + s->line_len;
     end = s->cmd.value + s->cmd.value_len;
-    s->line_len += s->cmd.value_len + 2;
-    if (end[0] == '\r' && end[1] == '\n')
+    s->line_len += s->cmd.value_len + s->parse.block_end;
+    if (s->parse.block_end == 0 || (end[0] == '\r' && end[1] == '\n'))
         execute(s);
     else
         say_error(s, CMD_BAD_CHUNK);
@@ -262,12 +269,6 @@ static void drive(struct session *s)
     if (s->begun_ms == 0 && s->state != FINISH &&
         (recvq_len(&s->in) > 0 || s->state != READ_LINE))
         s->begun_ms = worker_now(s->worker);
-}
-
-/* How much must be there before the machine can step on; 0: not known. */
-static size_t wanted(const struct session *s)
-{
-    return s->state == READ_VALUE ? s->line_len + s->cmd.value_len + 2 : 0;
 }
 
 /* sockets */
@@ -436,7 +437,7 @@ void session_open(struct worker *w, int fd)
     s->answer_bytes = SESSION_ANSWER_BYTES;
     recvq_init(&s->in, &w->pool);
     sendq_init(&s->out, &w->pool);
-    text_init(&s->text);
+    parse_init(&s->parse);
     s->last_cmd_ms = worker_now(w);
     s->next = w->sessions;
     if (s->next != NULL)

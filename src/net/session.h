@@ -40,9 +40,10 @@ struct session {
     enum session_state state;
 
     struct recvq in;
-    struct text text;           /* how far the line has been understood */
+    struct parse parse;         /* how far the command has been understood */
     struct cmd cmd;             /* borrows from `in` */
-    size_t key_at;              /* READ_VALUE: of the key, from the line's start */
+    size_t key_at;              /* READ_VALUE: of the key, from the line's start; or */
+#define KEY_DECODED SIZE_MAX    /* it lies in `parse` */
     size_t line_len;            /* READ_VALUE: before the block */
     size_t left;                /* READ_KEYS, SWALLOW: bytes still to take */
     bool whole_line;            /* READ_KEYS: the line's end is in `left` */

@@ -18,20 +18,25 @@
 enum {
     ITEM_FETCHED = 1,           /* a get found it since it was stored */
     ITEM_ACTIVE = 2,            /* was used since it got its place in the queue */
-    ITEM_GONE = 4               /* removed, and freed when its value comes back */
+    ITEM_GONE = 4,              /* removed, and freed when its value comes back */
+    ITEM_STALE = 8,             /* invalidated, shown until a new value is stored */
+    ITEM_WON = 16,              /* a reader was told to store a new value */
+    ITEM_KEY_ENCODED = 32,      /* its key was sent in base64 */
+    ITEM_TOKEN = 64             /* behind the value is what clients see as token */
 };
+#define ITEM_MARKS 0x7fu
 
 #define ITEM_LOANS_MAX 31       /* of one value at a time */
 
-#define ITEM_EXPIRES_MAX ((UINT64_C(1) << 48) - 1)      /* 8,900 years */
+#define ITEM_EXPIRES_MAX ((UINT64_C(1) << 44) - 1)      /* 557 years */
 
 struct item {
     struct item *next;                  /* in its bucket */
     struct item *newer, *older;         /* in the queue for eviction */
     uint64_t version;
-    uint64_t expires_at : 48;           /* ms since the store began; 0: never */
+    uint64_t expires_at : 44;           /* ms since the store began; 0: never */
     uint64_t key_len : 8;
-    uint64_t marks : 3;                 /* ITEM_FETCHED, ITEM_ACTIVE, ITEM_GONE */
+    uint64_t marks : 7;                 /* ITEM_FETCHED and so on */
     uint64_t loans : 5;                 /* who is sending its value, see store_lend() */
     uint32_t client_flags;
     uint32_t value_len;
@@ -48,7 +53,8 @@ struct draft {
     uint64_t version;
     uint64_t expires_at;                /* as in struct item */
     uint32_t client_flags;
-    unsigned marks;
+    unsigned marks;                     /* ITEM_TOKEN: by `token` */
+    uint64_t token;                     /* 0: none */
     struct piece {
         const char *data;               /* may lie in the item that is replaced */
         size_t len;
@@ -66,6 +72,46 @@ static inline char *item_value(const struct item *it)
     return item_key(it) + it->key_len;
 }
 
+/* What clients take for its CAS unique. */
+static inline uint64_t item_token(const struct item *it)
+{
+    uint64_t token = it->version;
+
+    if ((it->marks & ITEM_TOKEN) != 0)
+        memcpy(&token, item_value(it) + it->value_len, sizeof(token));
+    return token;
+}
+
+static inline int64_t item_ttl(const struct item *it, int64_t at_ms)
+{
+    return it->expires_at == 0 ? TTL_NEVER : (int64_t)it->expires_at - at_ms;
+}
+
+/* What is told of its marks (enum mark), and the way back. */
+static inline unsigned item_told(const struct item *it)
+{
+    return ((it->marks & ITEM_FETCHED) != 0 ? MARK_FETCHED : 0u)
+         | ((it->marks & ITEM_STALE) != 0 ? MARK_STALE : 0u)
+         | ((it->marks & ITEM_WON) != 0 ? MARK_WON : 0u)
+         | ((it->marks & ITEM_KEY_ENCODED) != 0 ? MARK_KEY_ENCODED : 0u)
+         | ((it->marks & ITEM_TOKEN) != 0 ? MARK_TOKEN : 0u);
+}
+
+static inline unsigned item_marks(unsigned told)
+{
+    return ((told & MARK_FETCHED) != 0 ? ITEM_FETCHED : 0u)
+         | ((told & MARK_STALE) != 0 ? ITEM_STALE : 0u)
+         | ((told & MARK_WON) != 0 ? ITEM_WON : 0u)
+         | ((told & MARK_KEY_ENCODED) != 0 ? ITEM_KEY_ENCODED : 0u)
+         | ((told & MARK_TOKEN) != 0 ? ITEM_TOKEN : 0u);
+}
+
+/* Bytes behind the value. */
+static inline size_t item_tail(unsigned marks)
+{
+    return (marks & ITEM_TOKEN) != 0 ? sizeof(uint64_t) : 0;
+}
+
 static inline bool item_has_key(const struct item *it, const char *key, size_t len)
 {
     return it->key_len == len && memcmp(item_key(it), key, len) == 0;
@@ -79,13 +125,13 @@ static inline bool item_fits(size_t key_len, size_t value_len, size_t max_item_b
 }
 
 /* Bytes that an item costs, malloc's share and rounding included. */
-size_t item_bytes(size_t key_len, size_t value_len);
+size_t item_bytes(size_t key_len, size_t value_len, unsigned marks);
 
 /*
  * Memory for an item of these lengths, not filled; NULL when there is none.
  * Free with free().
  */
-struct item *item_new(size_t key_len, size_t value_len);
+struct item *item_new(size_t key_len, size_t value_len, unsigned marks);
 
 /*
  * Writes the draft over `it`: a new item, or one of the same key and cost.

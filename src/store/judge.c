@@ -44,23 +44,118 @@ static void verdict(struct verdict *v, enum status status, unsigned deeds)
     v->deeds = deeds;
 }
 
+static bool wants(const struct cmd *cmd, enum option option)
+{
+    return (cmd->options & option) != 0;
+}
+
+/* The block of the command becomes the value. */
 static void write_value(struct verdict *v, const struct cmd *cmd)
 {
     verdict(v, STATUS_STORED, DEED_WRITE);
+    v->client_flags = cmd->client_flags;
+    v->marks = wants(cmd, OPTION_KEY_ENCODED) ? ITEM_KEY_ENCODED : 0;
+    v->token = cmd->token;
+    v->keep_ttl = false;
+    v->ttl_ms = cmd->ttl_ms;
     v->piece[0] = (struct piece){ cmd->value, cmd->value_len };
     v->piece[1] = (struct piece){ NULL, 0 };
     v->value_len = cmd->value_len;
 }
 
+/* What is there becomes something else: it keeps what is not said anew. */
+static void rewrite(struct verdict *v, const struct cmd *cmd, const struct item *it,
+                    enum status status)
+{
+    verdict(v, status, DEED_WRITE);
+    v->client_flags = it->client_flags;
+    v->marks = it->marks & ~(unsigned)ITEM_TOKEN;
+    v->token = cmd->token;
+    v->keep_ttl = !wants(cmd, OPTION_TTL);
+    v->ttl_ms = cmd->ttl_ms;
+    v->piece[0] = (struct piece){ item_value(it), it->value_len };
+    v->piece[1] = (struct piece){ NULL, 0 };
+    v->value_len = it->value_len;
+}
+
+/* There was nothing, and the command makes an item of its own. */
+static void vivify(struct verdict *v, const struct cmd *cmd)
+{
+    write_value(v, cmd);
+    v->ttl_ms = cmd->vivify_ttl_ms;
+    v->told = MARK_CREATED;
+}
+
+static bool is_other(const struct cmd *cmd, const struct item *it,
+                     const struct judge_rules *rules)
+{
+    return !rules->cas || cmd->cas == 0 || cmd->cas != item_token(it);
+}
+
+/* ---- reading ---- */
+
+/* One reader of an item that is stale, or will be soon, is told to renew it. */
+static bool wins(const struct cmd *cmd, const struct item *it, int64_t ttl_ms)
+{
+    if (!wants(cmd, OPTION_WIN) || (it->marks & ITEM_WON) != 0)
+        return false;
+    if ((it->marks & ITEM_STALE) != 0)
+        return true;
+    if (wants(cmd, OPTION_TTL_FIRST))
+        ttl_ms = cmd->ttl_ms;
+    return wants(cmd, OPTION_RECACHE) && ttl_ms != TTL_NEVER
+        && ttl_seconds(ttl_ms) < ttl_seconds(cmd->recache_ttl_ms);
+}
+
+static void judge_get(struct verdict *v, const struct cmd *cmd, const struct item *it,
+                      int64_t ttl_ms, const struct judge_rules *rules)
+{
+    const bool touches = cmd->verb == VERB_GAT || cmd->verb == VERB_GATS;
+    enum status status = wants(cmd, OPTION_NO_VALUE) ? STATUS_HEAD : STATUS_HIT;
+
+    if (it == NULL && wants(cmd, OPTION_VIVIFY)) {
+        vivify(v, cmd);
+        v->status = status;
+        v->client_flags = 0;
+        v->marks |= ITEM_WON;
+        v->told |= MARK_WIN;
+        return;
+    }
+    if (it == NULL) {
+        verdict(v, STATUS_NOT_FOUND, 0);
+        return;
+    }
+    if (wants(cmd, OPTION_COMPARE) && !is_other(cmd, it, rules))
+        status = STATUS_HEAD;
+    verdict(v, status, DEED_SHOW | (touches ? DEED_TOUCH : 0u)
+                       | (wants(cmd, OPTION_NO_USE) ? 0u : DEED_USE));
+    if (wins(cmd, it, ttl_ms)) {
+        v->deeds |= DEED_WIN;
+        v->told = MARK_WIN;
+    }
+}
+
+/* ---- storing ---- */
+
+/*
+ * With OPTION_INVALIDATE a token older than the item's stores too: the value
+ * is newer than nothing, but stale, and lives no longer than what it replaces.
+ */
 static void judge_cas(struct verdict *v, const struct cmd *cmd, const struct item *it,
                       const struct judge_rules *rules)
 {
-    if (it == NULL)
+    if (it == NULL) {
         verdict(v, STATUS_NOT_FOUND, 0);
-    else if (rules->cas && cmd->cas != 0 && cmd->cas == it->version)
+    } else if (!is_other(cmd, it, rules)) {
         write_value(v, cmd);
-    else
+    } else if (wants(cmd, OPTION_INVALIDATE) && rules->cas && cmd->cas != 0
+               && cmd->cas < item_token(it)) {
+        write_value(v, cmd);
+        v->keep_ttl = true;
+        v->marks |= ITEM_STALE | (it->marks & ITEM_WON);
+    } else {
         verdict(v, STATUS_EXISTS, 0);
+    }
 }
 
 static void judge_join(struct verdict *v, const struct cmd *cmd, const struct item *it,
@@ -68,6 +163,14 @@ static void judge_join(struct verdict *v, const struct cmd *cmd, const struct it
 {
     const size_t len = it == NULL ? 0 : it->value_len + cmd->value_len;
 
+    if (it == NULL && wants(cmd, OPTION_VIVIFY)) {
+        vivify(v, cmd);
+        return;
+    }
+    if (it != NULL && wants(cmd, OPTION_COMPARE) && cmd->cas != 0 && is_other(cmd, it, rules)) {
+        verdict(v, STATUS_EXISTS, 0);
+        return;
+    }
     if (it == NULL || !item_fits(it->key_len, len, rules->max_item_bytes)) {
         verdict(v, STATUS_NOT_STORED, 0);
         return;
@@ -77,21 +180,47 @@ static void judge_join(struct verdict *v, const struct cmd *cmd, const struct it
     const struct piece more = { cmd->value, cmd->value_len };
     const bool append = cmd->verb == VERB_APPEND;
 
-    verdict(v, STATUS_STORED, DEED_WRITE);
-    v->keep = true;
+    rewrite(v, cmd, it, STATUS_STORED);
+    v->marks &= (unsigned)(ITEM_FETCHED | ITEM_ACTIVE | ITEM_KEY_ENCODED);
     v->piece[0] = append ? old : more;
     v->piece[1] = append ? more : old;
     v->value_len = len;
+}
+
+/* ---- changing ---- */
+
+static void write_number(struct verdict *v, uint64_t n)
+{
+    const size_t len = (size_t)(num_put_u64(v->digits, n) - v->digits);
+
+    v->status = STATUS_NUMBER;
+    v->number = n;
+    v->piece[0] = (struct piece){ v->digits, len };
+    v->value_len = len > v->value_len ? len : v->value_len;
 }
 
 static void judge_number(struct verdict *v, const struct cmd *cmd, const struct item *it,
                          const struct judge_rules *rules)
 {
     uint64_t n;
-    size_t len;
 
+    if (it == NULL && wants(cmd, OPTION_VIVIFY)) {
+        vivify(v, cmd);
+        v->client_flags = 0;
+        v->value_len = 0;
+        write_number(v, cmd->initial);
+        return;
+    }
     if (it == NULL) {
         verdict(v, STATUS_NOT_FOUND, 0);
+        return;
+    }
+    if (it->value_len == 0) {
+        verdict(v, STATUS_NON_NUMERIC, 0);
+        return;
+    }
+    if (wants(cmd, OPTION_COMPARE) && cmd->cas != 0 && is_other(cmd, it, rules)) {
+        verdict(v, STATUS_EXISTS, 0);
         return;
     }
     if (!read_number(item_value(it), it->value_len, &n)) {
@@ -103,37 +232,58 @@ static void judge_number(struct verdict *v, const struct cmd *cmd, const struct 
     else
         n = n > cmd->delta ? n - cmd->delta : 0;
 
-    len = (size_t)(num_put_u64(v->digits, n) - v->digits);
-    v->value_len = len > it->value_len ? len : it->value_len;
-    if (len > it->value_len && !item_fits(it->key_len, len, rules->max_item_bytes)) {
-        verdict(v, STATUS_NO_MEMORY, 0);
+    rewrite(v, cmd, it, STATUS_NUMBER);
+    write_number(v, n);
+    if (v->value_len > it->value_len) {         /* memcached's is a new item then */
+        if (!item_fits(it->key_len, v->value_len, rules->max_item_bytes))
+            verdict(v, STATUS_NO_MEMORY, 0);
+        v->marks &= ~(unsigned)(ITEM_STALE | ITEM_WON);
+    }
+}
+
+/* A delete that leaves something: a stale item, or an empty one. */
+static void judge_delete(struct verdict *v, const struct cmd *cmd, const struct item *it,
+                         const struct judge_rules *rules)
+{
+    if (it == NULL) {
+        verdict(v, STATUS_NOT_FOUND, 0);
         return;
     }
-    verdict(v, STATUS_NUMBER, DEED_WRITE);
-    v->keep = true;
-    v->number = n;
-    v->piece[0] = (struct piece){ v->digits, len };
-    v->piece[1] = (struct piece){ NULL, 0 };
+    if (wants(cmd, OPTION_COMPARE) && is_other(cmd, it, rules)) {
+        verdict(v, STATUS_EXISTS, 0);
+        return;
+    }
+    if (!wants(cmd, OPTION_INVALIDATE) && !wants(cmd, OPTION_REMOVE_VALUE)) {
+        verdict(v, STATUS_DELETED, DEED_REMOVE);
+        return;
+    }
+    rewrite(v, cmd, it, STATUS_DELETED);
+    if (wants(cmd, OPTION_REMOVE_VALUE)) {
+        v->client_flags = cmd->client_flags;
+        v->keep_ttl = false;
+        v->marks &= ITEM_KEY_ENCODED;
+        v->piece[0].len = v->value_len = 0;
+        if (!wants(cmd, OPTION_TOKEN) && !wants(cmd, OPTION_INVALIDATE))
+            v->token = item_token(it);  /* clients see no other item */
+    }
+    if (wants(cmd, OPTION_INVALIDATE))
+        v->marks = (v->marks | ITEM_STALE) & ~(unsigned)ITEM_WON;
 }
 
-/* Commands that only want an item to be there. */
-static void judge_found(struct verdict *v, const struct item *it, enum status status,
-                        unsigned deeds)
+/* Refused before any condition is looked at, as memcached does; only a set
+ * says that what is there is old. */
+static bool is_too_large(const struct cmd *cmd, const struct judge_rules *rules)
 {
-    if (it == NULL)
-        verdict(v, STATUS_NOT_FOUND, 0);
-    else
-        verdict(v, status, deeds);
+    return verb_has_value(cmd->verb)
+        && !item_fits(cmd->key_len, cmd->value_len, rules->max_item_bytes);
 }
 
-void judge(struct verdict *v, const struct cmd *cmd, const struct item *it,
+void judge(struct verdict *v, const struct cmd *cmd, const struct item *it, int64_t ttl_ms,
            const struct judge_rules *rules)
 {
-    v->keep = false;
+    v->told = 0;
     v->number = 0;
-    if (verb_has_value(cmd->verb)
-        && !item_fits(cmd->key_len, cmd->value_len, rules->max_item_bytes)) {
-        /* before any condition, as memcached; only a set says what is there is old */
+    if (is_too_large(cmd, rules)) {
         verdict(v, STATUS_TOO_LARGE, cmd->verb == VERB_SET ? DEED_REMOVE : 0);
         return;
     }
@@ -141,17 +291,18 @@ void judge(struct verdict *v, const struct cmd *cmd, const struct item *it,
     switch (cmd->verb) {
     case VERB_GET:
     case VERB_GETS:
-        judge_found(v, it, STATUS_HIT, DEED_SHOW);
-        return;
     case VERB_GAT:
     case VERB_GATS:
-        judge_found(v, it, STATUS_HIT, DEED_SHOW | DEED_TOUCH);
+        judge_get(v, cmd, it, ttl_ms, rules);
         return;
     case VERB_TOUCH:
-        judge_found(v, it, STATUS_TOUCHED, DEED_TOUCH);
+        if (it == NULL)
+            verdict(v, STATUS_NOT_FOUND, 0);
+        else
+            verdict(v, STATUS_TOUCHED, DEED_TOUCH | DEED_USE);
         return;
     case VERB_DELETE:
-        judge_found(v, it, STATUS_DELETED, DEED_REMOVE);
+        judge_delete(v, cmd, it, rules);
         return;
     case VERB_SET:
         write_value(v, cmd);
@@ -187,6 +338,10 @@ void judge(struct verdict *v, const struct cmd *cmd, const struct item *it,
     case VERB_QUIT:
     case VERB_SHUTDOWN:
     case VERB_CACHE_MEMLIMIT:
+    case VERB_WATCH:
+    case VERB_LRU_CRAWLER:
+    case VERB_SLABS:
+    case VERB_NOOP:
     case VERB_UNKNOWN:
     case N_VERBS:
         break;

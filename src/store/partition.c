@@ -88,7 +88,7 @@ static void queue_to_front(struct partition *p, struct item *it)
 
 static size_t bytes_of(const struct item *it)
 {
-    return item_bytes(it->key_len, it->value_len);
+    return item_bytes(it->key_len, it->value_len, it->marks);
 }
 
 /* All but the index's part of a removal. */
@@ -156,7 +156,7 @@ static bool evict_one(struct partition *p, const struct item *keep, bool force,
             return false;
         } else if ((it->marks & ITEM_ACTIVE) != 0 && chances > 0) {
             chances--;
-            it->marks &= 7 & ~ITEM_ACTIVE;
+            it->marks &= ITEM_MARKS ^ ITEM_ACTIVE;
             queue_to_front(p, it);
         } else {
             p->counts.evictions++;
@@ -173,7 +173,7 @@ static bool evict_one(struct partition *p, const struct item *keep, bool force,
 static struct item *take_item(struct partition *p, const struct draft *d,
                               const struct item *keep, int64_t at_ms)
 {
-    const size_t bytes = item_bytes(d->key_len, d->value_len);
+    const size_t bytes = item_bytes(d->key_len, d->value_len, d->marks);
     const size_t kept = keep == NULL ? 0 : bytes_of(keep);
     unsigned tries = ALLOC_EVICTIONS;
     struct item *it;
@@ -185,7 +185,7 @@ static struct item *take_item(struct partition *p, const struct draft *d,
         if (!evict_one(p, keep, false, at_ms))
             return NULL;
     }
-    while ((it = item_new(d->key_len, d->value_len)) == NULL) {
+    while ((it = item_new(d->key_len, d->value_len, d->marks)) == NULL) {
         if (tries-- == 0 || !evict_one(p, keep, false, at_ms))
             return NULL;
     }
@@ -216,7 +216,7 @@ static void grow_index(struct partition *p, const struct item *keep, int64_t at_
 bool partition_put(struct partition *p, uint64_t hash, struct item *old,
                    const struct draft *d, int64_t at_ms)
 {
-    const size_t bytes = item_bytes(d->key_len, d->value_len);
+    const size_t bytes = item_bytes(d->key_len, d->value_len, d->marks);
     struct item *it;
 
     /* of the same cost: no malloc for keys that are written again and again */

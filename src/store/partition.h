@@ -76,7 +76,7 @@ struct item *partition_find(struct partition *p, uint64_t hash, const char *key,
 static inline void partition_use(struct item *it, unsigned marks)
 {
     if ((it->marks & marks) != marks)
-        it->marks = (it->marks | marks) & 7;
+        it->marks = (it->marks | marks) & ITEM_MARKS;
 }
 
 /*

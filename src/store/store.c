@@ -102,65 +102,100 @@ static uint64_t expires_at(int64_t ttl_ms, int64_t at_ms)
     return (uint64_t)(at_ms + ttl_ms);
 }
 
-static void show(struct store *s, struct item *it, int64_t at_ms, struct answer *a)
+static void show(struct item *it, int64_t at_ms, struct answer *a)
 {
-    a->version = s->rules.cas ? it->version : 0;
+    a->marks |= item_told(it);
+    a->version = it->version;
+    a->token = item_token(it);
     a->client_flags = it->client_flags;
-    a->ttl_ms = it->expires_at == 0 ? TTL_NEVER : (int64_t)it->expires_at - at_ms;
+    a->ttl_ms = item_ttl(it, at_ms);
+    a->idle_s = (uint32_t)(at_ms / 1000) - it->used_at_s;
+    a->number = it->value_len;
     a->item = it;
     a->value = item_value(it);
     a->value_len = it->value_len;
 }
 
-/* Writes what was judged; `it` (or NULL) is what it takes the place of. */
-static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t hash,
-                          struct item *it, const struct verdict *v, int64_t at_ms,
-                          struct answer *a)
+/* A miss made an item: it is told as an empty hit. */
+static void show_created(const struct verdict *v, struct answer *a, store_reader *reader,
+                         void *arg)
 {
-    const bool over = !v->keep && cmd->ttl_ms < 0;
+    a->value = "";
+    a->marks |= (v->marks & ITEM_KEY_ENCODED) != 0 ? MARK_KEY_ENCODED : 0u;
+    if (v->status == STATUS_HIT)
+        reader(arg, a);
+}
+
+/* Writes what was judged; `it` (or NULL) is what it takes the place of.  False
+ * when there is no room for it. */
+static bool write_item(struct partition *p, const struct cmd *cmd, uint64_t hash,
+                       struct item *it, const struct verdict *v, int64_t at_ms,
+                       struct answer *a)
+{
     struct draft d = {
         .key = cmd->key, .key_len = cmd->key_len,
         .version = partition_next_version(p, at_ms),
-        .client_flags = v->keep ? it->client_flags : cmd->client_flags,
-        .marks = v->keep ? it->marks : 0,
+        .client_flags = v->client_flags,
+        .marks = v->marks | (v->token != 0 ? ITEM_TOKEN : 0u), .token = v->token,
         .piece = { v->piece[0], v->piece[1] }, .value_len = v->value_len,
     };
 
     a->version = d.version;
-    if (over) {
+    a->token = v->token;
+    a->marks |= v->token != 0 ? MARK_TOKEN : 0u;
+    if (!v->keep_ttl && v->ttl_ms < 0) {        /* stored and gone at once */
         if (it != NULL)
             partition_remove(p, it);
-    } else {
-        d.expires_at = v->keep ? it->expires_at : expires_at(cmd->ttl_ms, at_ms);
-        if (!partition_put(p, hash, it, &d, at_ms)) {
-            *a = (struct answer){ .status = STATUS_NO_MEMORY };
-            if (it != NULL && (v->deeds & DEED_REMOVE) != 0)
-                partition_remove(p, it);
-            return;
-        }
+        return true;
     }
-    if (v->status == STATUS_STORED)
+    d.expires_at = v->keep_ttl ? it->expires_at : expires_at(v->ttl_ms, at_ms);
+    return partition_put(p, hash, it, &d, at_ms);
+}
+
+static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t hash,
+                          struct item *it, const struct verdict *v,
+                          int64_t at_ms, struct answer *a, store_reader *reader, void *arg)
+{
+    /* what t of ma tells before a T that follows it */
+    const int64_t old_ttl_ms = it != NULL ? item_ttl(it, at_ms) : TTL_NEVER;
+
+    a->marks = v->told;
+    if (!write_item(p, cmd, hash, it, v, at_ms, a)) {
+        *a = (struct answer){ .status = verb_is_get(cmd->verb) ? STATUS_NOT_FOUND
+                                                               : STATUS_NO_MEMORY };
+        if (it != NULL && (v->deeds & DEED_REMOVE) != 0)
+            partition_remove(p, it);
+        return;
+    }
+    a->ttl_ms = old_ttl_ms;
+    if (v->status == STATUS_STORED) {
+        a->number = v->value_len;
         p->counts.total_items++;
+    } else if (verb_is_get(cmd->verb)) {
+        p->counts.total_items++;
+        show_created(v, a, reader, arg);
+    }
 }
 
 /* Shows and touches; the item may be gone afterwards. */
-static void execute_found(struct store *s, struct partition *p, const struct cmd *cmd,
-                          struct item *it, unsigned deeds, int64_t at_ms,
+static void execute_found(struct partition *p, const struct cmd *cmd, struct item *it,
+                          const struct verdict *v, int64_t at_ms,
                           struct answer *a, store_reader *reader, void *arg)
 {
-    a->fetched = (it->marks & ITEM_FETCHED) != 0;
-    a->idle_s = (uint32_t)(at_ms / 1000) - it->used_at_s;
-    partition_use(it, ITEM_FETCHED | ITEM_ACTIVE);
-    if (a->idle_s > 0)          /* once a second at most: hits seldom write */
-        it->used_at_s += a->idle_s;
-    a->version = it->version;
-    if ((deeds & DEED_TOUCH) != 0 && cmd->ttl_ms >= 0)
-        it->expires_at = expires_at(cmd->ttl_ms, at_ms) & ITEM_EXPIRES_MAX;
-    if ((deeds & DEED_SHOW) != 0) {
-        show(s, it, at_ms, a);
-        reader(arg, a);
+    a->marks = v->told;
+    show(it, at_ms, a);
+    if ((v->deeds & DEED_USE) != 0) {
+        partition_use(it, ITEM_FETCHED | ITEM_ACTIVE);
+        if (a->idle_s > 0)      /* once a second at most: hits seldom write */
+            it->used_at_s += a->idle_s;
     }
-    if ((deeds & DEED_TOUCH) != 0 && cmd->ttl_ms < 0)
+    if ((v->deeds & DEED_WIN) != 0)
+        partition_use(it, ITEM_WON);
+    if ((v->deeds & DEED_TOUCH) != 0 && cmd->ttl_ms >= 0)
+        it->expires_at = expires_at(cmd->ttl_ms, at_ms) & ITEM_EXPIRES_MAX;
+    if (v->status == STATUS_HIT)
+        reader(arg, a);
+    if ((v->deeds & DEED_TOUCH) != 0 && cmd->ttl_ms < 0)
         partition_remove(p, it);
 }
 
@@ -174,13 +209,13 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
 
     partition_lock(p, at_ms);
     it = partition_find(p, hash, cmd->key, cmd->key_len, at_ms);
-    judge(&v, cmd, it, &s->rules);
+    judge(&v, cmd, it, it != NULL ? item_ttl(it, at_ms) : TTL_NEVER, &s->rules);
     *a = (struct answer){ .status = v.status, .number = v.number };
 
     if ((v.deeds & DEED_WRITE) != 0)
-        execute_write(p, cmd, hash, it, &v, at_ms, a);
+        execute_write(p, cmd, hash, it, &v, at_ms, a, reader, arg);
     else if ((v.deeds & (DEED_SHOW | DEED_TOUCH)) != 0)
-        execute_found(s, p, cmd, it, v.deeds, at_ms, a, reader, arg);
+        execute_found(p, cmd, it, &v, at_ms, a, reader, arg);
     else if ((v.deeds & DEED_USE) != 0)
         partition_use(it, ITEM_ACTIVE);
     else if ((v.deeds & DEED_REMOVE) != 0 && it != NULL)
@@ -198,6 +233,7 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
     /* a dead item too: that its time has come does not make an older one newer */
     struct item *it = table_find(&p->table, hash, copy->key, copy->key_len);
     const bool gone = copy->deleted || copy->ttl_ms < 0;
+    const bool has_token = (copy->marks & MARK_TOKEN) != 0;
 
     version_see(&p->clock, copy->version);
     if (copy->version <= p->floor || (it != NULL && it->version >= copy->version))
@@ -207,6 +243,7 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
             .key = copy->key, .key_len = copy->key_len, .version = copy->version,
             .expires_at = expires_at(copy->ttl_ms, at_ms),
             .client_flags = copy->client_flags,
+            .marks = item_marks(copy->marks), .token = has_token ? copy->token : 0,
             .piece = { { copy->value, copy->value_len } }, .value_len = copy->value_len,
         };
 

@@ -29,13 +29,10 @@ struct store_config {
     size_t memory_bytes;        /* items and index together */
     size_t max_item_bytes;      /* key + value + ITEM_OVERHEAD of one item */
     bool evict;                 /* false: STATUS_NO_MEMORY instead */
-    bool cas;                   /* false (-C): versions are not told to clients */
+    bool cas;                   /* false (-C): no token ever matches */
     uint64_t hash_key[2];       /* secret, drawn at start */
     int64_t now_ms, wall_ms;    /* the two clocks, read together */
 };
-
-/* memcached counts about as much of its header into -I. */
-#define ITEM_OVERHEAD 64
 
 /* NULL when memory is short.  Free with store_free(), which copes with NULL. */
 struct store *store_new(const struct store_config *config);
@@ -61,11 +58,11 @@ typedef void store_reader(void *arg, const struct answer *a);
  * Executes a keyed command (cmd->error is CMD_OK, ttl_ms filled, value there)
  * and fills `a`.  `reader` is called for STATUS_HIT only, once.
  *
- *   gets, gats  a->version is the token; 0 where config.cas is false
+ *   gets, gats  answer_token() is the token
  *   incr, decr  as memcached: 64 bits, incr wraps, decr stops at 0, the item's
  *               length never shrinks (blanks follow), a longer number grows it
- *   touch, gat  keep the version; a gat with ttl < 0 answers the item as it
- *               was, then it is gone
+ *   touch, gat  keep the version; a gat answers the item as it was, with the
+ *               time it had left
  *   append      keeps flags and expiry of the item
  *   set         refused as too large or for want of memory: the old is removed
  *   ttl < 0     stored and gone at once: the old is removed
@@ -86,9 +83,12 @@ struct copy {
     const char *key;
     size_t key_len;
     bool deleted;
+    unsigned marks;             /* enum mark, but WIN and CREATED */
     uint64_t version;
+    uint64_t token;             /* MARK_TOKEN: what clients see for the version */
     uint32_t client_flags;
     int64_t ttl_ms;
+    uint32_t idle_s;            /* of a walk: since it was last read or written */
     const char *value;
     size_t value_len;
 };

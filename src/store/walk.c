@@ -66,9 +66,10 @@ static void walk_item(void *arg, uint32_t position, const struct item *it)
     const struct walk *w = arg;
     const struct copy copy = {
         .key = item_key(it), .key_len = it->key_len,
-        .version = it->version,
+        .marks = item_told(it), .version = it->version, .token = item_token(it),
         .client_flags = it->client_flags,
-        .ttl_ms = it->expires_at == 0 ? TTL_NEVER : (int64_t)it->expires_at - w->at_ms,
+        .ttl_ms = item_ttl(it, w->at_ms),
+        .idle_s = (uint32_t)(w->at_ms / 1000) - it->used_at_s,
         .value = item_value(it), .value_len = it->value_len,
     };
 

@@ -18,28 +18,14 @@ const char *verb_word(enum verb v)
 
 const char *cmd_error_text(enum cmd_error error)
 {
-    switch (error) {
-    case CMD_OK:
-    case CMD_HANG_UP:
-        return "";
-    case CMD_ERROR:
-        return "ERROR\r\n";
-    case CMD_BAD_FORMAT:
-        return "CLIENT_ERROR bad command line format\r\n";
-    case CMD_BAD_EXPTIME:
-        return "CLIENT_ERROR invalid exptime argument\r\n";
-    case CMD_BAD_DELTA:
-        return "CLIENT_ERROR invalid numeric delta argument\r\n";
-    case CMD_BAD_DELETE:
-        return "CLIENT_ERROR bad command line format.  "
-               "Usage: delete <key> [noreply]\r\n";
-    case CMD_BAD_CHUNK:
-        return "CLIENT_ERROR bad data chunk\r\n";
-    case CMD_TOO_LONG:
-        return "CLIENT_ERROR line too long\r\n";
-    }
-    assert(0 && "no such error");
-    return "";
+    static const char *const texts[] = {
+#define X(name, text) [CMD_##name] = sizeof(text) > 1 ? text "\r\n" : "",
+        CMD_ERRORS(X)
+#undef X
+    };
+
+    assert(error <= CMD_HANG_UP);
+    return texts[error];
 }
 
 int64_t exptime_to_ttl(int64_t exptime, int64_t wall_ms)
@@ -56,4 +42,22 @@ int64_t exptime_to_ttl(int64_t exptime, int64_t wall_ms)
 
     at_ms = exptime > INT64_MAX / 1000 ? INT64_MAX : exptime * 1000;
     return at_ms > wall_ms ? at_ms - wall_ms : TTL_OVER;
+}
+
+void cmd_settle_times(struct cmd *cmd, int64_t wall_ms)
+{
+    cmd->ttl_ms = exptime_to_ttl(cmd->exptime, wall_ms);
+    if (cmd->form.protocol == PROTOCOL_TEXT)
+        return;
+    cmd->vivify_ttl_ms = exptime_to_ttl(cmd->vivify_exptime, wall_ms);
+    cmd->recache_ttl_ms = exptime_to_ttl(cmd->recache_exptime, wall_ms);
+    cmd->form.ttl_ms = cmd->ttl_ms;
+    cmd->form.vivify_ttl_ms = cmd->vivify_ttl_ms;
+}
+
+int64_t ttl_seconds(int64_t ttl_ms)
+{
+    if (ttl_ms == TTL_NEVER)
+        return -1;
+    return ttl_ms < 0 ? 0 : ttl_ms / 1000 + (ttl_ms % 1000 != 0);
 }

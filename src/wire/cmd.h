@@ -16,7 +16,13 @@
 
 #define KEY_MAX 250             /* bytes, as memcached */
 
-/* Keyed verbs first: they are routed to a shard, and judged by a store. */
+/* What an item counts beside key and value: memcached's header is about as long. */
+#define ITEM_OVERHEAD 64
+
+/*
+ * Keyed verbs first: they are routed to a shard, and judged by a store.  Meta
+ * and binary commands are these too, some with options.
+ */
 #define VERBS(X) \
     X(GET, "get") X(GETS, "gets") X(GAT, "gat") X(GATS, "gats") \
     X(SET, "set") X(ADD, "add") X(REPLACE, "replace") \
@@ -24,7 +30,8 @@
     X(DELETE, "delete") X(INCR, "incr") X(DECR, "decr") X(TOUCH, "touch") \
     X(FLUSH_ALL, "flush_all") X(STATS, "stats") X(VERSION, "version") \
     X(VERBOSITY, "verbosity") X(QUIT, "quit") X(SHUTDOWN, "shutdown") \
-    X(CACHE_MEMLIMIT, "cache_memlimit") X(UNKNOWN, "?")
+    X(CACHE_MEMLIMIT, "cache_memlimit") X(WATCH, "watch") \
+    X(LRU_CRAWLER, "lru_crawler") X(SLABS, "slabs") X(NOOP, "mn") X(UNKNOWN, "?")
 
 enum verb {
 #define X(name, word) VERB_##name,
@@ -47,35 +54,96 @@ const char *verb_word(enum verb v);
 #define TTL_OVER  (-1)          /* any negative one: expired when it arrives */
 
 /* Why a line is not executed.  Each has one text, memcached's where it has one. */
+#define CMD_ERRORS(X) \
+    X(OK, "") \
+    X(ERROR, "ERROR") \
+    X(BAD_FORMAT, "CLIENT_ERROR bad command line format") \
+    X(BAD_EXPTIME, "CLIENT_ERROR invalid exptime argument") \
+    X(BAD_DELTA, "CLIENT_ERROR invalid numeric delta argument") \
+    X(BAD_DELETE, "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]") \
+    X(BAD_CHUNK, "CLIENT_ERROR bad data chunk") \
+    X(TOO_LONG, "CLIENT_ERROR line too long") \
+    X(MANY_FLAGS, "CLIENT_ERROR options flags are too long") \
+    X(TWICE_FLAG, "CLIENT_ERROR duplicate flag") \
+    X(BAD_FLAG, "CLIENT_ERROR invalid flag") \
+    X(BAD_MA_FLAG, "CLIENT_ERROR invalid or duplicate flag") \
+    X(BAD_KEY, "CLIENT_ERROR error decoding key") \
+    X(BAD_TOKEN, "CLIENT_ERROR bad token in command line format") \
+    X(BAD_INITIAL, "CLIENT_ERROR invalid numeric initial value") \
+    X(BAD_META_DELTA, "CLIENT_ERROR invalid numeric delta value") \
+    X(BAD_OPAQUE, "CLIENT_ERROR opaque token too long") \
+    X(BAD_MS_MODE, "CLIENT_ERROR invalid mode for ms M token") \
+    X(BAD_MA_MODE, "CLIENT_ERROR invalid mode for ma M token") \
+    X(HANG_UP, "")              /* an HTTP request line: closed without a word */
+
 enum cmd_error {
-    CMD_OK,
-    CMD_ERROR,                  /* "ERROR": no such command */
-    CMD_BAD_FORMAT,             /* CLIENT_ERROR bad command line format */
-    CMD_BAD_EXPTIME,            /* CLIENT_ERROR invalid exptime argument */
-    CMD_BAD_DELTA,              /* CLIENT_ERROR invalid numeric delta argument */
-    CMD_BAD_DELETE,             /* delete with a delay: usage */
-    CMD_BAD_CHUNK,              /* CLIENT_ERROR bad data chunk */
-    CMD_TOO_LONG,               /* CLIENT_ERROR line too long */
-    CMD_HANG_UP                 /* an HTTP request line: closed without a word */
+#define X(name, text) CMD_##name,
+    CMD_ERRORS(X)
+#undef X
 };
 
 /* "CLIENT_ERROR ...\r\n"; "" for CMD_OK and CMD_HANG_UP. */
 const char *cmd_error_text(enum cmd_error error);
 
+/*
+ * What a command asks of the store beyond its verb.  Those from TOKEN on have
+ * an argument in struct cmd.
+ */
+enum option {
+    OPTION_WIN = 0x01,          /* get: one reader of a stale item wins, see MARK_WIN */
+    OPTION_NO_VALUE = 0x02,     /* get: STATUS_HEAD will do */
+    OPTION_NO_USE = 0x04,       /* get: leaves no trace */
+    OPTION_COMPARE = 0x08,      /* only at the token cmd->cas; get: no value at it */
+    OPTION_KEY_ENCODED = 0x10,  /* the key was sent in base64 */
+    OPTION_INVALIDATE = 0x20,   /* delete: becomes stale; cas: an older token too, stale */
+    OPTION_REMOVE_VALUE = 0x40, /* delete: an empty item stays */
+    OPTION_TOKEN = 0x100,       /* token: what clients see for the version */
+    OPTION_VIVIFY = 0x200,      /* vivify_ttl_ms: a miss makes an item */
+    OPTION_RECACHE = 0x400,     /* recache_ttl_ms: with less to live one reader wins */
+    OPTION_TTL = 0x800,         /* ttl_ms: delete, incr, decr set it too */
+    OPTION_TTL_FIRST = 0x1000   /* RECACHE looks at the time to live set now */
+};
+#define OPTIONS_ALL 0x1f7fu
+#define OPTIONS_WITH_ARGUMENT 0x1f00u
+
+enum protocol { PROTOCOL_TEXT, PROTOCOL_META, PROTOCOL_BINARY };
+
+#define META_LETTERS_MAX 18     /* flags of a meta line, as memcached */
+#define META_OPAQUE_MAX 32      /* bytes, the O before it counted */
+
+/* How the answer is to be written: kept until it is there. */
+struct form {
+    enum protocol protocol;
+    bool quiet;                 /* noreply, q: each protocol has its own idea of it */
+    bool more;                  /* text get: further keys follow, END is not due yet */
+    bool key_encoded;           /* meta: the key goes back in base64 */
+    char meta;                  /* the g of mg */
+    uint8_t n_letters;          /* meta flags as they were sent: "tkvO" */
+    uint8_t opaque_len;
+    char letters[META_LETTERS_MAX];
+    char opaque[META_OPAQUE_MAX];       /* meta: with its O */
+    int64_t ttl_ms, vivify_ttl_ms;      /* of T and N: what t says after them */
+    size_t value_len;           /* as sent: what s says when nothing was stored */
+};
+
 struct cmd {
     enum verb verb;
     enum cmd_error error;       /* not CMD_OK: answer that, execute nothing */
-    bool noreply;
-    bool more;                  /* get: further keys follow, END is not due yet */
+    unsigned options;           /* enum option, together */
+    struct form form;
     uint32_t client_flags;
 
     const char *key;            /* keyed verbs; a get of many keys: see text.h */
     size_t key_len;             /* 1 .. KEY_MAX */
 
-    int64_t exptime;            /* as sent: see exptime_to_ttl() */
+    int64_t exptime;            /* as sent: see cmd_settle_times() */
     int64_t ttl_ms;             /* what the store goes by: TTL_* or time left */
-    uint64_t cas;               /* VERB_CAS: the version that must be there */
+    int64_t vivify_exptime, vivify_ttl_ms;
+    int64_t recache_exptime, recache_ttl_ms;
+    uint64_t cas;               /* VERB_CAS, OPTION_COMPARE: what must be there */
+    uint64_t token;
     uint64_t delta;             /* incr, decr */
+    uint64_t initial;           /* incr, decr with OPTION_VIVIFY */
 
     const char *value;          /* filled when the block has arrived */
     size_t value_len;           /* as declared, without the \r\n */
@@ -92,11 +160,12 @@ enum flush_when {
 
 enum status {
     STATUS_HIT,                 /* get: a value */
+    STATUS_HEAD,                /* get: all but the value */
     STATUS_NOT_FOUND,           /* get: a miss; others: no such item */
     STATUS_STORED,
     STATUS_NOT_STORED,
-    STATUS_EXISTS,              /* cas: another version is there */
-    STATUS_DELETED,
+    STATUS_EXISTS,              /* another token is there */
+    STATUS_DELETED,             /* or made stale, or empty */
     STATUS_TOUCHED,
     STATUS_NUMBER,              /* incr, decr: the new number */
     STATUS_NON_NUMERIC,
@@ -105,23 +174,48 @@ enum status {
     N_STATUSES
 };
 
+/* What an answer says of an item by the way. */
+enum mark {
+    MARK_FETCHED = 0x01,        /* found by a get before, since it was stored */
+    MARK_STALE = 0x02,
+    MARK_WON = 0x04,            /* another reader won before */
+    MARK_WIN = 0x08,            /* this one wins: it is to store a new value */
+    MARK_KEY_ENCODED = 0x10,    /* stored under a key that was sent in base64 */
+    MARK_CREATED = 0x20,        /* it was not there: OPTION_VIVIFY */
+    MARK_TOKEN = 0x40           /* token is there */
+};
+#define MARKS_ALL 0x7fu
+
 struct answer {
     enum status status;
+    unsigned marks;             /* enum mark, together: hits, numbers, stored */
     uint64_t version;           /* of the item found or left; 0: none */
-    uint64_t number;            /* STATUS_NUMBER */
+    uint64_t token;             /* MARK_TOKEN: what clients see instead */
+    uint64_t number;            /* NUMBER: it; HEAD, STORED: bytes of the value */
     uint32_t client_flags;
     int64_t ttl_ms;             /* left, TTL_NEVER or more than 0 */
+    uint32_t idle_s;            /* seconds since it was last read or written */
     const char *value;          /* STATUS_HIT */
     size_t value_len;
-    bool fetched;               /* found by a get before, since it was stored */
-    uint32_t idle_s;            /* seconds since it was last read or written */
     void *item;                 /* where the store has it: for store_lend() */
 };
+
+/* What clients take for the item's CAS unique. */
+static inline uint64_t answer_token(const struct answer *a)
+{
+    return (a->marks & MARK_TOKEN) != 0 ? a->token : a->version;
+}
 
 /*
  * memcached's rule: 0 never, negative over, up to 30 days from now, more is
  * seconds since 1970.  `wall_ms` is the time now since 1970.
  */
 int64_t exptime_to_ttl(int64_t exptime, int64_t wall_ms);
+
+/* Fills all times to live from what was sent. */
+void cmd_settle_times(struct cmd *cmd, int64_t wall_ms);
+
+/* Seconds as clients count them, a begun one in full; -1: never. */
+int64_t ttl_seconds(int64_t ttl_ms);
 
 #endif

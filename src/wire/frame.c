@@ -10,10 +10,17 @@ enum {
     HAS_ATTRIBUTES = 2,         /* u32 client flags, i64 ttl_ms */
     HAS_NUMBER = 4,             /* u64 */
     HAS_VALUE = 8,
-    IS_OP = 16
+    HAS_IDLE = 16,              /* u32 */
+    HAS_TOKEN = 32,             /* u64 */
+    HAS_ARGUMENTS = 64,         /* u32 options >> 8, u64 token, i64 vivify_ttl_ms,
+                                   i64 recache_ttl_ms, u64 initial */
+    IS_OP = 128,
+    IS_COMMAND = 256            /* st has options */
 };
 
-static const uint8_t fields_of_op[256] = {
+#define ARGUMENTS_FOLLOW 0x80   /* in st of a command */
+
+static const uint16_t fields_of_op[256] = {
     [FRAME_HELLO] = IS_OP | HAS_VALUE,
     [FRAME_MAP] = IS_OP | HAS_VALUE,
     [FRAME_PING] = IS_OP,
@@ -21,44 +28,102 @@ static const uint8_t fields_of_op[256] = {
     [FRAME_CLOCK] = IS_OP,
     [FRAME_FLUSH] = IS_OP,
     [FRAME_LIMIT] = IS_OP | HAS_NUMBER,
-    [FRAME_COMMAND + VERB_GET] = IS_OP | HAS_KEY,
-    [FRAME_COMMAND + VERB_GETS] = IS_OP | HAS_KEY,
-    [FRAME_COMMAND + VERB_GAT] = IS_OP | HAS_KEY | HAS_ATTRIBUTES,
-    [FRAME_COMMAND + VERB_GATS] = IS_OP | HAS_KEY | HAS_ATTRIBUTES,
-    [FRAME_COMMAND + VERB_SET] = IS_OP | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
-    [FRAME_COMMAND + VERB_ADD] = IS_OP | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
-    [FRAME_COMMAND + VERB_REPLACE] = IS_OP | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
-    [FRAME_COMMAND + VERB_APPEND] = IS_OP | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
-    [FRAME_COMMAND + VERB_PREPEND] = IS_OP | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
-    [FRAME_COMMAND + VERB_CAS] = IS_OP | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
-    [FRAME_COMMAND + VERB_DELETE] = IS_OP | HAS_KEY,
-    [FRAME_COMMAND + VERB_INCR] = IS_OP | HAS_KEY | HAS_NUMBER,
-    [FRAME_COMMAND + VERB_DECR] = IS_OP | HAS_KEY | HAS_NUMBER,
-    [FRAME_COMMAND + VERB_TOUCH] = IS_OP | HAS_KEY | HAS_ATTRIBUTES,
+    [FRAME_COMMAND + VERB_GET] = IS_OP | IS_COMMAND | HAS_KEY,
+    [FRAME_COMMAND + VERB_GETS] = IS_OP | IS_COMMAND | HAS_KEY,
+    [FRAME_COMMAND + VERB_GAT] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES,
+    [FRAME_COMMAND + VERB_GATS] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES,
+    [FRAME_COMMAND + VERB_SET] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
+    [FRAME_COMMAND + VERB_ADD] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
+    [FRAME_COMMAND + VERB_REPLACE] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
+    [FRAME_COMMAND + VERB_APPEND] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
+    [FRAME_COMMAND + VERB_PREPEND] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
+    [FRAME_COMMAND + VERB_CAS] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES | HAS_VALUE,
+    [FRAME_COMMAND + VERB_DELETE] = IS_OP | IS_COMMAND | HAS_KEY,
+    [FRAME_COMMAND + VERB_INCR] = IS_OP | IS_COMMAND | HAS_KEY | HAS_NUMBER,
+    [FRAME_COMMAND + VERB_DECR] = IS_OP | IS_COMMAND | HAS_KEY | HAS_NUMBER,
+    [FRAME_COMMAND + VERB_TOUCH] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES,
     [FRAME_ANSWER] = IS_OP,     /* and what its status says, see below */
     [FRAME_DONE] = IS_OP | HAS_VALUE,
     [FRAME_REFUSED] = IS_OP | HAS_VALUE,
 };
 
-static unsigned fields_of(uint8_t op, uint8_t st)
+static unsigned fields_of_answer(uint8_t st, uint16_t marks)
 {
-    if (op == FRAME_ANSWER && st == STATUS_HIT)
-        return IS_OP | HAS_ATTRIBUTES | HAS_VALUE;
-    if (op == FRAME_ANSWER && st == STATUS_NUMBER)
-        return IS_OP | HAS_NUMBER;
-    return fields_of_op[op];
+    unsigned token = (marks & MARK_TOKEN) != 0 ? HAS_TOKEN : 0;
+
+    switch (st) {
+    case STATUS_HIT:
+        return token | HAS_ATTRIBUTES | HAS_IDLE | HAS_VALUE;
+    case STATUS_HEAD:
+        return token | HAS_ATTRIBUTES | HAS_IDLE | HAS_NUMBER;
+    case STATUS_NUMBER:
+        return token | HAS_ATTRIBUTES | HAS_NUMBER;
+    case STATUS_STORED:
+        return token | HAS_NUMBER;
+    default:
+        return 0;
+    }
 }
 
-static bool key_fits(unsigned fields, uint8_t op, size_t key_len)
+/* By the head alone.  `kl` is its u16, whatever it stands for. */
+static unsigned fields_of(uint8_t op, uint8_t st, uint16_t kl)
 {
+    unsigned fields = fields_of_op[op];
+
+    if (op == FRAME_ANSWER)
+        fields |= fields_of_answer(st, kl);
+    if ((fields & IS_COMMAND) != 0 && (st & ARGUMENTS_FOLLOW) != 0)
+        fields |= HAS_ATTRIBUTES | HAS_ARGUMENTS;
+    return fields;
+}
+
+static bool key_fits(unsigned fields, uint8_t op, uint16_t kl)
+{
+    if (op == FRAME_ANSWER)
+        return (kl & ~MARKS_ALL) == 0;
     if (!(fields & HAS_KEY))
-        return key_len == 0;
-    return key_len <= KEY_MAX && (key_len > 0 || op == FRAME_STATS);
+        return kl == 0;
+    return kl <= KEY_MAX && (kl > 0 || op == FRAME_STATS);
 }
 
 static size_t fields_len(unsigned fields)
 {
-    return (fields & HAS_ATTRIBUTES ? 12u : 0u) + (fields & HAS_NUMBER ? 8u : 0u);
+    return (fields & HAS_ATTRIBUTES ? 12u : 0u) + (fields & HAS_NUMBER ? 8u : 0u)
+         + (fields & HAS_IDLE ? 4u : 0u) + (fields & HAS_TOKEN ? 8u : 0u)
+         + (fields & HAS_ARGUMENTS ? 36u : 0u);
+}
+
+static const char *read_fields(struct frame *f, unsigned fields, const char *p)
+{
+    f->client_flags = f->idle_s = 0;
+    f->ttl_ms = f->vivify_ttl_ms = f->recache_ttl_ms = 0;
+    f->number = f->token = f->initial = 0;
+    if (fields & HAS_ATTRIBUTES) {
+        f->client_flags = bytes_get_u32(p);
+        f->ttl_ms = (int64_t)bytes_get_u64(p + 4);
+        p += 12;
+    }
+    if (fields & HAS_NUMBER) {
+        f->number = bytes_get_u64(p);
+        p += 8;
+    }
+    if (fields & HAS_IDLE) {
+        f->idle_s = bytes_get_u32(p);
+        p += 4;
+    }
+    if (fields & HAS_TOKEN) {
+        f->token = bytes_get_u64(p);
+        p += 8;
+    }
+    if (fields & HAS_ARGUMENTS) {
+        f->options |= (bytes_get_u32(p) << 8) & OPTIONS_WITH_ARGUMENT;
+        f->token = bytes_get_u64(p + 4);
+        f->vivify_ttl_ms = (int64_t)bytes_get_u64(p + 12);
+        f->recache_ttl_ms = (int64_t)bytes_get_u64(p + 20);
+        f->initial = bytes_get_u64(p + 28);
+        p += 36;
+    }
+    return p;
 }
 
 enum frame_status frame_read(const char *data, size_t len, struct frame *f)
@@ -76,9 +141,16 @@ enum frame_status frame_read(const char *data, size_t len, struct frame *f)
     f->key_len = bytes_get_u16(data + 6);
     f->version = bytes_get_u64(data + 8);
 
-    fields = fields_of(f->op, f->st);
+    fields = fields_of(f->op, f->st, f->key_len);
+    f->marks = f->options = 0;
+    if (f->op == FRAME_ANSWER) {
+        f->marks = f->key_len & MARKS_ALL;
+        f->key_len = 0;
+    }
+    if ((fields & IS_COMMAND) != 0)
+        f->options = f->st & ~(unsigned)ARGUMENTS_FOLLOW;
     fixed = f->key_len + fields_len(fields);
-    if (!(fields & IS_OP) || !key_fits(fields, f->op, f->key_len) || body < fixed)
+    if (!(fields & IS_OP) || !key_fits(fields, f->op, bytes_get_u16(data + 6)) || body < fixed)
         return FRAME_BAD;
     f->value_len = body - fixed;
     if (f->value_len > (fields & HAS_VALUE ? FRAME_VALUE_LIMIT : 0))
@@ -90,36 +162,49 @@ enum frame_status frame_read(const char *data, size_t len, struct frame *f)
     p = data + FRAME_HEAD;
     f->key = p;
     p += f->key_len;
-    f->client_flags = 0;
-    f->ttl_ms = 0;
-    f->number = 0;
-    if (fields & HAS_ATTRIBUTES) {
-        f->client_flags = bytes_get_u32(p);
-        f->ttl_ms = (int64_t)bytes_get_u64(p + 4);
-        p += 12;
-    }
-    if (fields & HAS_NUMBER) {
-        f->number = bytes_get_u64(p);
-        p += 8;
-    }
+    p = read_fields(f, fields, p);
     f->value = p;
     return FRAME_WHOLE;
 }
 
+/* The head's two fields that mean different things in commands and answers. */
+static uint8_t st_of(const struct frame *f)
+{
+    if ((fields_of_op[f->op] & IS_COMMAND) == 0)
+        return f->st;
+    return (uint8_t)((f->options & 0x7f)
+                     | ((f->options & OPTIONS_WITH_ARGUMENT) != 0 ? ARGUMENTS_FOLLOW : 0));
+}
+
+static uint16_t kl_of(const struct frame *f)
+{
+    return f->op == FRAME_ANSWER ? (uint16_t)f->marks : f->key_len;
+}
+
 size_t frame_head_len(const struct frame *f)
 {
-    return FRAME_HEAD + f->key_len + fields_len(fields_of(f->op, f->st));
+    return FRAME_HEAD + f->key_len + fields_len(fields_of(f->op, st_of(f), kl_of(f)));
+}
+
+static char *put_arguments(char *out, const struct frame *f)
+{
+    out = bytes_put_u32(out, f->options >> 8);
+    out = bytes_put_u64(out, f->token);
+    out = bytes_put_u64(out, (uint64_t)f->vivify_ttl_ms);
+    out = bytes_put_u64(out, (uint64_t)f->recache_ttl_ms);
+    return bytes_put_u64(out, f->initial);
 }
 
 char *frame_put(char *out, const struct frame *f)
 {
-    unsigned fields = fields_of(f->op, f->st);
-    size_t body = f->key_len + fields_len(fields) + f->value_len;
+    const uint8_t st = st_of(f);
+    const unsigned fields = fields_of(f->op, st, kl_of(f));
+    const size_t body = f->key_len + fields_len(fields) + f->value_len;
 
     out = bytes_put_u32(out, (uint32_t)body);
     *out++ = (char)f->op;
-    *out++ = (char)f->st;
-    out = bytes_put_u16(out, f->key_len);
+    *out++ = (char)st;
+    out = bytes_put_u16(out, kl_of(f));
     out = bytes_put_u64(out, f->version);
     if (f->key_len > 0)
         memcpy(out, f->key, f->key_len);
@@ -130,6 +215,12 @@ char *frame_put(char *out, const struct frame *f)
     }
     if (fields & HAS_NUMBER)
         out = bytes_put_u64(out, f->number);
+    if (fields & HAS_IDLE)
+        out = bytes_put_u32(out, f->idle_s);
+    if (fields & HAS_TOKEN)
+        out = bytes_put_u64(out, f->token);
+    if (fields & HAS_ARGUMENTS)
+        out = put_arguments(out, f);
     return out;
 }
 
@@ -139,10 +230,15 @@ void frame_from_cmd(struct frame *f, const struct cmd *cmd)
         .op = (uint8_t)(FRAME_COMMAND + cmd->verb),
         .key = cmd->key,
         .key_len = (uint16_t)cmd->key_len,
-        .version = cmd->verb == VERB_CAS ? cmd->cas : 0,
+        .version = cmd->cas,
         .client_flags = cmd->client_flags,
         .ttl_ms = cmd->ttl_ms,
         .number = cmd->delta,
+        .options = cmd->options,
+        .token = cmd->token,
+        .initial = cmd->initial,
+        .vivify_ttl_ms = cmd->vivify_ttl_ms,
+        .recache_ttl_ms = cmd->recache_ttl_ms,
         .value = cmd->value,
         .value_len = verb_has_value(cmd->verb) ? cmd->value_len : 0,
     };
@@ -158,6 +254,11 @@ void frame_to_cmd(const struct frame *f, struct cmd *cmd)
         .ttl_ms = f->ttl_ms,
         .cas = f->version,
         .delta = f->number,
+        .options = f->options,
+        .token = f->token,
+        .initial = f->initial,
+        .vivify_ttl_ms = f->vivify_ttl_ms,
+        .recache_ttl_ms = f->recache_ttl_ms,
         .value = f->value,
         .value_len = f->value_len,
     };
@@ -169,9 +270,12 @@ void frame_from_answer(struct frame *f, const struct answer *a)
         .op = FRAME_ANSWER,
         .st = (uint8_t)a->status,
         .version = a->version,
+        .marks = a->marks,
         .client_flags = a->client_flags,
         .ttl_ms = a->ttl_ms,
+        .idle_s = a->idle_s,
         .number = a->number,
+        .token = a->token,
         .value = a->value,
         .value_len = a->status == STATUS_HIT ? a->value_len : 0,
     };
@@ -183,10 +287,13 @@ bool frame_to_answer(const struct frame *f, struct answer *a)
         return false;
     *a = (struct answer){
         .status = (enum status)f->st,
+        .marks = f->marks,
         .version = f->version,
+        .token = f->token,
         .number = f->number,
         .client_flags = f->client_flags,
         .ttl_ms = f->ttl_ms,
+        .idle_s = f->idle_s,
         .value = f->value,
         .value_len = f->value_len,
     };

@@ -4,9 +4,9 @@
  *      0        4   5   6    8         16
  *      | length | op| st| kl | version | key | fields of the op | value |
  *
- * length: u32, bytes after the 16 of the head.  op: what it is.  st: flags of
- * a request, status of an answer.  kl: u16, bytes of the key.  version: u64.
- * Little-endian.  Every request has one answer, in order: no ids.  The length
+ * length: u32, bytes after the 16 of the head.  op: what it is.  st: options of
+ * a command, status of an answer.  kl: u16, bytes of the key, marks of an
+ * answer.  version: u64, in a command the token to compare.  Little-endian.  Every request has one answer, in order: no ids.  The length
  * comes first and a table names each op's fields, so nothing is scanned.
  *
  * Ops 0x40 to 0x7f are kept: 0x40 apply, 0x50 confirm, 0x58 lease, 0x60 move.
@@ -17,7 +17,7 @@
 #include "wire/cmd.h"
 
 #define FRAME_HEAD 16
-#define FRAME_FIELDS_MAX 12     /* bytes of fields between key and value */
+#define FRAME_FIELDS_MAX 64     /* bytes of fields between key and value */
 #define FRAME_VALUE_LIMIT ((size_t)129 << 20)   /* no value is ever longer */
 
 enum frame_op {
@@ -47,7 +47,12 @@ struct frame {
     uint64_t version;
     uint32_t client_flags;      /* ops with attributes */
     int64_t ttl_ms;
+    uint32_t idle_s;            /* STATUS_HIT, STATUS_HEAD */
     uint64_t number;            /* ops with a number */
+    unsigned marks;             /* of an answer: enum mark */
+    unsigned options;           /* of a command: enum option */
+    uint64_t token, initial;    /* commands with such an option; token: answers too */
+    int64_t vivify_ttl_ms, recache_ttl_ms;
     const char *key, *value;
     size_t value_len;
     size_t len;                 /* of the whole frame, head included */
@@ -76,7 +81,7 @@ size_t frame_head_len(const struct frame *f);
  */
 char *frame_put(char *out, const struct frame *f);
 
-/* A command as a frame, and back.  `noreply` does not travel. */
+/* A command as a frame, and back.  The form does not travel. */
 void frame_from_cmd(struct frame *f, const struct cmd *cmd);
 void frame_to_cmd(const struct frame *f, struct cmd *cmd);
 

@@ -53,6 +53,7 @@ static const char *status_line(enum verb verb, enum status status)
             ? "SERVER_ERROR out of memory\r\n"
             : "SERVER_ERROR out of memory storing object\r\n";
     case STATUS_HIT:
+    case STATUS_HEAD:
     case STATUS_NUMBER:
     case N_STATUSES:
         break;

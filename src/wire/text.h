@@ -1,5 +1,5 @@
 /*
- * text - memcached's classic text protocol, bytes to commands
+ * text - memcached's text protocol, bytes to commands
  *
  * proto/text.rl says what a line may be; text.rl has the actions of
  * the machine that ragel makes of it, and the judging of limits after it.
@@ -12,46 +12,25 @@
 #ifndef WIRE_TEXT_H
 #define WIRE_TEXT_H
 
-#include "wire/cmd.h"
+#include "wire/parse.h"
 
 #define TEXT_LINE_MAX 65536     /* bytes of a line that is judged whole, its end included */
 
-enum text_status {
-    TEXT_MORE,                  /* no end of line yet */
-    TEXT_LINE,                  /* a whole line: cmd is filled, t->len consumed */
-    TEXT_KEYS                   /* a get longer than TEXT_LINE_MAX: cmd is filled
-                                   but for its key; t->len is where the keys
-                                   start, to be taken with text_keys_next() */
-};
-
-struct text {
-    size_t pos;                 /* bytes that hold no end of line: not looked at again */
-    size_t len;                 /* see enum text_status */
-    unsigned n_keys;            /* keys of a get that is TEXT_LINE and CMD_OK */
-    bool swallow;               /* a storage line that is in error, with a readable
-                                   length: cmd->value_len bytes and \r\n follow */
-    bool close;                 /* after the error the connection must end: its
-                                   bytes can no longer be told apart */
-};
-
-/* Ready for the first byte of a line. */
-void text_init(struct text *t);
-
 /*
  * Goes on with the line that starts at data[0], of which `len` bytes are there
- * now (those seen before included).  On TEXT_LINE and TEXT_KEYS `cmd` is
- * filled and points into `data`; call text_init() before the next line.
+ * now (those seen before included).  On PARSE_DONE and PARSE_KEYS `cmd` is
+ * filled and points into `data`; call parse_init() before the next line.
  *
- * A line in error is TEXT_LINE too, with cmd->error set; then only verb,
- * noreply and the value_len of a block to swallow are filled.  A line of
- * TEXT_LINE_MAX bytes without an end that is no get becomes TEXT_LINE with
- * CMD_TOO_LONG and t->close.
+ * A line in error is PARSE_DONE too, with cmd->error set; then only verb,
+ * form and the value_len of a block to swallow are filled.  A line of
+ * TEXT_LINE_MAX bytes without an end that is no get becomes PARSE_DONE with
+ * CMD_TOO_LONG and p->close.
  *
  * A get of one key has it in cmd->key.  A get of more has cmd->key NULL and
  * cmd->args, args_len: the keys, to be taken with text_keys_next(); all of
  * them have been judged already.
  */
-enum text_status text_parse(struct text *t, const char *data, size_t len, struct cmd *cmd);
+enum parse_status text_parse(struct parse *p, const char *data, size_t len, struct cmd *cmd);
 
 enum keys_status {
     KEYS_KEY,                   /* *key, *key_len: the next one */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "wire/meta.h"
 
 #define LINE_MIN 4              /* memcached calls a shorter one malformed, not unknown */
 
@@ -23,12 +24,14 @@ struct word {
 struct line {
     const char *data;
     enum verb verb;
+    char meta;                  /* the g of mg; 0: no meta command */
     bool whole;                 /* it has the form of its command */
     bool stray;                 /* a NUL or CR inside */
     bool long_key;
     unsigned n_words;           /* begun */
     uint32_t args;              /* where they begin */
     struct word last, key, flags, exptime, bytes, cas_unique, delta;
+    struct meta_flags meta_flags;
 };
 
 %%{
@@ -48,6 +51,20 @@ struct line {
     action delta      { l->delta = WORD; }
     action args       { l->args = HERE; }
 
+    action flag {
+        if (l->meta_flags.n < META_LETTERS_MAX + 1) {
+            l->meta_flags.word[l->meta_flags.n] = data + at;
+            l->meta_flags.len[l->meta_flags.n] = end - at < 255 ? (uint8_t)(end - at) : 255;
+        }
+        l->meta_flags.n++;
+    }
+
+    action mg             { l->verb = VERB_GET; l->meta = 'g'; }
+    action ms             { l->verb = VERB_SET; l->meta = 's'; }
+    action md             { l->verb = VERB_DELETE; l->meta = 'd'; }
+    action ma             { l->verb = VERB_INCR; l->meta = 'a'; }
+    action me             { l->verb = VERB_GET; l->meta = 'e'; }
+    action noop           { l->verb = VERB_NOOP; }
     action get            { l->verb = VERB_GET; }
     action gets           { l->verb = VERB_GETS; }
     action gat            { l->verb = VERB_GAT; }
@@ -68,6 +85,9 @@ struct line {
     action verbosity      { l->verb = VERB_VERBOSITY; }
     action quit           { l->verb = VERB_QUIT; }
     action shutdown       { l->verb = VERB_SHUTDOWN; }
+    action watch          { l->verb = VERB_WATCH; }
+    action lru_crawler    { l->verb = VERB_LRU_CRAWLER; }
+    action slabs          { l->verb = VERB_SLABS; }
     action cache_memlimit { l->verb = VERB_CACHE_MEMLIMIT; }
 
     # by its whole way: the name alone would be found to be this file
@@ -92,7 +112,14 @@ static void line_scan(struct line *l, const char *data, size_t len, bool ended)
     unsigned n_words = 0;
     int cs;
 
-    *l = (struct line){ .data = data, .verb = VERB_UNKNOWN };
+    l->data = data;
+    l->verb = VERB_UNKNOWN;
+    l->meta = '\0';
+    l->whole = l->stray = l->long_key = false;
+    l->args = 0;
+    l->key.end = l->flags.end = l->exptime.end = l->bytes.end = 0;
+    l->cas_unique.end = l->delta.end = 0;
+    l->meta_flags.n = 0;
     %% write init;
     %% write exec;
     l->n_words = n_words;
@@ -152,7 +179,7 @@ static unsigned words_before_keys(enum verb verb)
     return verb == VERB_GAT || verb == VERB_GATS ? 2 : 1;
 }
 
-static enum cmd_error judge_get(const struct line *l, struct text *t, struct cmd *cmd)
+static enum cmd_error judge_get(const struct line *l, struct parse *p, struct cmd *cmd)
 {
     unsigned before = words_before_keys(l->verb);
 
@@ -163,8 +190,8 @@ static enum cmd_error judge_get(const struct line *l, struct text *t, struct cmd
     if (l->long_key)
         return CMD_BAD_FORMAT;
 
-    t->n_keys = l->n_words - before;
-    if (t->n_keys == 1)
+    p->n_keys = l->n_words - before;
+    if (p->n_keys == 1)
         take_key(l, cmd);
     else
         take_args(l, cmd);
@@ -177,23 +204,23 @@ static enum cmd_error judge_get(const struct line *l, struct text *t, struct cmd
  * length cannot be read the connection ends.  A line that is too short to have
  * a length announces no block.
  */
-static enum cmd_error judge_store(const struct line *l, struct text *t, struct cmd *cmd)
+static enum cmd_error judge_store(const struct line *l, struct parse *p, struct cmd *cmd)
 {
     uint32_t bytes;
 
     if (l->bytes.end == 0)
         return CMD_BAD_FORMAT;
     if (!word_u32(l, &l->bytes, &bytes) || bytes > INT32_MAX) {
-        t->close = true;
+        p->close = true;
         return CMD_BAD_FORMAT;
     }
     cmd->value_len = bytes;
-    cmd->noreply = wants_silence(l);
+    cmd->form.quiet = wants_silence(l);
     if (l->stray || l->long_key || bytes > MEMCACHED_BYTES_MAX
         || !word_u32(l, &l->flags, &cmd->client_flags)
         || !word_i64(l, &l->exptime, &cmd->exptime)
         || (l->verb == VERB_CAS && !word_u64(l, &l->cas_unique, &cmd->cas))) {
-        t->swallow = true;
+        p->swallow = true;
         return CMD_BAD_FORMAT;
     }
     take_key(l, cmd);
@@ -205,7 +232,7 @@ static enum cmd_error judge_delete(const struct line *l, struct cmd *cmd)
 {
     if (l->key.end == 0)
         return CMD_BAD_FORMAT;
-    cmd->noreply = wants_silence(l);
+    cmd->form.quiet = wants_silence(l);
     if (l->stray || l->long_key)
         return CMD_BAD_FORMAT;
     if (!l->whole)
@@ -219,7 +246,7 @@ static enum cmd_error judge_change(const struct line *l, struct cmd *cmd)
 {
     if (!l->whole)
         return CMD_BAD_FORMAT;
-    cmd->noreply = wants_silence(l);
+    cmd->form.quiet = wants_silence(l);
     if (l->stray || l->long_key)
         return CMD_BAD_FORMAT;
     if (l->verb == VERB_TOUCH) {
@@ -234,7 +261,7 @@ static enum cmd_error judge_change(const struct line *l, struct cmd *cmd)
 
 static enum cmd_error judge_flush_all(const struct line *l, struct cmd *cmd)
 {
-    cmd->noreply = wants_silence(l);
+    cmd->form.quiet = wants_silence(l);
     if (l->stray)
         return CMD_BAD_FORMAT;
     if (!l->whole)
@@ -250,7 +277,7 @@ static enum cmd_error judge_setting(const struct line *l, struct cmd *cmd,
 {
     uint32_t number;
 
-    cmd->noreply = wants_silence(l);
+    cmd->form.quiet = wants_silence(l);
     if (l->stray)
         return CMD_BAD_FORMAT;
     if (!word_u32(l, &l->delta, &number))
@@ -259,38 +286,75 @@ static enum cmd_error judge_setting(const struct line *l, struct cmd *cmd,
     return CMD_OK;
 }
 
+static bool plain_may_be_quiet(enum verb verb)
+{
+    return verb == VERB_SHUTDOWN || verb == VERB_LRU_CRAWLER || verb == VERB_SLABS;
+}
+
 static enum cmd_error judge_plain(const struct line *l, struct cmd *cmd)
 {
-    cmd->noreply = l->verb == VERB_SHUTDOWN && wants_silence(l);
+    cmd->form.quiet = plain_may_be_quiet(l->verb) && wants_silence(l);
     if (l->stray)
         return CMD_BAD_FORMAT;
     take_args(l, cmd);
     return CMD_OK;
 }
 
-static enum cmd_error judge_unknown(const struct line *l, struct text *t, struct cmd *cmd)
+static enum cmd_error judge_unknown(const struct line *l, struct parse *p, struct cmd *cmd)
 {
     static const char http[] = "HTTP/";
 
-    if (t->len < LINE_MIN)
+    if (p->len < LINE_MIN)
         return CMD_BAD_FORMAT;
     if (l->n_words > 1 && word_len(&l->last) >= strlen(http)
         && memcmp(l->data + l->last.at, http, strlen(http)) == 0) {
-        t->close = true;
+        p->close = true;
         return CMD_HANG_UP;
     }
-    cmd->noreply = wants_silence(l);
+    cmd->form.quiet = wants_silence(l);
     return CMD_ERROR;
 }
 
-static enum cmd_error judge(const struct line *l, struct text *t, struct cmd *cmd)
+static enum cmd_error judge_noop(const struct line *l, const struct parse *p)
 {
+    return l->stray || p->len < LINE_MIN ? CMD_BAD_FORMAT : CMD_OK;
+}
+
+/* ms: as any storage line, its block is swallowed whatever else is wrong. */
+static enum cmd_error judge_meta(const struct line *l, struct parse *p, struct cmd *cmd)
+{
+    enum cmd_error error = CMD_BAD_FORMAT;
+    uint32_t bytes = 0;
+
+    if (!l->whole)
+        return CMD_BAD_FORMAT;
+    cmd->form.protocol = PROTOCOL_META;
+    cmd->form.meta = l->meta;
+    if (l->meta == 's') {
+        if (!word_u32(l, &l->bytes, &bytes) || bytes > INT32_MAX) {
+            p->close = true;
+            return CMD_BAD_FORMAT;
+        }
+        cmd->value_len = bytes;
+    }
+    if (!l->stray && !l->long_key && bytes <= MEMCACHED_BYTES_MAX) {
+        take_key(l, cmd);
+        error = meta_judge(cmd, &l->meta_flags, p);
+    }
+    p->swallow = l->meta == 's' && error != CMD_OK;
+    return error;
+}
+
+static enum cmd_error judge(const struct line *l, struct parse *p, struct cmd *cmd)
+{
+    if (l->meta != '\0')
+        return judge_meta(l, p, cmd);
     switch (l->verb) {
     case VERB_GET: case VERB_GETS: case VERB_GAT: case VERB_GATS:
-        return judge_get(l, t, cmd);
+        return judge_get(l, p, cmd);
     case VERB_SET: case VERB_ADD: case VERB_REPLACE: case VERB_APPEND:
     case VERB_PREPEND: case VERB_CAS:
-        return judge_store(l, t, cmd);
+        return judge_store(l, p, cmd);
     case VERB_DELETE:
         return judge_delete(l, cmd);
     case VERB_INCR: case VERB_DECR: case VERB_TOUCH:
@@ -302,18 +366,21 @@ static enum cmd_error judge(const struct line *l, struct text *t, struct cmd *cm
     case VERB_CACHE_MEMLIMIT:
         return judge_setting(l, cmd, CMD_ERROR);
     case VERB_STATS: case VERB_VERSION: case VERB_QUIT: case VERB_SHUTDOWN:
+    case VERB_WATCH: case VERB_LRU_CRAWLER: case VERB_SLABS:
         return judge_plain(l, cmd);
+    case VERB_NOOP:
+        return judge_noop(l, p);
     case VERB_UNKNOWN: case N_VERBS:
         break;
     }
-    return judge_unknown(l, t, cmd);
+    return judge_unknown(l, p, cmd);
 }
 
 /*
  * TEXT_LINE_MAX bytes without an end.  Clients do send gets of thousands of
  * keys, so those are handed on unjudged, key by key.
  */
-static enum text_status judge_endless(struct text *t, const char *data, struct cmd *cmd)
+static enum parse_status judge_endless(struct parse *p, const char *data, struct cmd *cmd)
 {
     struct line l;
     bool has_exptime;
@@ -321,49 +388,45 @@ static enum text_status judge_endless(struct text *t, const char *data, struct c
     line_scan(&l, data, TEXT_LINE_MAX, false);
     has_exptime = words_before_keys(l.verb) == 2;
     cmd->verb = l.verb;
-    if (!verb_is_get(l.verb) || (has_exptime && l.exptime.end == 0)) {
+    if (!verb_is_get(l.verb) || l.meta != '\0' || (has_exptime && l.exptime.end == 0)) {
         cmd->error = CMD_TOO_LONG;
     } else if (has_exptime && !word_i64(&l, &l.exptime, &cmd->exptime)) {
         cmd->error = CMD_BAD_EXPTIME;
     } else {
-        t->len = l.args != 0 ? l.args : TEXT_LINE_MAX;
-        return TEXT_KEYS;
+        p->len = l.args != 0 ? l.args : TEXT_LINE_MAX;
+        return PARSE_KEYS;
     }
-    t->len = TEXT_LINE_MAX;
-    t->close = true;
-    return TEXT_LINE;
+    p->len = TEXT_LINE_MAX;
+    p->close = true;
+    return PARSE_DONE;
 }
 
-void text_init(struct text *t)
-{
-    *t = (struct text){ 0 };
-}
-
-enum text_status text_parse(struct text *t, const char *data, size_t len, struct cmd *cmd)
+enum parse_status text_parse(struct parse *p, const char *data, size_t len, struct cmd *cmd)
 {
     size_t end = len < TEXT_LINE_MAX ? len : TEXT_LINE_MAX;
     const char *newline = NULL;
     struct line l;
 
-    assert(t->pos <= end);
-    if (t->pos < end)
-        newline = memchr(data + t->pos, '\n', end - t->pos);
-    t->pos = end;
+    assert(p->pos <= end);
+    if (p->pos < end)
+        newline = memchr(data + p->pos, '\n', end - p->pos);
+    p->pos = end;
     if (newline == NULL && end < TEXT_LINE_MAX)
-        return TEXT_MORE;
+        return PARSE_MORE;
 
     *cmd = (struct cmd){ .error = CMD_OK };
+    p->block_end = 2;
     if (newline == NULL)
-        return judge_endless(t, data, cmd);
+        return judge_endless(p, data, cmd);
 
     end = (size_t)(newline - data);
-    t->len = end + 1;
+    p->len = end + 1;
     if (end > 0 && data[end - 1] == '\r')
         end--;
     line_scan(&l, data, end, true);
-    cmd->verb = l.verb;
-    cmd->error = judge(&l, t, cmd);
-    return TEXT_LINE;
+    cmd->verb = l.verb;         /* meta flags may make it another */
+    cmd->error = judge(&l, p, cmd);
+    return PARSE_DONE;
 }
 
 static bool ends_key(char c)

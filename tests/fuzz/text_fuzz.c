@@ -78,12 +78,12 @@ static unsigned note_keys(struct events *e, const char *data, size_t len)
     return n;
 }
 
-static void note_cmd(struct events *e, enum text_status status, const struct text *t,
+static void note_cmd(struct events *e, enum parse_status status, const struct parse *t,
                      const struct cmd *cmd)
 {
     note(e, status);
     note(e, (uint64_t)cmd->verb << 32 | (uint64_t)cmd->error << 8
-            | (uint64_t)cmd->noreply << 2 | (uint64_t)t->swallow << 1 | t->close);
+            | (uint64_t)cmd->form.quiet << 2 | (uint64_t)t->swallow << 1 | t->close);
     note(e, t->len);
     note(e, cmd->client_flags);
     note(e, (uint64_t)cmd->exptime);
@@ -93,7 +93,7 @@ static void note_cmd(struct events *e, enum text_status status, const struct tex
     note_bytes(e, cmd->key, cmd->key_len);
     note_bytes(e, cmd->args, cmd->args_len);
 
-    if (status == TEXT_KEYS) {
+    if (status == PARSE_KEYS) {
         check(verb_is_get(cmd->verb) && cmd->error == CMD_OK && cmd->key == NULL);
     } else if (cmd->error != CMD_OK) {
         check(cmd->key == NULL && cmd->args == NULL);
@@ -116,27 +116,27 @@ static bool parse_line(struct events *e, const char *data, size_t len, uint64_t 
                        size_t *taken)
 {
     size_t seen = cuts != NULL ? 0 : len;
-    enum text_status status;
-    struct text t;
+    enum parse_status status;
+    struct parse t;
     struct cmd cmd;
 
-    text_init(&t);
+    parse_init(&t);
     for (;;) {
         char *block = block_of(data, seen);
 
         status = text_parse(&t, block, seen, &cmd);
-        if (status != TEXT_MORE) {
+        if (status != PARSE_MORE) {
             check(t.len > 0 && t.len <= seen);
             note_cmd(e, status, &t, &cmd);
         }
         free(block);
-        if (status != TEXT_MORE || seen == len)
+        if (status != PARSE_MORE || seen == len)
             break;
         /* small steps at first: most lines are short */
         seen += 1 + chance(cuts, 2 * seen + 16);
         seen = seen < len ? seen : len;
     }
-    if (status != TEXT_LINE || t.close)
+    if (status != PARSE_DONE || t.close)
         return false;
     *taken = t.len;
     if (t.swallow || (cmd.error == CMD_OK && verb_has_value(cmd.verb)))

@@ -531,7 +531,7 @@ static void a_shard_that_answers_slowly_but_does_is_kept(void **state)
 }
 
 /* A large answer takes its time: as long as bytes come, nobody is silent. */
-/* An answer of 34 bytes, one every `pause_ms`. */
+/* An answer of 38 bytes, one every `pause_ms`. */
 static void answer_in_drops(int shard, int64_t pause_ms)
 {
     int scratch, writer = fake_pair(stage.world, &scratch);
@@ -540,7 +540,7 @@ static void answer_in_drops(int shard, int64_t pause_ms)
 
     stage_send_frame(&stage, writer, &(struct frame){ ANSWER(HIT), VALUE("slowly") });
     all = fake_take(stage.world, scratch, &len);
-    assert_int_equal(len, 34);
+    assert_int_equal(len, 38);
     for (size_t i = 0; i < len; i++) {
         fake_write(stage.world, shard, all + i, 1);
         stage_run(&stage, pause_ms);

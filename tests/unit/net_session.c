@@ -106,7 +106,7 @@ static void handle(struct session *s, struct cmd *cmd)
         open_slot(s, text, cmd->key[0] == 'x');
     } else if (key_len > 0 && cmd->key[0] == 'b') {
         say_big(s, cmd->key[1]);
-    } else if (!cmd->noreply) {
+    } else if (!cmd->form.quiet) {
         snprintf(reply, sizeof(reply), "[%s]", text);
         session_say(s, reply, strlen(reply));
     }

@@ -24,7 +24,7 @@ static struct item *make_item(struct bytes value)
     if (value.at == NULL)
         return NULL;
 
-    struct item *it = item_new(1, value.len);
+    struct item *it = item_new(1, value.len, 0);
     const struct draft d = {
         .key = "k", .key_len = 1, .version = VERSION_THERE,
         .piece = { { value.at, value.len } }, .value_len = value.len,
@@ -38,7 +38,7 @@ static struct item *make_item(struct bytes value)
 /* The value that a verdict makes, written in the place of the old one if `over`. */
 static struct bytes value_of(const struct verdict *v, struct item *over, char *buf)
 {
-    struct item *it = over != NULL ? over : item_new(1, v->value_len);
+    struct item *it = over != NULL ? over : item_new(1, v->value_len, 0);
     const struct draft d = {
         .key = "k", .key_len = 1, .piece = { v->piece[0], v->piece[1] },
         .value_len = v->value_len,
@@ -60,7 +60,7 @@ static void check_value(const struct verdict *v, struct item *it, struct bytes w
 
     assert_int_equal(got.len, want.len);
     assert_memory_equal(got.at, want.at, want.len);
-    if (it != NULL && item_bytes(1, v->value_len) == item_bytes(1, it->value_len)) {
+    if (it != NULL && item_bytes(1, v->value_len, 0) == item_bytes(1, it->value_len, 0)) {
         value_of(v, it, buf);                   /* in place must come to the same */
         assert_memory_equal(buf, want.at, want.len);
     }
@@ -72,7 +72,7 @@ static void judge_one(struct verdict *v, struct cmd *cmd, struct item *it)
 
     cmd->key = "k";
     cmd->key_len = 1;
-    judge(v, cmd, it, &rules);
+    judge(v, cmd, it, TTL_NEVER, &rules);
 }
 
 static void conditions_are_memcacheds(void **state)
@@ -87,13 +87,15 @@ static void conditions_are_memcacheds(void **state)
         struct bytes want;
     } cases[] = {
         { VERB_GET, ABSENT, ABSENT, 0, STATUS_NOT_FOUND, NOTHING, ABSENT },
-        { VERB_GET, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW, ABSENT },
-        { VERB_GETS, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW, ABSENT },
+        { VERB_GET, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW | DEED_USE, ABSENT },
+        { VERB_GETS, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW | DEED_USE, ABSENT },
         { VERB_GAT, ABSENT, ABSENT, 0, STATUS_NOT_FOUND, NOTHING, ABSENT },
-        { VERB_GAT, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW | DEED_TOUCH, ABSENT },
-        { VERB_GATS, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW | DEED_TOUCH, ABSENT },
+        { VERB_GAT, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW | DEED_TOUCH | DEED_USE,
+          ABSENT },
+        { VERB_GATS, B("a"), ABSENT, 0, STATUS_HIT, DEED_SHOW | DEED_TOUCH | DEED_USE,
+          ABSENT },
         { VERB_TOUCH, ABSENT, ABSENT, 0, STATUS_NOT_FOUND, NOTHING, ABSENT },
-        { VERB_TOUCH, B("a"), ABSENT, 0, STATUS_TOUCHED, DEED_TOUCH, ABSENT },
+        { VERB_TOUCH, B("a"), ABSENT, 0, STATUS_TOUCHED, DEED_TOUCH | DEED_USE, ABSENT },
         { VERB_DELETE, ABSENT, ABSENT, 0, STATUS_NOT_FOUND, NOTHING, ABSENT },
         { VERB_DELETE, B("a"), ABSENT, 0, STATUS_DELETED, REMOVE, ABSENT },
         { VERB_SET, ABSENT, B("b"), 0, STATUS_STORED, WRITE | REMOVE, B("b") },
@@ -138,8 +140,9 @@ static void conditions_are_memcacheds(void **state)
         judge_one(&v, &cmd, it);
         if (v.status != cases[i].status || v.deeds != cases[i].deeds)
             fail_msg("case %zu: status %d deeds %x", i, v.status, v.deeds);
-        assert_int_equal(v.keep, v.deeds == WRITE && (cmd.verb == VERB_APPEND
-                                                      || cmd.verb == VERB_PREPEND));
+        if ((v.deeds & WRITE) != 0)
+            assert_int_equal(v.keep_ttl,
+                             cmd.verb == VERB_APPEND || cmd.verb == VERB_PREPEND);
         if ((v.deeds & WRITE) != 0)
             check_value(&v, it, cases[i].want);
         free(it);
@@ -209,7 +212,7 @@ static void arithmetic_is_memcacheds(void **state)
             fail_msg("\"%s\": status %d", cases[i].there.at, v.status);
         if (v.status == STATUS_NUMBER) {
             assert_int_equal(v.deeds, DEED_WRITE);
-            assert_true(v.keep);
+            assert_true(v.keep_ttl);
             check_value(&v, it, cases[i].want);
         } else {
             assert_int_equal(v.deeds, 0);
@@ -230,9 +233,9 @@ static void without_cas_no_version_matches(void **state)
                                  .cas = tokens[i], .value = "b", .value_len = 1 };
         struct verdict v;
 
-        judge(&v, &cmd, it, &rules);
+        judge(&v, &cmd, it, TTL_NEVER, &rules);
         assert_int_equal(v.status, STATUS_EXISTS);
-        judge(&v, &cmd, NULL, &rules);
+        judge(&v, &cmd, NULL, TTL_NEVER, &rules);
         assert_int_equal(v.status, STATUS_NOT_FOUND);
     }
     free(it);

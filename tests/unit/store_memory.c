@@ -77,10 +77,10 @@ static void an_item_is_counted_as_what_malloc_takes(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-        struct item *it = item_new(10, lens[i]);
+        struct item *it = item_new(10, lens[i], 0);
 
         assert_non_null(it);
-        assert_true(malloc_usable_size(it) + sizeof(size_t) <= item_bytes(10, lens[i]));
+        assert_true(malloc_usable_size(it) + sizeof(size_t) <= item_bytes(10, lens[i], 0));
         assert_true(malloc_usable_size(it) >= sizeof(*it) + 10 + lens[i]);
         free(it);
     }
