@@ -352,6 +352,7 @@ static bool make_workers(struct chcached *c)
 
     c->net = (struct net_config){
         .max_requests = o->max_reqs_per_event,
+        .binary = strcmp(o->protocol, "ascii") != 0,
         .max_item_bytes = o->max_item_size,
         .output_limit_bytes = o->output_limit / o->threads,
         .request_timeout_ms = o->request_timeout,

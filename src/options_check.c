@@ -43,7 +43,7 @@ static int check_protocols(const struct options *o)
                             "it lends itself to amplified attacks", o->udp_port);
     if (strcmp(o->protocol, "binary") == 0)
         return options_fail("--protocol: read \"binary\", expected auto or ascii: "
-                            "the binary protocol is not spoken");
+                            "the text protocol is always spoken");
     if (strcmp(o->protocol, "auto") != 0 && strcmp(o->protocol, "ascii") != 0)
         return options_fail("--protocol: read \"%s\", expected auto or ascii", o->protocol);
     return -1;

@@ -33,9 +33,9 @@ REFUSED = [
     (["-a", "9"], '--unix-mask: read "9", expected an octal number, from 0 to 777'),
     (["--role", "proxy"], '--role: read "proxy", expected both, front or shard'),
     (["--daemon=yes"], '--daemon takes no value, read "yes"'),
-    (["-S"], "--enable-sasl: SASL belongs to the binary protocol, which is not spoken"),
+    (["-S"], "--enable-sasl: there is no SASL"),
     (["-B", "binary"], '--protocol: read "binary", expected auto or ascii: '
-                       "the binary protocol is not spoken"),
+                       "the text protocol is always spoken"),
     (["--role", "front"], "--role front needs --shard or --local-shards: "
                           "a front keeps nothing itself"),
     (["--role", "shard", "--name", "s"], "--role shard needs --peer, "

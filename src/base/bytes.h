@@ -1,5 +1,5 @@
 /*
- * bytes - little-endian numbers at any address
+ * bytes - numbers at any address: u is little-endian, be big-endian
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
@@ -20,6 +20,18 @@
         uint##bits##_t v; \
         memcpy(&v, p, sizeof(v)); \
         return le##bits##toh(v); \
+    } \
+    static inline char *bytes_put_be##bits(char *out, uint##bits##_t v) \
+    { \
+        v = htobe##bits(v); \
+        memcpy(out, &v, sizeof(v)); \
+        return out + sizeof(v); \
+    } \
+    static inline uint##bits##_t bytes_get_be##bits(const char *p) \
+    { \
+        uint##bits##_t v; \
+        memcpy(&v, p, sizeof(v)); \
+        return be##bits##toh(v); \
     }
 
 BYTES_OF(16)

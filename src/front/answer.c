@@ -71,9 +71,48 @@ static bool put_meta(struct sendq *q, const struct asked *asked, const struct an
     return sendq_commit(q, (size_t)(end - start));
 }
 
+static bool put_binary(struct sendq *q, const struct asked *asked, const struct answer *a,
+                       struct chunk *chunk)
+{
+    const bool hit = a->status == STATUS_HIT;
+    struct chunk *by_ref = hit ? better_sent(a, chunk) : NULL;
+    char *start = sendq_room(q, PACKET_ANSWER_MAX + (hit && !by_ref ? a->value_len : 0)), *end;
+
+    if (start == NULL)
+        return false;
+    end = packet_put_answer(start, asked->form, asked->verb, asked->key, asked->key_len, a);
+    if (hit)
+        return put_with_value(q, start, end, a, "", 0, by_ref);
+    return sendq_commit(q, (size_t)(end - start));
+}
+
+static bool say_packet(struct sendq *q, const struct form *form, const char *line,
+                       enum packet_status status, const char *body)
+{
+    const char *words = body != NULL ? body : line;
+    const size_t len = body != NULL ? strlen(body) : strlen(line) - 2;
+    char *start;
+
+    if (form->quiet && status == PACKET_OK)
+        return true;
+    start = sendq_room(q, PACKET_HEAD + len);
+    return start != NULL &&
+           sendq_commit(q, (size_t)(packet_put(start, form, status, NULL, 0, words, len) - start));
+}
+
+bool answer_say(struct sendq *q, const struct form *form, const char *line,
+                enum packet_status status, const char *body)
+{
+    if (form->protocol == PROTOCOL_BINARY)
+        return say_packet(q, form, line, status, body);
+    return form->quiet || sendq_add(q, line, strlen(line));
+}
+
 bool answer_put(struct sendq *q, const struct asked *asked, const struct answer *a,
                 struct chunk *chunk)
 {
+    if (asked->form->protocol == PROTOCOL_BINARY)
+        return put_binary(q, asked, a, chunk);
     if (asked->form->protocol == PROTOCOL_META)
         return put_meta(q, asked, a, chunk);
     return put_text(q, asked, a, chunk);

@@ -6,7 +6,7 @@
 
 #include "base/stats.h"
 #include "net/sendq.h"
-#include "wire/cmd.h"
+#include "wire/packet.h"
 
 /* Whom an answer answers.  The key is borrowed. */
 struct asked {
@@ -23,6 +23,14 @@ struct asked {
  */
 bool answer_put(struct sendq *q, const struct asked *asked, const struct answer *a,
                 struct chunk *chunk);
+
+/*
+ * The answer to a command without a key: `line` in text, \r\n and all.  In the
+ * binary protocol `status` is told, and `body` (NULL: what the line says).
+ * Nothing where the client wants none.  False: no memory.
+ */
+bool answer_say(struct sendq *q, const struct form *form, const char *line,
+                enum packet_status status, const char *body);
 
 /* Moves the counters that memcached moves. */
 void answer_count(struct stats *stats, enum verb verb, enum status status);

@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "front/front.h"
+#include "front/stats_text.h"
 
 /*
  * A list that travels: worker 0 .. n-1 each add their lines, then it is mailed
@@ -17,7 +19,8 @@ struct conns {
     struct worker *home;
     struct front *front;
     unsigned at;                /* the worker whose turn it is */
-    char *text;
+    struct form form;
+    char *text;                 /* names and values, a NUL behind each */
     size_t len, size;
 };
 
@@ -31,8 +34,13 @@ static bool conns_emit(struct slot *slot, struct session *s)
 {
     struct conns *c = (struct conns *)slot;
 
-    if ((c->len > 0 && !sendq_add(&s->out, c->text, c->len)) || !sendq_add(&s->out, "END\r\n", 5))
-        s->broken = true;
+    for (size_t at = 0; at < c->len; at += strlen(&c->text[at]) + 1) {
+        const char *name = &c->text[at];
+
+        at += strlen(name) + 1;
+        stats_line(&s->out, &c->form, name, "%s", &c->text[at]);
+    }
+    stats_end(&s->out, &c->form);
     conns_free(c);
     return true;
 }
@@ -47,7 +55,7 @@ static const struct slot_ops conns_ops = { conns_emit, conns_drop };
 static void add_line(struct conns *c, int fd, const char *key, const char *value)
 {
     char line[256], *wider;
-    size_t len = (size_t)snprintf(line, sizeof(line), "STAT %d:%s %s\r\n", fd, key, value);
+    size_t len = (size_t)snprintf(line, sizeof(line), "%d:%s%c%s", fd, key, '\0', value) + 1;
 
     if (c->len + len > c->size) {
         size_t size = (c->len + len) * 2;
@@ -117,7 +125,7 @@ static void visit(struct worker *w, struct mail *m)
     worker_post(last ? c->home : &c->front->workers[c->at], &c->mail);
 }
 
-void conns_list(struct session *s)
+void conns_list(struct session *s, const struct cmd *cmd)
 {
     struct front_worker *fw = s->worker->front;
     struct conns *c = calloc(1, sizeof(*c));
@@ -128,6 +136,7 @@ void conns_list(struct session *s)
     }
     c->home = s->worker;
     c->front = fw->front;
+    c->form = cmd->form;
     c->slot.ops = &conns_ops;
     c->mail.read = visit;
     session_expect(s, &c->slot);

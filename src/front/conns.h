@@ -7,6 +7,6 @@
 #include "net/session.h"
 
 /* Asks the workers one after the other, by mail; the session is held meanwhile. */
-void conns_list(struct session *s);
+void conns_list(struct session *s, const struct cmd *cmd);
 
 #endif

@@ -7,10 +7,24 @@
 #include "front/gather.h"
 #include "front/stats_text.h"
 
-static void say(struct session *s, const struct cmd *cmd, const char *text)
+static void answer(struct session *s, const struct cmd *cmd, const char *line,
+                   enum packet_status status, const char *body)
 {
-    if (!cmd->form.quiet)
-        session_say(s, text, strlen(text));
+    struct sendq *q = session_reply(s);
+
+    if (q != NULL && !answer_say(q, &cmd->form, line, status, body))
+        s->broken = true;
+}
+
+static void say(struct session *s, const struct cmd *cmd, const char *line)
+{
+    answer(s, cmd, line, PACKET_OK, "");
+}
+
+/* What no server of any kind does, or this one not. */
+static void refuse(struct session *s, const struct cmd *cmd, const char *line)
+{
+    answer(s, cmd, line, PACKET_NOT_FOUND, packet_words(PACKET_NOT_FOUND));
 }
 
 static struct front *front_of(struct session *s)
@@ -26,7 +40,10 @@ static void say_ok(struct gather *g)
     char line[256];
     const char *failure = gather_failure(g, line);
 
-    gather_say(g, failure != NULL ? failure : "OK\r\n");
+    if (failure != NULL)
+        gather_say(g, failure, PACKET_TRY_AGAIN, NULL);
+    else
+        gather_say(g, "OK\r\n", PACKET_OK, "");
 }
 
 /* flush_all, in two rounds: the greatest version there is, then all up to it. */
@@ -49,7 +66,8 @@ static void flush_all(struct session *s, const struct cmd *cmd)
 
     STAT_ADD(&s->worker->stats, cmd_flush, 1);
     if (!front_of(s)->config.flush_all) {
-        say(s, cmd, "CLIENT_ERROR flush_all not allowed\r\n");
+        answer(s, cmd, "CLIENT_ERROR flush_all not allowed\r\n", PACKET_FORBIDDEN,
+               packet_words(PACKET_FORBIDDEN));
         return;
     }
     g = gather_new(s, cmd);
@@ -64,24 +82,35 @@ static void flush_all(struct session *s, const struct cmd *cmd)
 static void stats_finish(struct gather *g)
 {
     g->print(g);
-    gather_say(g, "END\r\n");
+    stats_end(&g->out, &g->form);
+    gather_end(g);
 }
 
 static void print_reset(struct gather *g)
 {
     stats_reset(g->fw->front);
-    gather_say(g, "RESET\r\n");
+    gather_say(g, "RESET\r\n", PACKET_OK, "");
 }
 
-static void settings(struct session *s)
+static void settings(struct session *s, const struct cmd *cmd)
 {
     struct sendq *q = session_reply(s);
 
     if (q == NULL)
         return;
-    stats_put_settings(q, front_of(s));
-    if (!sendq_add(q, "END\r\n", 5))
-        s->broken = true;
+    stats_put_settings(q, &cmd->form, front_of(s));
+    stats_end(q, &cmd->form);
+}
+
+/* As memcached that was not told to keep them. */
+static void sizes(struct session *s, const struct cmd *cmd)
+{
+    struct sendq *q = session_reply(s);
+
+    if (q == NULL)
+        return;
+    stats_line(q, &cmd->form, "sizes_status", "disabled");
+    stats_end(q, &cmd->form);
 }
 
 static bool first_word_is(const struct cmd *cmd, const char *word)
@@ -106,8 +135,6 @@ static void ask_stats(struct session *s, const struct cmd *cmd, const char *grou
 
 static void stats(struct session *s, const struct cmd *cmd)
 {
-    static const char sizes_text[] = "STAT sizes_status disabled\r\nEND\r\n";
-
     if (cmd->args_len == 0)
         ask_stats(s, cmd, "", stats_put_general);
     else if (first_word_is(cmd, "items"))
@@ -115,17 +142,17 @@ static void stats(struct session *s, const struct cmd *cmd)
     else if (first_word_is(cmd, "slabs"))
         ask_stats(s, cmd, "", stats_put_slabs);
     else if (first_word_is(cmd, "sizes"))
-        session_say(s, sizes_text, sizeof(sizes_text) - 1);
+        sizes(s, cmd);
     else if (first_word_is(cmd, "shards"))
         ask_stats(s, cmd, "", stats_put_shards);
     else if (first_word_is(cmd, "reset"))
         ask_stats(s, cmd, "reset", print_reset);
     else if (first_word_is(cmd, "settings"))
-        settings(s);
+        settings(s, cmd);
     else if (first_word_is(cmd, "conns"))
-        conns_list(s);
+        conns_list(s, cmd);
     else
-        say(s, cmd, "ERROR\r\n");
+        refuse(s, cmd, "ERROR\r\n");
 }
 
 /* cache_memlimit: what was asked for is shared out, as -m is */
@@ -190,12 +217,15 @@ void control_handle(struct session *s, struct cmd *cmd)
         stats(s, cmd);
         break;
     case VERB_VERSION:
-        say(s, cmd, "VERSION " FRONT_MEMCACHED_VERSION "\r\n");
+        answer(s, cmd, "VERSION " FRONT_MEMCACHED_VERSION "\r\n", PACKET_OK,
+               FRONT_MEMCACHED_VERSION);
         break;
     case VERB_VERBOSITY:
         verbosity(s, cmd);
         break;
     case VERB_QUIT:
+        if (cmd->form.protocol == PROTOCOL_BINARY)
+            say(s, cmd, "");
         session_finish(s);
         break;
     case VERB_SHUTDOWN:

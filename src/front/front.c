@@ -74,11 +74,12 @@ static struct front_worker *front_of(struct session *s)
 static void say_unreached(struct session *s, const struct request *r)
 {
     char line[256];
-    int len = snprintf(line, sizeof(line), "SERVER_ERROR shard %s: %s%s\r\n",
-                       link_name(r->link), r->reason,
-                       r->outcome == LOST ? ", outcome unknown" : "");
+    struct form form = r->form;
 
-    if (!sendq_add(&s->out, line, (size_t)len))
+    snprintf(line, sizeof(line), "SERVER_ERROR shard %s: %s%s\r\n", link_name(r->link),
+             r->reason, r->outcome == LOST ? ", outcome unknown" : "");
+    form.quiet &= form.protocol == PROTOCOL_TEXT;       /* meta tells all errors */
+    if (!answer_say(&s->out, &form, line, PACKET_TRY_AGAIN, NULL))
         s->broken = true;
 }
 
@@ -96,7 +97,7 @@ static void emit_unreached(struct session *s, struct request *r)
     if (verb_is_get(r->verb)) {
         if (!answer_put(&s->out, &asked, &miss, NULL))
             s->broken = true;
-    } else if (!r->form.quiet || r->form.protocol != PROTOCOL_TEXT) {
+    } else {
         say_unreached(s, r);
     }
 }

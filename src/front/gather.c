@@ -26,7 +26,7 @@ static bool gather_emit(struct slot *slot, struct session *s)
 {
     struct gather *g = (struct gather *)slot;
 
-    if (!g->noreply && !sendq_move(&s->out, &g->out))
+    if (!sendq_move(&s->out, &g->out))
         s->broken = true;
     gather_free(g);
     return true;
@@ -50,7 +50,7 @@ struct gather *gather_new(struct session *s, const struct cmd *cmd)
     }
     g->fw = fw;
     g->view = view_ref(fw->view);
-    g->noreply = cmd->form.quiet;
+    g->form = cmd->form;
     g->n = fw->n_links;
     for (size_t i = 0; i < g->n; i++) {
         g->parts[i].member = &g->view->map->members[i];
@@ -168,15 +168,22 @@ void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gat
     one_answered(g);
 }
 
-void gather_say(struct gather *g, const char *text)
+void gather_end(struct gather *g)
 {
     struct session *s = g->slot.session;
 
-    if (text != NULL && !sendq_add(&g->out, text, strlen(text)) && s != NULL)
-        s->broken = true;
     if (s != NULL)
         session_resume(s);
     slot_ready(&g->slot);
+}
+
+void gather_say(struct gather *g, const char *line, enum packet_status status, const char *body)
+{
+    struct session *s = g->slot.session;
+
+    if (!answer_say(&g->out, &g->form, line, status, body) && s != NULL)
+        s->broken = true;
+    gather_end(g);
 }
 
 const char *gather_failure(const struct gather *g, char *line)

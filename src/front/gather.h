@@ -9,6 +9,7 @@
 #ifndef FRONT_GATHER_H
 #define FRONT_GATHER_H
 
+#include "front/answer.h"
 #include "front/front.h"
 #include "net/sendq.h"
 #include "wire/frame.h"
@@ -37,7 +38,7 @@ struct gather {
     struct view *view;          /* a reference: the members that are asked */
     unsigned open;              /* members that have not answered */
     void (*next)(struct gather *g);
-    bool noreply;
+    struct form form;           /* how to answer */
     int64_t delay_ms;           /* flush_all */
     uint64_t version;           /* the greatest answered */
     void (*print)(struct gather *g);    /* stats */
@@ -52,8 +53,11 @@ struct gather *gather_new(struct session *s, const struct cmd *cmd);
 /* Asks all members; g->next is called when the last has answered or failed. */
 void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gather *g));
 
-/* The end: `text`, unless it is NULL (g->out has it) or noreply, is the answer. */
-void gather_say(struct gather *g, const char *text);
+/* The end: g->out is the answer. */
+void gather_end(struct gather *g);
+
+/* The end, as answer_say(). */
+void gather_say(struct gather *g, const char *line, enum packet_status status, const char *body);
 
 /* "SERVER_ERROR shard ...", for the first member that did not answer; NULL when
  * all did.  `line` has room for 256 bytes. */

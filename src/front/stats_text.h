@@ -6,16 +6,19 @@
 
 #include "front/gather.h"
 
-/* "STAT name value\r\n"; a queue without memory is noticed by its owner. */
-void stats_line(struct sendq *q, const char *name, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* "STAT name value\r\n" or a packet; a queue without memory is noticed by its owner. */
+void stats_line(struct sendq *q, const struct form *form, const char *name,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* The parts of `stats`, each into g->out, without END. */
+/* What ends them: "END\r\n" or an empty packet. */
+void stats_end(struct sendq *q, const struct form *form);
+
+/* The parts of `stats`, each into g->out, without an end. */
 void stats_put_general(struct gather *g);
 void stats_put_items(struct gather *g);
 void stats_put_slabs(struct gather *g);
 void stats_put_shards(struct gather *g);
-void stats_put_settings(struct sendq *q, struct front *front);
+void stats_put_settings(struct sendq *q, const struct form *form, struct front *front);
 
 /* Counters begin again at 0. */
 void stats_reset(struct front *front);

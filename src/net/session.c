@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/binary.h"
+#include "wire/packet.h"
+#include "wire/text.h"
+
 /* lists of the worker */
 
 void session_join_flush(struct session *s)
@@ -80,11 +84,20 @@ static void execute(struct session *s)
 
 static void say_error(struct session *s, enum cmd_error error)
 {
+    const struct form *form = &s->cmd.form;
     const char *text = cmd_error_text(error);
+    char packet[PACKET_ANSWER_MAX];
 
     STAT_ADD(&s->worker->stats, protocol_errors, 1);
-    if (!s->cmd.form.quiet || s->cmd.form.protocol != PROTOCOL_TEXT)
+    if (form->protocol == PROTOCOL_BINARY) {
+        const enum packet_status status = packet_status_of(error);
+
+        text = packet_words(status);
+        session_say(s, packet, (size_t)(packet_put(packet, form, status, NULL, 0, text,
+                                                   strlen(text)) - packet));
+    } else if (!form->quiet || form->protocol == PROTOCOL_META) {
         session_say(s, text, strlen(text));
+    }
 }
 
 /* The line is done with; the next byte begins another. */
@@ -129,6 +142,17 @@ static enum session_state begin_keys(struct session *s, size_t at, size_t left)
     return READ_KEYS;
 }
 
+/* The first byte of a connection says what it speaks. */
+static enum parse_status parse(struct session *s, const char *data, size_t len)
+{
+    if (s->dialect == DIALECT_UNKNOWN)
+        s->dialect = (unsigned char)data[0] == BINARY_MAGIC && s->worker->config->binary
+                   ? DIALECT_BINARY : DIALECT_TEXT;
+    if (s->dialect == DIALECT_BINARY)
+        return binary_parse(&s->parse, data, len, &s->cmd);
+    return text_parse(&s->parse, data, len, &s->cmd);
+}
+
 static enum session_state read_line(struct session *s)
 {
     size_t len = recvq_len(&s->in), keys_at;
@@ -138,7 +162,7 @@ static enum session_state read_line(struct session *s)
     if (len > s->parse.pos) {
         if (!next_allowed(s))
             return YIELD;
-        status = text_parse(&s->parse, data, len, &s->cmd);
+        status = parse(s, data, len);
     }
     if (status == PARSE_MORE)
         return s->worker->stopping ? FINISH : YIELD;
@@ -153,7 +177,7 @@ static enum session_state read_line(struct session *s)
         s->key_at = s->cmd.key != s->parse.key ? (size_t)(s->cmd.key - data) : KEY_DECODED;
         return s->cmd.value_len > s->worker->config->max_item_bytes ? too_large(s) : READ_VALUE;
     }
-    if (verb_is_get(s->cmd.verb) && s->cmd.key == NULL) {
+    if (verb_is_get(s->cmd.verb) && s->cmd.key == NULL) {     /* of text: many keys */
         keys_at = (size_t)(s->cmd.args - data);
         return begin_keys(s, keys_at, s->parse.len - keys_at);
     }
@@ -372,7 +396,8 @@ void session_look(struct session *s)
     if (limit_ms == 0 || s->begun_ms == 0 || s->blocked || s->in_run || s->closed ||
         s->state == FINISH || worker_now(s->worker) - s->begun_ms < limit_ms)
         return;
-    session_say(s, text, sizeof(text) - 1);
+    if (s->dialect != DIALECT_BINARY)
+        session_say(s, text, sizeof(text) - 1);
     session_finish(s);
     session_join_flush(s);
 }

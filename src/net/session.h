@@ -17,7 +17,7 @@
 #include "net/slot.h"
 #include "net/worker.h"
 #include "wire/cmd.h"
-#include "wire/text.h"
+#include "wire/parse.h"
 
 /* Unsent bytes, or held_bytes, at which a session is not executed. */
 #define SESSION_OUTPUT_PAUSE (256u << 10)
@@ -40,6 +40,7 @@ struct session {
     enum session_state state;
 
     struct recvq in;
+    enum { DIALECT_UNKNOWN, DIALECT_TEXT, DIALECT_BINARY } dialect;    /* by the first byte */
     struct parse parse;         /* how far the command has been understood */
     struct cmd cmd;             /* borrows from `in` */
     size_t key_at;              /* READ_VALUE: of the key, from the line's start; or */

@@ -26,6 +26,7 @@ struct worker;
 /* What clients may cost.  Lives as long as the daemon. */
 struct net_config {
     unsigned max_requests;      /* commands of one session in one turn */
+    bool binary;                /* the binary protocol is understood */
     size_t max_item_bytes;
     size_t output_limit_bytes;  /* unsent answers of one worker's sessions */
     int64_t request_timeout_ms; /* from a command's first byte to its last; 0: none */

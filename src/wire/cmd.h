@@ -117,11 +117,13 @@ struct form {
     bool quiet;                 /* noreply, q: each protocol has its own idea of it */
     bool more;                  /* text get: further keys follow, END is not due yet */
     bool key_encoded;           /* meta: the key goes back in base64 */
+    bool with_key;              /* binary: the key goes back */
+    uint8_t opcode;             /* binary */
     char meta;                  /* the g of mg */
     uint8_t n_letters;          /* meta flags as they were sent: "tkvO" */
     uint8_t opaque_len;
     char letters[META_LETTERS_MAX];
-    char opaque[META_OPAQUE_MAX];       /* meta: with its O */
+    char opaque[META_OPAQUE_MAX];       /* meta: with its O; binary: 4 bytes */
     int64_t ttl_ms, vivify_ttl_ms;      /* of T and N: what t says after them */
     size_t value_len;           /* as sent: what s says when nothing was stored */
 };

@@ -24,8 +24,8 @@ struct parse {
     unsigned block_end;         /* bytes behind a block: \r\n or none */
     bool swallow;               /* in error, and its length is known: a block of
                                    cmd->value_len bytes follows all the same */
-    bool close;                 /* after the error the connection must end: its
-                                   bytes can no longer be told apart */
+    bool close;                 /* after the error the connection must end: its bytes
+                                   can no longer be told apart; p->len says nothing */
     char key[KEY_MAX];          /* a key that was sent in base64 */
 };
 

@@ -25,6 +25,7 @@ void stage_init(struct stage *st, const struct handler *handler)
     st->world = fake_world_new(1);
     st->config = (struct net_config){
         .max_requests = 20,
+        .binary = true,
         .max_item_bytes = 1 << 20,
         .output_limit_bytes = 64 << 20,
         .n_clients = &st->n_clients,

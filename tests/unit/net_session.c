@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../lib/stage.h"
+#include "wire/text.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define MANY 10000

@@ -330,9 +330,9 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
                   "ADDR:PORT" },
         { "-U 11211", "--udp-port: read \"11211\", expected 0: there is no UDP here, it lends "
                       "itself to amplified attacks" },
-        { "-S", "--enable-sasl: SASL belongs to the binary protocol, which is not spoken" },
-        { "-B binary", "--protocol: read \"binary\", expected auto or ascii: the binary "
-                       "protocol is not spoken" },
+        { "-S", "--enable-sasl: there is no SASL" },
+        { "-B binary", "--protocol: read \"binary\", expected auto or ascii: the text "
+                       "protocol is always spoken" },
         { "-B x", "--protocol: read \"x\", expected auto or ascii" },
         { "--name=a:b", "--name: read \"a:b\", expected 1 to 60 letters, digits, '.', '_' "
                         "or '-'" },
