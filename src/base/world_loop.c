@@ -2,29 +2,83 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/*
+ * libevent needs memory to add an event.  What could not be added is owed: it
+ * is tried again in each turn, or a connection would never be heard again.
+ */
+struct owed {
+    struct owed *next, **link;  /* link: NULL when nothing is owed */
+    bool (*add)(struct owed *o);
+};
+
+#define OWED_PAUSE_MS 5         /* between two tries */
+
 struct loop {
     struct event_base *base;
+    struct owed *owed;
     int wake_fd;                /* an eventfd, written by loop_wake() */
     struct event wake;
 };
 
 /* Reading and writing are two events, so that arming one leaves the other. */
 struct watch {
+    struct owed owed;
+    struct loop *loop;
     struct event read, write;
-    int set;
+    int set;                    /* what it waits for, */
+    int wanted;                 /* and what it is to wait for */
     watch_fn *fn;
     void *arg;
 };
 
 struct timer {
+    struct owed owed;
+    struct loop *loop;
     struct event event;
+    int64_t after_ms;
     timer_fn *fn;
     void *arg;
 };
+
+static void owed_leave(struct owed *o)
+{
+    if (o->link == NULL)
+        return;
+    *o->link = o->next;
+    if (o->next != NULL)
+        o->next->link = o->link;
+    o->link = NULL;
+}
+
+/* Adds now, or is owed. */
+static void owed_try(struct loop *l, struct owed *o)
+{
+    owed_leave(o);
+    if (o->add(o))
+        return;
+    o->next = l->owed;
+    if (o->next != NULL)
+        o->next->link = &o->next;
+    l->owed = o;
+    o->link = &l->owed;
+}
+
+static void pay_owed(struct loop *l)
+{
+    struct owed *o = l->owed, *next;
+
+    for (; o != NULL; o = next) {
+        next = o->next;
+        owed_try(l, o);
+    }
+    if (l->owed != NULL)
+        usleep(OWED_PAUSE_MS * 1000);
+}
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -75,6 +129,9 @@ void world_loop_free(struct loop *l)
 
 void world_loop_turn(struct loop *l, bool poll)
 {
+    if (l->owed != NULL)
+        pay_owed(l);
+    poll |= l->owed != NULL;
     event_base_loop(l->base, EVLOOP_ONCE | (poll ? EVLOOP_NONBLOCK : 0));
 }
 
@@ -93,12 +150,34 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     w->fn(w->arg, what & EV_WRITE ? WATCH_WRITE : WATCH_READ);
 }
 
+/* Brings one of the two events of a watch to what is wanted. */
+static void arm(struct watch *w, struct event *event, int bit)
+{
+    const bool was = (w->set & bit) != 0, wanted = (w->wanted & bit) != 0;
+
+    if (wanted && !was && event_add(event, NULL) == 0)
+        w->set |= bit;
+    else if (was && !wanted && event_del(event) == 0)
+        w->set &= ~bit;
+}
+
+static bool add_watch(struct owed *o)
+{
+    struct watch *w = (struct watch *)o;
+
+    arm(w, &w->read, WATCH_READ);
+    arm(w, &w->write, WATCH_WRITE);
+    return w->set == w->wanted;
+}
+
 struct watch *world_watch_new(struct loop *l, int fd, watch_fn *fn, void *arg)
 {
     struct watch *w = calloc(1, sizeof(*w));
 
     if (w == NULL)
         return NULL;
+    w->owed.add = add_watch;
+    w->loop = l;
     w->fn = fn;
     w->arg = arg;
     event_assign(&w->read, l->base, fd, EV_READ | EV_PERSIST, on_event, w);
@@ -106,19 +185,12 @@ struct watch *world_watch_new(struct loop *l, int fd, watch_fn *fn, void *arg)
     return w;
 }
 
-static void arm(struct event *event, bool was, bool wanted)
-{
-    if (wanted && !was)
-        event_add(event, NULL);
-    else if (was && !wanted)
-        event_del(event);
-}
-
 void world_watch_set(struct watch *w, int what)
 {
-    arm(&w->read, w->set & WATCH_READ, what & WATCH_READ);
-    arm(&w->write, w->set & WATCH_WRITE, what & WATCH_WRITE);
-    w->set = what;
+    if (w->set == what && w->wanted == what)
+        return;
+    w->wanted = what;
+    owed_try(w->loop, &w->owed);
 }
 
 void world_watch_free(struct watch *w)
@@ -126,6 +198,7 @@ void world_watch_free(struct watch *w)
     if (w == NULL)
         return;
     world_watch_set(w, 0);
+    owed_leave(&w->owed);
     free(w);
 }
 
@@ -138,12 +211,25 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     t->fn(t->arg);
 }
 
+static bool add_timer(struct owed *o)
+{
+    struct timer *t = (struct timer *)o;
+    const struct timeval after = {
+        .tv_sec = (time_t)(t->after_ms / 1000),
+        .tv_usec = (suseconds_t)(t->after_ms % 1000 * 1000),
+    };
+
+    return event_add(&t->event, &after) == 0;
+}
+
 struct timer *world_timer_new(struct loop *l, timer_fn *fn, void *arg)
 {
     struct timer *t = calloc(1, sizeof(*t));
 
     if (t == NULL)
         return NULL;
+    t->owed.add = add_timer;
+    t->loop = l;
     t->fn = fn;
     t->arg = arg;
     event_assign(&t->event, l->base, -1, 0, on_timer, t);
@@ -152,21 +238,20 @@ struct timer *world_timer_new(struct loop *l, timer_fn *fn, void *arg)
 
 void world_timer_set(struct timer *t, int64_t after_ms)
 {
-    struct timeval after = {
-        .tv_sec = (time_t)(after_ms / 1000),
-        .tv_usec = (suseconds_t)(after_ms % 1000 * 1000),
-    };
-
-    if (after_ms < 0)
+    t->after_ms = after_ms;
+    if (after_ms >= 0) {
+        owed_try(t->loop, &t->owed);
+    } else {
+        owed_leave(&t->owed);
         event_del(&t->event);
-    else
-        event_add(&t->event, &after);
+    }
 }
 
 void world_timer_free(struct timer *t)
 {
     if (t == NULL)
         return;
+    owed_leave(&t->owed);
     event_del(&t->event);
     free(t);
 }
