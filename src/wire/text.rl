@@ -117,8 +117,7 @@ static void line_scan(struct line *l, const char *data, size_t len, bool ended)
     l->meta = '\0';
     l->whole = l->stray = l->long_key = false;
     l->args = 0;
-    l->key.end = l->flags.end = l->exptime.end = l->bytes.end = 0;
-    l->cas_unique.end = l->delta.end = 0;
+    l->key = l->flags = l->exptime = l->bytes = l->cas_unique = l->delta = (struct word){ 0, 0 };
     l->meta_flags.n = 0;
     %% write init;
     %% write exec;
@@ -201,15 +200,12 @@ static enum cmd_error judge_get(const struct line *l, struct parse *p, struct cm
 /*
  * What follows the line is the client's data, and must never be read as
  * commands.  So a block is swallowed whatever else is wrong, and where its
- * length cannot be read the connection ends.  A line that is too short to have
- * a length announces no block.
+ * length cannot be read, or is not there, the connection ends.
  */
 static enum cmd_error judge_store(const struct line *l, struct parse *p, struct cmd *cmd)
 {
     uint32_t bytes;
 
-    if (l->bytes.end == 0)
-        return CMD_BAD_FORMAT;
     if (!word_u32(l, &l->bytes, &bytes) || bytes > INT32_MAX) {
         p->close = true;
         return CMD_BAD_FORMAT;
@@ -326,8 +322,10 @@ static enum cmd_error judge_meta(const struct line *l, struct parse *p, struct c
     enum cmd_error error = CMD_BAD_FORMAT;
     uint32_t bytes = 0;
 
-    if (!l->whole)
+    if (!l->whole) {
+        p->close = l->meta == 's';
         return CMD_BAD_FORMAT;
+    }
     cmd->form.protocol = PROTOCOL_META;
     cmd->form.meta = l->meta;
     if (l->meta == 's') {
