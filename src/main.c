@@ -307,6 +307,9 @@ static void make_front(struct chcached *c)
             .link_queue_bytes = o->link_queue_limit,
             .cas = !o->disable_cas,
             .flush_all = !o->disable_flush_all,
+            .dumps = !o->disable_dumping,
+            .watch = !o->disable_watch,
+            .stat_delimiter = o->stat_delimiter[0],
             .shutdown = o->enable_shutdown,
             .conn_limit = o->conn_limit,
             .backlog = o->listen_backlog,
@@ -327,7 +330,7 @@ static void make_front(struct chcached *c)
         .memory_bytes = o->memory_limit,
     };
     c->front.shut_down = shut_down;
-    pthread_mutex_init(&c->front.reset_lock, NULL);
+    front_init(&c->front, c->world);
 }
 
 static void nothing_to_send(struct worker *w)
@@ -358,8 +361,8 @@ static bool make_workers(struct chcached *c)
         .request_timeout_ms = o->request_timeout,
         .n_clients = &c->n_clients,
     };
-    c->handler = o->role == ROLE_SHARD ? (struct handler){ NULL, nothing_to_send }
-                                       : (struct handler){ front_handle, front_turn_end };
+    c->handler = o->role == ROLE_SHARD ? (struct handler){ .turn_end = nothing_to_send }
+                                       : front_handler;
     c->workers = xzalloc(o->threads * sizeof(*c->workers));
     make_front(c);
     for (unsigned i = 0; i < o->threads; i++)
@@ -568,6 +571,7 @@ static void tear_down(struct chcached *c)
             worker_fini(&c->workers[i]);
     }
     free(c->workers);
+    front_fini(&c->front);
     local_shards_free(c->children);
     store_free(c->store);
     if (c->source != NULL)

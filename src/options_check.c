@@ -49,6 +49,14 @@ static int check_protocols(const struct options *o)
     return -1;
 }
 
+static int check_delimiter(const struct options *o)
+{
+    if (strlen(o->stat_delimiter) <= 1)
+        return -1;
+    return options_fail("--stat-delimiter: read \"%s\", expected one character",
+                        o->stat_delimiter);
+}
+
 static int check_name(const char *option, const char *name)
 {
     if (option_value_is_name(name, strlen(name)))
@@ -233,6 +241,7 @@ int options_check(struct options *o)
 
     cap_threads(o);
     if ((rc = check_protocols(o)) != -1
+        || (rc = check_delimiter(o)) != -1
         || (rc = check_name("cluster", o->cluster)) != -1
         || (rc = check_shards(o)) != -1
         || (rc = check_local_shards(o)) != -1

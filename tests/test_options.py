@@ -56,7 +56,7 @@ REFUSED_VALUES = [
 ]
 
 IGNORED = [["-f", "1.25"], ["-n", "48"], ["-L"], ["-e", "/nowhere"], ["-N", "1"],
-           ["-o", "modern,no_lru_crawler"], ["-D", ":"], ["-W"], ["-X"]]
+           ["-o", "modern,no_lru_crawler"]]
 
 
 class Refusals(unittest.TestCase):

@@ -78,6 +78,8 @@ static const char *state_word(const struct session *s)
     case SWALLOW:
     case SWALLOW_LINE:
         return "conn_swallow";
+    case DEAF:
+        return "conn_watch";
     case FINISH:
         return "conn_closing";
     default:

@@ -4,8 +4,10 @@
 
 #include "base/log.h"
 #include "front/conns.h"
+#include "front/dump.h"
 #include "front/gather.h"
 #include "front/stats_text.h"
+#include "front/watchers.h"
 
 static void answer(struct session *s, const struct cmd *cmd, const char *line,
                    enum packet_status status, const char *body)
@@ -121,6 +123,24 @@ static bool first_word_is(const struct cmd *cmd, const char *word)
            (cmd->args_len == len || cmd->args[len] == ' ');
 }
 
+static bool args_are(const struct cmd *cmd, const char *words)
+{
+    return cmd->args_len == strlen(words) && first_word_is(cmd, words);
+}
+
+/* "" when there is none. */
+static bool second_word_is(const struct cmd *cmd, const char *word)
+{
+    const char *end = cmd->args + cmd->args_len, *at = memchr(cmd->args, ' ', cmd->args_len);
+    const size_t len = strlen(word);
+
+    while (at != NULL && at < end && *at == ' ')
+        at++;
+    if (at == NULL)
+        return len == 0;
+    return (size_t)(end - at) == len && memcmp(at, word, len) == 0;
+}
+
 static void ask_stats(struct session *s, const struct cmd *cmd, const char *group,
                       void (*print)(struct gather *g))
 {
@@ -131,6 +151,43 @@ static void ask_stats(struct session *s, const struct cmd *cmd, const char *grou
         return;
     g->print = print;
     gather_ask(g, &f, print == print_reset ? print_reset : stats_finish);
+}
+
+/* The binary protocol has it all in one packet. */
+static void detail_dump(struct session *s, const struct cmd *cmd)
+{
+    struct sendq *q = session_reply(s);
+    struct sendq lines;
+    bool ok = true;
+
+    if (q == NULL)
+        return;
+    if (cmd->form.protocol != PROTOCOL_BINARY) {
+        ok = prefixes_put(&front_of(s)->prefixes, q);
+    } else {
+        sendq_init(&lines, q->pool);
+        ok = prefixes_put(&front_of(s)->prefixes, &lines)
+             && stats_packet(q, &cmd->form, "detailed", &lines);
+        sendq_fini(&lines);
+    }
+    stats_end(q, &cmd->form);
+    s->broken |= !ok;
+}
+
+static void detail(struct session *s, const struct cmd *cmd)
+{
+    const bool on = second_word_is(cmd, "on");
+
+    if (!front_of(s)->config.dumps) {
+        refuse(s, cmd, "CLIENT_ERROR stats detail not allowed\r\n");
+    } else if (on || second_word_is(cmd, "off")) {
+        prefixes_switch(&front_of(s)->prefixes, on);
+        say(s, cmd, "OK\r\n");
+    } else if (second_word_is(cmd, "dump")) {
+        detail_dump(s, cmd);
+    } else {
+        refuse(s, cmd, "CLIENT_ERROR usage: stats detail on|off|dump\r\n");
+    }
 }
 
 static void stats(struct session *s, const struct cmd *cmd)
@@ -149,6 +206,8 @@ static void stats(struct session *s, const struct cmd *cmd)
         ask_stats(s, cmd, "reset", print_reset);
     else if (first_word_is(cmd, "settings"))
         settings(s, cmd);
+    else if (first_word_is(cmd, "detail"))
+        detail(s, cmd);
     else if (first_word_is(cmd, "conns"))
         conns_list(s, cmd);
     else
@@ -184,6 +243,29 @@ static void verbosity(struct session *s, const struct cmd *cmd)
     __atomic_store_n(&front_of(s)->verbosity, level, __ATOMIC_RELAXED);
     log_set_level(level > 0 ? LOG_DEBUG : LOG_INFO);
     say(s, cmd, "OK\r\n");
+}
+
+/*
+ * Dead items are always being looked for, so the commands that start it are
+ * granted; there is nothing to tune.  All items are of class 1.
+ */
+static void lru_crawler(struct session *s, const struct cmd *cmd)
+{
+    const bool mgdump = first_word_is(cmd, "mgdump");
+
+    if (args_are(cmd, "enable") || first_word_is(cmd, "crawl"))
+        say(s, cmd, "OK\r\n");
+    else if (args_are(cmd, "disable"))
+        say(s, cmd, "ERROR failed to stop lru crawler thread\r\n");
+    else if (!mgdump && !first_word_is(cmd, "metadump"))
+        say(s, cmd, "ERROR\r\n");
+    else if (!front_of(s)->config.dumps)
+        say(s, cmd, mgdump ? "ERROR key dump not allowed\r\n" : "ERROR metadump not allowed\r\n");
+    else if (!second_word_is(cmd, "all") && !second_word_is(cmd, "hash")
+             && !second_word_is(cmd, "1"))
+        say(s, cmd, second_word_is(cmd, "") ? "ERROR\r\n" : "BADCLASS invalid class id\r\n");
+    else
+        dump_begin(s, mgdump ? DUMP_MGDUMP : DUMP_METADUMP);
 }
 
 /* There are none; tools that tune them are told what memcached would. */
@@ -233,6 +315,12 @@ void control_handle(struct session *s, struct cmd *cmd)
         break;
     case VERB_CACHE_MEMLIMIT:
         cache_memlimit(s, cmd);
+        break;
+    case VERB_WATCH:
+        watchers_join(s, cmd);
+        break;
+    case VERB_LRU_CRAWLER:
+        lru_crawler(s, cmd);
         break;
     case VERB_SLABS:
         slabs(s, cmd);

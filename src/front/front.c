@@ -7,6 +7,7 @@
 #include "front/answer.h"
 #include "front/control.h"
 #include "front/link.h"
+#include "front/watchers.h"
 
 #define TICK_MS 100             /* between two looks for silent shards */
 
@@ -46,6 +47,16 @@ static void on_hit(void *arg, const struct answer *a)
         r->s->broken = true;
 }
 
+/* What is counted, and told to those who watch. */
+static void note(struct front_worker *fw, int fd, const struct asked *asked,
+                 const struct answer *a)
+{
+    answer_count(&fw->worker->stats, asked->verb, a->status);
+    watchers_answered(fw, fd, asked, a);
+    if (__builtin_expect(__atomic_load_n(&fw->front->prefixes.on, __ATOMIC_RELAXED), 0))
+        prefixes_count(&fw->front->prefixes, asked, a->status);
+}
+
 static void execute_here(struct front *front, struct session *s, struct cmd *cmd)
 {
     struct reading r = { s, session_reply(s), cmd, NULL };
@@ -58,7 +69,7 @@ static void execute_here(struct front *front, struct session *s, struct cmd *cmd
     store_execute(front->store, cmd, store_hash(front->store, cmd->key, cmd->key_len),
                   worker_now(w), &a, on_hit, &r);
     chunk_unref(r.loan);
-    answer_count(&w->stats, cmd->verb, a.status);
+    note(w->front, s->fd, &asked, &a);
     hide_token(front, &a);
     if (a.status != STATUS_HIT && !answer_put(r.q, &asked, &a, NULL))
         s->broken = true;
@@ -208,15 +219,27 @@ static void hold_answer(struct session *s, struct request *r)
     s->held_bytes += r->held;
 }
 
+static void note_answer(const struct request *r)
+{
+    const struct asked asked = asked_for(r);
+    const struct session *s = r->slot.session;
+    struct answer a;
+
+    if (!frame_to_answer(&r->reply, &a))
+        return;
+    if (r->too_large)
+        a.status = STATUS_TOO_LARGE;
+    note(r->fw, s != NULL ? s->fd : -1, &asked, &a);
+}
+
 static void count_outcome(struct worker *w, const struct request *r)
 {
     if (r->asked_again)
         return;                 /* it was, when it was answered first */
-    if (r->outcome != ANSWERED)
-        count_unreached(w, r);
+    if (r->outcome == ANSWERED)
+        note_answer(r);
     else
-        answer_count(&w->stats, r->verb,
-                     r->too_large ? STATUS_TOO_LARGE : (enum status)r->reply.st);
+        count_unreached(w, r);
 }
 
 static void on_command_done(struct request *r)
@@ -299,7 +322,7 @@ static void route(struct session *s, struct cmd *cmd)
         send_to(fw->links[owner], s, cmd, false);
 }
 
-void front_handle(struct session *s, struct cmd *cmd)
+static void handle(struct session *s, struct cmd *cmd)
 {
     if (verb_is_keyed(cmd->verb))
         route(s, cmd);
@@ -307,11 +330,12 @@ void front_handle(struct session *s, struct cmd *cmd)
         control_handle(s, cmd);
 }
 
-void front_turn_end(struct worker *w)
+static void turn_end(struct worker *w)
 {
     struct front_worker *fw = w->front;
     struct link *l = fw->dirty, *next;
 
+    watchers_turn_end(fw);
     fw->dirty = NULL;
     for (; l != NULL; l = next) {
         next = link_next_dirty(l);
@@ -319,7 +343,24 @@ void front_turn_end(struct worker *w)
     }
 }
 
+const struct handler front_handler = { handle, turn_end, watchers_opened, watchers_closed };
+
 /* its life */
+
+void front_init(struct front *front, struct world *world)
+{
+    uint64_t hash_key[2];
+
+    world->ops->random(world, hash_key, sizeof(hash_key));
+    prefixes_init(&front->prefixes, front->config.stat_delimiter, hash_key);
+    pthread_mutex_init(&front->reset_lock, NULL);
+}
+
+void front_fini(struct front *front)
+{
+    prefixes_fini(&front->prefixes);
+    pthread_mutex_destroy(&front->reset_lock);
+}
 
 static void free_links(struct link **links, size_t n)
 {
@@ -362,6 +403,7 @@ static bool take_view(struct front_worker *fw)
     fw->n_links = v->map->n;
     /* last: what fails with the old links must find the new ones */
     free_links(old.links, old.n_links);
+    watchers_forget_links(fw);
     view_unref(old.view);
     return true;
 }
@@ -375,6 +417,7 @@ static void on_tick(void *arg)
     for (size_t i = 0; i < fw->n_links; i++)
         if (fw->links[i] != NULL)
             link_tick(fw->links[i]);
+    watchers_tick(fw);
     fw->worker->world->ops->timer_set(fw->tick, TICK_MS);
 }
 
@@ -414,6 +457,7 @@ void front_worker_fini(struct worker *w)
     if (fw->tick != NULL)
         w->world->ops->timer_free(fw->tick);
     view_unref(v);
+    watchers_fini(fw);
     free(fw);
     w->front = NULL;
 }

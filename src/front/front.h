@@ -1,7 +1,7 @@
 /*
  * front - commands to where they are executed, answers back in order
  *
- *      session --front_handle--+-- key's owner is this process --> store
+ *      session --- command ---+ -- key's owner is this process --> store
  *                              +-- another member --> link (see link.h)
  *                              +-- the whole cluster --> gather (see gather.h)
  *
@@ -12,6 +12,7 @@
 #define FRONT_FRONT_H
 
 #include "cluster/cluster.h"
+#include "front/prefixes.h"
 #include "net/session.h"
 #include "net/worker.h"
 #include "store/store.h"
@@ -25,7 +26,8 @@ struct request;
 struct front_config {
     int64_t shard_timeout_ms;
     size_t link_queue_bytes;    /* of commands on one link, unanswered */
-    bool cas, flush_all, shutdown;
+    bool cas, flush_all, shutdown, dumps, watch;
+    char stat_delimiter;        /* '\0': none was set */
     unsigned conn_limit, backlog, n_threads, port, max_requests;
     size_t max_item_bytes;
     bool evict;
@@ -42,6 +44,10 @@ struct front {
     int64_t started_ms;         /* monotonic */
     unsigned verbosity;         /* atomic: how many -v, or as the command says */
     size_t memory_bytes;        /* atomic: of all shards, cache_memlimit sets it */
+    struct prefixes prefixes;
+    unsigned streams;           /* atomic: what is watched, see watchers.h */
+    unsigned n_watching[8];     /* atomic: by stream */
+    uint64_t n_events;          /* atomic: noted so far */
     pthread_mutex_t reset_lock;
     struct stats reset_at;      /* counters at the last `stats reset` */
 };
@@ -55,14 +61,27 @@ struct front_worker {
     struct link *dirty;         /* have something to send */
     struct request *free_requests;
     struct timer *tick;
+    struct watcher *watchers;   /* owned: sessions of this worker that watch */
+    unsigned n_watchers;        /* atomic */
+    struct report *report;      /* owned: what happened this turn, or NULL */
+    struct eviction_place *evictions;   /* owned: by link, or NULL */
 };
+
+/* How far this worker has seen a shard's evictions. */
+struct eviction_place {
+    uint64_t cursor;
+    bool asked;
+};
+
+/* Once config, cluster and what is borrowed are filled in. */
+void front_init(struct front *front, struct world *world);
+void front_fini(struct front *front);
 
 /* The part of a worker: links are made, the first connects begin. */
 bool front_worker_init(struct worker *w, struct front *front);
 void front_worker_fini(struct worker *w);
 
-/* For struct handler. */
-void front_handle(struct session *s, struct cmd *cmd);
-void front_turn_end(struct worker *w);
+/* What a front's sessions are handled by. */
+extern const struct handler front_handler;
 
 #endif

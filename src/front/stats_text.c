@@ -35,6 +35,18 @@ void stats_line(struct sendq *q, const struct form *form, const char *name,
     (void)sendq_commit(q, len);
 }
 
+bool stats_packet(struct sendq *q, const struct form *form, const char *name,
+                  struct sendq *value)
+{
+    char *start = sendq_room(q, PACKET_HEAD + strlen(name)), *end;
+
+    if (start == NULL)
+        return false;
+    end = packet_put_head(start, form, strlen(name), value->bytes);
+    memcpy(end, name, strlen(name));
+    return sendq_commit(q, (size_t)(end - start) + strlen(name)) && sendq_move(q, value);
+}
+
 void stats_end(struct sendq *q, const struct form *form)
 {
     (void)answer_say(q, form, "END\r\n", PACKET_OK, "");
@@ -75,6 +87,7 @@ void stats_reset(struct front *front)
     pthread_mutex_lock(&front->reset_lock);
     front->reset_at = now;
     pthread_mutex_unlock(&front->reset_lock);
+    prefixes_reset(&front->prefixes);
 }
 
 static void put_cpu(struct sendq *q, const struct form *form, const char *name, const struct timeval *t)
@@ -202,7 +215,8 @@ void stats_put_settings(struct sendq *q, const struct form *form, struct front *
     put_yes_no(q, form, "maxconns_fast", true);
     put_yes_no(q, form, "flush_enabled", c->flush_all);
     put_yes_no(q, form, "shutdown_command", c->shutdown);
-    put_yes_no(q, form, "detail_enabled", false);
+    put_yes_no(q, form, "detail_enabled",
+               __atomic_load_n(&front->prefixes.on, __ATOMIC_RELAXED));
     stats_line(q, form, "binding_protocol", "%s",
                strcmp(c->protocol, "ascii") == 0 ? "ascii" : "auto-negotiate");
     put_number(q, form, "shard_timeout_ms", (uint64_t)c->shard_timeout_ms);

@@ -10,6 +10,10 @@
 void stats_line(struct sendq *q, const struct form *form, const char *name,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* A binary packet with all that is in `value`.  False: no memory. */
+bool stats_packet(struct sendq *q, const struct form *form, const char *name,
+                  struct sendq *value);
+
 /* What ends them: "END\r\n" or an empty packet. */
 void stats_end(struct sendq *q, const struct form *form);
 

@@ -45,6 +45,7 @@ static void join_run(struct session *s)
  *   READ_LINE --get of many--> READ_KEYS --end of line--> READ_LINE
  *   READ_LINE --storage in error--> SWALLOW --block gone--> READ_LINE
  *   READ_KEYS --bad key beyond what was judged--> SWALLOW_LINE --> READ_LINE
+ *   READ_LINE --watch--> DEAF
  *   any --quit, hopeless bytes, a drain--> FINISH
  */
 
@@ -106,7 +107,7 @@ static enum session_state next_line(struct session *s)
     recvq_consume(&s->in, s->line_len);
     parse_init(&s->parse);
     s->begun_ms = 0;
-    return s->state == FINISH ? FINISH : READ_LINE;     /* it was a quit */
+    return s->state == FINISH || s->state == DEAF ? s->state : READ_LINE;   /* quit, watch */
 }
 
 /* No byte of a block that is refused may be taken for a command. */
@@ -268,6 +269,12 @@ static enum session_state swallow_line(struct session *s)
     return next_line(s);
 }
 
+static enum session_state deaf(struct session *s)
+{
+    recvq_consume(&s->in, recvq_len(&s->in));
+    return s->worker->stopping ? FINISH : YIELD;
+}
+
 static enum session_state finish(struct session *s)
 {
     recvq_consume(&s->in, recvq_len(&s->in));
@@ -280,6 +287,7 @@ static enum session_state (*const steps[N_SESSION_STATES])(struct session *) = {
     [READ_KEYS] = read_keys,
     [SWALLOW] = swallow,
     [SWALLOW_LINE] = swallow_line,
+    [DEAF] = deaf,
     [FINISH] = finish,
 };
 
@@ -290,7 +298,7 @@ static void drive(struct session *s)
     while ((next = steps[s->state](s)) != YIELD)
         s->state = next;
     recvq_settle(&s->in);
-    if (s->begun_ms == 0 && s->state != FINISH &&
+    if (s->begun_ms == 0 && s->state != FINISH && s->state != DEAF &&
         (recvq_len(&s->in) > 0 || s->state != READ_LINE))
         s->begun_ms = worker_now(s->worker);
 }
@@ -298,6 +306,7 @@ static void drive(struct session *s)
 /* sockets */
 
 #define DISCARD_READS 1024
+#define STREAM_STALL_MS 10000   /* so long a stream may stand still */
 
 static void set_watch(struct session *s)
 {
@@ -381,6 +390,8 @@ void session_flush(struct session *s)
         return;
     }
     s->output_full = io == IO_AGAIN;
+    if (sent > 0)
+        s->moved_ms = worker_now(w);
     if (!s->output_full && s->first != NULL && s->first->ready)
         session_join_flush(s);          /* more than one helping was ready */
     if (s->blocked && may_execute(s))
@@ -388,11 +399,21 @@ void session_flush(struct session *s)
     settle(s);
 }
 
+/* A stream that nobody reads ends: its client would get it too late anyway. */
+static bool is_stalled(const struct session *s)
+{
+    return s->streams && s->output_full && worker_now(s->worker) - s->moved_ms > STREAM_STALL_MS;
+}
+
 void session_look(struct session *s)
 {
     static const char text[] = "CLIENT_ERROR the command took too long to arrive\r\n";
     int64_t limit_ms = s->worker->config->request_timeout_ms;
 
+    if (is_stalled(s)) {
+        STAT_ADD(&s->worker->stats, idle_kicks, 1);
+        session_close(s);
+    }
     if (limit_ms == 0 || s->begun_ms == 0 || s->blocked || s->in_run || s->closed ||
         s->state == FINISH || worker_now(s->worker) - s->begun_ms < limit_ms)
         return;
@@ -471,6 +492,8 @@ void session_open(struct worker *w, int fd)
     STAT_ADD(&w->stats, curr_connections, 1);
     STAT_ADD(&w->stats, total_connections, 1);
     set_watch(s);
+    if (w->handler->opened != NULL)
+        w->handler->opened(s);
     if (w->stopping)
         session_drain(s);
 }
@@ -490,6 +513,12 @@ void session_resume(struct session *s)
 void session_finish(struct session *s)
 {
     s->state = FINISH;
+}
+
+void session_deafen(struct session *s)
+{
+    s->state = DEAF;
+    s->streams = true;
 }
 
 void session_drain(struct session *s)
@@ -514,6 +543,8 @@ void session_free(struct session *s)
 {
     struct worker *w = s->worker;
 
+    if (w->handler->closed != NULL)
+        w->handler->closed(s);
     slots_drop(s);
     if (s->prev != NULL)
         s->prev->next = s->next;

@@ -27,7 +27,7 @@
 #define SESSION_ANSWER_BYTES 16384
 
 enum session_state {
-    READ_LINE, READ_VALUE, READ_KEYS, SWALLOW, SWALLOW_LINE, FINISH,
+    READ_LINE, READ_VALUE, READ_KEYS, SWALLOW, SWALLOW_LINE, DEAF, FINISH,
     N_SESSION_STATES, YIELD
 };
 
@@ -64,6 +64,8 @@ struct session {
     bool barrier;               /* a command that must finish alone is open */
     bool broken;                /* memory ran out in the middle of an answer */
     bool output_full;           /* the socket took no more */
+    bool streams;               /* sent more than it asks for: it must read */
+    int64_t moved_ms;           /* when output last left */
 
     int64_t last_cmd_ms;
     int64_t begun_ms;           /* when a command began that is not whole; 0: none */
@@ -97,6 +99,8 @@ static inline struct chunk *session_chunk(struct session *s)
 
 /* No further command; closed when all answers are out: quit. */
 void session_finish(struct session *s);
+/* What comes is thrown away from here on; it ends when its client closes: watch. */
+void session_deafen(struct session *s);
 /* What was received is still executed, then as above. */
 void session_drain(struct session *s);
 

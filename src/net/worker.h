@@ -39,6 +39,9 @@ struct handler {
     void (*handle)(struct session *s, struct cmd *cmd);
     /* All sessions of this turn were read: send what has gathered. */
     void (*turn_end)(struct worker *w);
+    /* A session begins, and ends; NULL where nobody wants to know. */
+    void (*opened)(struct session *s);
+    void (*closed)(struct session *s);
 };
 
 /* A message to a worker; embedded in what it is about, so sending cannot fail. */

@@ -235,6 +235,29 @@ static void on_stats(struct peer *p, const struct frame *f)
     send_done(p, 0, text, len);
 }
 
+static void on_walk(struct peer *p, const struct frame *f)
+{
+    uint64_t cursor = f->number;
+    char *page;
+    size_t len;
+
+    if (!store_list(p->sw->shard->store, &cursor, worker_now(p->sw->worker), &page, &len)) {
+        p->closing = true;
+        return;
+    }
+    send_done(p, cursor, page, len);
+    free(page);
+}
+
+static void on_evictions(struct peer *p, const struct frame *f)
+{
+    char page[EVICTIONS_PAGE];
+    uint64_t cursor = f->number;
+    size_t len = store_evictions(p->sw->shard->store, &cursor, worker_now(p->sw->worker), page);
+
+    send_done(p, cursor, page, len);
+}
+
 /* frames */
 
 static void on_frame(struct peer *p, const struct frame *f)
@@ -269,6 +292,12 @@ static void on_frame(struct peer *p, const struct frame *f)
     case FRAME_LIMIT:
         store_set_limit(store, f->number);
         send_done(p, 0, NULL, 0);
+        break;
+    case FRAME_WALK:
+        on_walk(p, f);
+        break;
+    case FRAME_EVICTIONS:
+        on_evictions(p, f);
         break;
     case FRAME_ANSWER:
     case FRAME_DONE:

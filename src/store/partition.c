@@ -14,6 +14,7 @@ bool partition_init(struct partition *p, const struct partition_config *config)
         .evict = config->evict,
         .flush_at_ms = INT64_MAX,
         .began_wall_ms = config->began_wall_ms,
+        .evictions = config->evictions,
         .clock = { .lane = config->index, .n_lanes = config->n_partitions, .number = 1 },
     };
     if (!table_init(&p->table, config->hash_key))
@@ -160,6 +161,8 @@ static bool evict_one(struct partition *p, const struct item *keep, bool force,
             queue_to_front(p, it);
         } else {
             p->counts.evictions++;
+            if (evictions_wanted(p->evictions, at_ms))
+                evictions_add(p->evictions, it, at_ms);
             if ((it->marks & ITEM_FETCHED) == 0)
                 p->counts.evicted_unfetched++;
             partition_remove(p, it);

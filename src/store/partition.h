@@ -18,6 +18,7 @@
 
 #include <pthread.h>
 
+#include "store/evictions.h"
 #include "store/table.h"
 #include "store/version.h"
 
@@ -29,6 +30,7 @@ struct partition_config {
     bool evict;
     int64_t began_wall_ms;      /* the wall's clock at at_ms 0 */
     unsigned index, n_partitions;
+    struct evictions *evictions;        /* borrowed: told what is evicted */
 };
 
 struct partition_counts {
@@ -48,6 +50,7 @@ struct partition {
     int64_t flush_at_ms;                /* INT64_MAX when there is none */
     int64_t began_wall_ms;
     struct version_clock clock;
+    struct evictions *evictions;        /* borrowed */
     uint64_t sweep_position;            /* a place in a walk of the table */
     struct partition_counts counts;
 };

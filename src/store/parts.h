@@ -4,6 +4,7 @@
 #ifndef STORE_PARTS_H
 #define STORE_PARTS_H
 
+#include "store/evictions.h"
 #include "store/judge.h"
 #include "store/partition.h"
 
@@ -16,6 +17,7 @@ struct store {
                                    order: flush and limit; never by a command */
     atomic_size_t limit_bytes;  /* as configured: the partitions' are rounded */
     atomic_uint sweep_index;    /* the partition that is swept next */
+    struct evictions evictions;
     unsigned n_partitions;      /* a power of two */
     struct partition partition[];
 };

@@ -44,11 +44,16 @@ struct store *store_new(const struct store_config *config)
         free(s);
         return NULL;
     }
+    if (!evictions_init(&s->evictions)) {
+        pthread_mutex_destroy(&s->whole);
+        free(s);
+        return NULL;
+    }
     for (unsigned i = 0; i < n; i++) {
         const struct partition_config pc = {
             .hash_key = s->hash_key, .limit_bytes = config->memory_bytes / n,
             .evict = config->evict, .began_wall_ms = config->wall_ms,
-            .index = i, .n_partitions = n,
+            .index = i, .n_partitions = n, .evictions = &s->evictions,
         };
 
         if (!partition_init(&s->partition[i], &pc)) {
@@ -66,6 +71,7 @@ void store_free(struct store *s)
         return;
     for (unsigned i = 0; i < s->n_partitions; i++)
         partition_fini(&s->partition[i]);
+    evictions_fini(&s->evictions);
     pthread_mutex_destroy(&s->whole);
     free(s);
 }
@@ -396,4 +402,9 @@ void store_reset_counters(struct store *s)
         s->partition[i].counts = (struct partition_counts){ 0 };
         partition_unlock(&s->partition[i]);
     }
+}
+
+size_t store_evictions(struct store *s, uint64_t *cursor, int64_t now_ms, char *out)
+{
+    return evictions_take(&s->evictions, cursor, store_at(s, now_ms), out);
 }

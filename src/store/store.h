@@ -9,6 +9,7 @@
  *      store_execute   a client's command, judged and stamped by the owner
  *      store_apply     the result of a judgement elsewhere; the newer wins
  *      store_walk      items of an arc of the ring, in bounded steps
+ *      store_list      all items without their values, in bounded steps
  *      store_digest    what an arc holds, in two numbers, in bounded steps
  *      store_flush     all up to a version is dead
  *      store_usage     what is in it
@@ -20,6 +21,8 @@
 #define STORE_STORE_H
 
 #include "wire/cmd.h"
+
+#define EVICTIONS_PAGE 65536
 
 struct chunk;
 struct chunk_pool;
@@ -110,6 +113,18 @@ struct arc { uint32_t first, last; };
 typedef void store_visitor(void *arg, const struct copy *copy);
 void store_walk(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
                 int64_t now_ms, store_visitor *visit, void *arg);
+
+/*
+ * The same for all items and as records (wire/listing.h): *page is malloc'd, the
+ * caller's, NULL where *len is 0.  False when memory is short.
+ */
+bool store_list(struct store *s, uint64_t *cursor, int64_t now_ms, char **page, size_t *len);
+
+/*
+ * Items that were evicted after *cursor, as records; see evictions_take().
+ * `out` has room for EVICTIONS_PAGE bytes.
+ */
+size_t store_evictions(struct store *s, uint64_t *cursor, int64_t now_ms, char *out);
 
 /* Equal digests: equal keys at equal versions, for all that hashing can tell. */
 struct digest { uint64_t items, sum; };

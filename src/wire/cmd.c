@@ -47,11 +47,12 @@ int64_t exptime_to_ttl(int64_t exptime, int64_t wall_ms)
 void cmd_settle_times(struct cmd *cmd, int64_t wall_ms)
 {
     cmd->ttl_ms = exptime_to_ttl(cmd->exptime, wall_ms);
+    cmd->form.ttl_ms = cmd->ttl_ms;
+    cmd->form.value_len = cmd->value_len;
     if (cmd->form.protocol == PROTOCOL_TEXT)
         return;
     cmd->vivify_ttl_ms = exptime_to_ttl(cmd->vivify_exptime, wall_ms);
     cmd->recache_ttl_ms = exptime_to_ttl(cmd->recache_exptime, wall_ms);
-    cmd->form.ttl_ms = cmd->ttl_ms;
     cmd->form.vivify_ttl_ms = cmd->vivify_ttl_ms;
 }
 
@@ -60,4 +61,12 @@ int64_t ttl_seconds(int64_t ttl_ms)
     if (ttl_ms == TTL_NEVER)
         return -1;
     return ttl_ms < 0 ? 0 : ttl_ms / 1000 + (ttl_ms % 1000 != 0);
+}
+
+bool key_is_text(const char *key, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (key[i] == ' ' || key[i] == '\0' || key[i] == '\r' || key[i] == '\n')
+            return false;
+    return true;
 }

@@ -217,6 +217,9 @@ int64_t exptime_to_ttl(int64_t exptime, int64_t wall_ms);
 /* Fills all times to live from what was sent. */
 void cmd_settle_times(struct cmd *cmd, int64_t wall_ms);
 
+/* May stand in a line of text: the binary protocol and base64 let in any byte. */
+bool key_is_text(const char *key, size_t len);
+
 /* Seconds as clients count them, a begun one in full; -1: never. */
 int64_t ttl_seconds(int64_t ttl_ms);
 

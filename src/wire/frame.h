@@ -28,6 +28,9 @@ enum frame_op {
     FRAME_CLOCK = 0x05,         /* answer's version: a new one of this shard */
     FRAME_FLUSH = 0x06,         /* items at or below version die; st: enum flush_when */
     FRAME_LIMIT = 0x07,         /* number: bytes of memory for items */
+    FRAME_WALK = 0x08,          /* number: cursor; answer's value: a listing, version:
+                                   the next cursor, 0 at the end */
+    FRAME_EVICTIONS = 0x09,     /* the same, of what was evicted after the cursor; 0: begin */
     FRAME_COMMAND = 0x10,       /* + enum verb, keyed ones: judged by the owner */
     FRAME_ANSWER = 0x80,        /* st: enum status */
     FRAME_DONE = 0x81,          /* the answer to what has no status */

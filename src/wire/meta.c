@@ -156,7 +156,6 @@ static enum cmd_error judge_ms(struct cmd *cmd, char mode)
     }
     if ((cmd->verb == VERB_SET || cmd->verb == VERB_REPLACE) && (cmd->options & OPTION_COMPARE))
         cmd->verb = VERB_CAS;
-    cmd->form.value_len = cmd->value_len;
     return CMD_OK;
 }
 
@@ -394,10 +393,11 @@ static char *put_hit(char *out, const struct form *form, const char *key, size_t
 {
     const bool head = a->status == STATUS_HEAD;
     const size_t value_len = head ? a->number : a->value_len;
+    const bool encoded = (a->marks & MARK_KEY_ENCODED) != 0
+                      || (form->key_encoded && !key_is_text(key, key_len));
 
     out = head ? put_text(out, "HD") : put_value_status(out, value_len);
-    out = put_flags(out, form, key, key_len, a, value_len,
-                    (a->marks & MARK_KEY_ENCODED) != 0);
+    out = put_flags(out, form, key, key_len, a, value_len, encoded);
     return put_text(put_wins(out, a->marks), "\r\n");
 }
 
@@ -407,7 +407,7 @@ static char *put_debug(char *out, const char *key, size_t key_len, const struct 
     const int64_t seconds = ttl_seconds(a->ttl_ms);
 
     out = put_text(out, "ME ");
-    if ((a->marks & MARK_KEY_ENCODED) != 0) {
+    if ((a->marks & MARK_KEY_ENCODED) != 0 || !key_is_text(key, key_len)) {
         out = base64_put(out, key, key_len);
     } else {
         memcpy(out, key, key_len);

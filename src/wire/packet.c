@@ -35,6 +35,11 @@ char *packet_put(char *out, const struct form *form, enum packet_status status,
     return put_bytes(put_bytes(out, key, key_len), value, len);
 }
 
+char *packet_put_head(char *out, const struct form *form, size_t key_len, size_t value_len)
+{
+    return put_head(out, form, PACKET_OK, 0, key_len, key_len + value_len, 0);
+}
+
 const char *packet_words(enum packet_status status)
 {
     switch (status) {

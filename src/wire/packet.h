@@ -33,6 +33,9 @@ enum packet_status {
 char *packet_put(char *out, const struct form *form, enum packet_status status,
                  const char *key, size_t key_len, const char *value, size_t len);
 
+/* The head of a packet of success; key_len bytes of key and value_len of value follow. */
+char *packet_put_head(char *out, const struct form *form, size_t key_len, size_t value_len);
+
 /* What `error` is in this protocol. */
 enum packet_status packet_status_of(enum cmd_error error);
 /* What memcached says along with a status; "" with PACKET_OK. */

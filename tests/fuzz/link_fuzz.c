@@ -187,7 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    stage_init(&st, &stage_front_handler);
+    stage_init(&st, &front_handler);
     st.world->ops->listen(st.world, "shard:1", 10, 0);
     stage_add_front(&st, 2);
     shard = open_link(&st, data[0]);

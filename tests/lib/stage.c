@@ -13,8 +13,7 @@ static void nothing_to_send(struct worker *w)
     (void)w;
 }
 
-const struct handler stage_front_handler = { front_handle, front_turn_end };
-const struct handler stage_shard_handler = { NULL, nothing_to_send };
+const struct handler stage_shard_handler = { .turn_end = nothing_to_send };
 
 void stage_init(struct stage *st, const struct handler *handler)
 {
@@ -45,7 +44,7 @@ void stage_fini(struct stage *st)
     assert(st->n_clients == 0);
     store_free(st->shard.store);
     if (st->has_front)
-        pthread_mutex_destroy(&st->front.reset_lock);
+        front_fini(&st->front);
     cluster_free(st->cluster);
     fake_world_free(st->world);
     free(st->frame);
@@ -92,7 +91,7 @@ void stage_add_front(struct stage *st, size_t n)
         .workers = &st->worker,
         .shut_down = shut_down,
     };
-    pthread_mutex_init(&st->front.reset_lock, NULL);
+    front_init(&st->front, st->world);
     ok = front_worker_init(&st->worker, &st->front);
     assert(ok);
     (void)ok;

@@ -39,9 +39,8 @@ struct map *stage_map(uint64_t epoch, size_t n);
 
 /*
  * A front that routes by stage_map(1, n): the test listens at the addresses
- * and is what lives there.  Its handler is stage_front_handler.
+ * and is what lives there.  Its handler is front_handler.
  */
-extern const struct handler stage_front_handler;
 void stage_add_front(struct stage *st, size_t n);
 
 /* A shard named s1 with a small store, and no map yet. */

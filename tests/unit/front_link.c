@@ -29,7 +29,7 @@ static void begin(size_t n, bool listening)
 {
     char address[ADDRESS_MAX];
 
-    stage_init(&stage, &stage_front_handler);
+    stage_init(&stage, &front_handler);
     map = stage_map(1, n);
     n_shards = n;
     for (size_t i = 0; listening && i < n; i++) {

@@ -128,7 +128,7 @@ static void turn_end(struct worker *w)
     }
 }
 
-static const struct handler stub = { handle, turn_end };
+static const struct handler stub = { .handle = handle, .turn_end = turn_end };
 
 static void forget_notes(void)
 {

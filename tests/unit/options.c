@@ -390,8 +390,8 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
 static void memcacheds_tuning_is_taken_with_a_word_of_warning(void **state)
 {
     static const char *const table[] = {
-        "-f 1.25", "-n 48", "-L", "-e /tmp/file", "-N 2", "-o modern,no_lru_crawler", "-D :",
-        "-W", "-X", "--slab-growth-factor=2", "--extended=x",
+        "-f 1.25", "-n 48", "-L", "-e /tmp/file", "-N 2", "-o modern,no_lru_crawler",
+        "--slab-growth-factor=2", "--extended=x",
     };
 
     (void)state;
