@@ -195,6 +195,12 @@ static void count_unreached(struct worker *w, const struct request *r)
         STAT_ADD(&w->stats, unknown_outcomes, 1);
 }
 
+/* Its turn has come, and the client reads. */
+static bool can_leave(const struct session *s, const struct request *r)
+{
+    return s->first == &r->slot && s->out.bytes < SESSION_OUTPUT_PAUSE;
+}
+
 /* From its command to its answer: what the session is charged for. */
 static void hold_answer(struct session *s, struct request *r)
 {
@@ -205,7 +211,7 @@ static void hold_answer(struct session *s, struct request *r)
     else
         s->n_writes--;
     /* not past a write that was sent behind it: it would show that one's value */
-    if (s->first != &r->slot && r->held > 0 && s->n_writes == 0 && !s->barrier &&
+    if (!can_leave(s, r) && r->held > 0 && s->n_writes == 0 && !s->barrier &&
         s->held_bytes + r->held > SESSION_OUTPUT_PAUSE) {
         r->held = 0;
         chunk_unref(r->reply_chunk);

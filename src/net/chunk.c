@@ -34,6 +34,13 @@ static struct chunk *chunk_make(struct chunk_pool *pool, size_t size)
     return c;
 }
 
+static void count_out(struct chunk_pool *pool, size_t bytes)
+{
+    pool->bytes_out += bytes;
+    if (pool->bytes_out > pool->peak_bytes)
+        pool->peak_bytes = pool->bytes_out;
+}
+
 struct chunk *chunk_new(struct chunk_pool *pool, size_t size)
 {
     struct chunk *c = size <= CHUNK_SIZE ? pool->free : NULL;
@@ -49,7 +56,7 @@ struct chunk *chunk_new(struct chunk_pool *pool, size_t size)
     c->refs = 1;
     c->lent = false;
     c->next = NULL;
-    pool->bytes_out += c->size;
+    count_out(pool, c->size);
     return c;
 }
 
@@ -62,7 +69,7 @@ struct chunk *chunk_grow(struct chunk *c, size_t size)
     c = realloc(c, sizeof(*c) + size);
     if (c != NULL) {
         c->size = size;
-        pool->bytes_out += size - old_size;
+        count_out(pool, size - old_size);
     }
     return c;
 }
@@ -85,7 +92,7 @@ struct chunk *chunk_lent(struct chunk_pool *pool, size_t size, chunk_give_back *
     c->size = size;
     c->refs = 1;
     c->lent = true;
-    pool->bytes_out += size;
+    count_out(pool, size);
     return c;
 }
 

@@ -35,6 +35,7 @@ struct chunk_pool {
     struct chunk *free;
     size_t n_free;
     size_t bytes_out;           /* of all chunks that somebody holds */
+    size_t peak_bytes;          /* the most there were since the worker last looked */
 };
 
 void chunk_pool_init(struct chunk_pool *pool);

@@ -64,6 +64,10 @@ static bool next_allowed(struct session *s)
         s->blocked = true;
         return false;
     }
+    if (worker_is_over(s->worker)) {    /* its end makes room */
+        join_run(s);
+        return false;
+    }
     if (s->turn_commands >= s->worker->config->max_requests) {
         STAT_ADD(&s->worker->stats, conn_yields, 1);
         join_run(s);
@@ -480,7 +484,7 @@ void session_open(struct worker *w, int fd)
     s->worker = w;
     s->fd = fd;
     s->last = &s->first;
-    s->answer_bytes = SESSION_ANSWER_BYTES;
+    s->answer_bytes = w->config->first_answer_bytes;
     recvq_init(&s->in, &w->pool);
     sendq_init(&s->out, &w->pool);
     parse_init(&s->parse);

@@ -23,8 +23,6 @@
 #define SESSION_OUTPUT_PAUSE (256u << 10)
 /* Open slots at which the same holds. */
 #define SESSION_SLOTS_MAX 256
-/* What the answer to a get is taken to be before the first one is there. */
-#define SESSION_ANSWER_BYTES 16384
 
 enum session_state {
     READ_LINE, READ_VALUE, READ_KEYS, SWALLOW, SWALLOW_LINE, DEAF, FINISH,
@@ -78,13 +76,16 @@ void session_open(struct worker *w, int fd);
 
 /*
  * The answer to a get had that many bytes.  A get in flight is charged with
- * what its answer may be, going by those before it: at once up, slowly down.
+ * what its answer may be, going by those before it: at once up, slowly down;
+ * what the first one takes is in the configuration.
  * A client that asks for much and reads little then has little on its way.
  */
 static inline void session_expect_bytes(struct session *s, size_t bytes)
 {
-    s->answer_bytes = bytes > s->answer_bytes ? bytes
-                                              : s->answer_bytes - (s->answer_bytes - bytes) / 4;
+    if (bytes > s->answer_bytes || s->answer_bytes == s->worker->config->first_answer_bytes)
+        s->answer_bytes = bytes;
+    else
+        s->answer_bytes -= (s->answer_bytes - bytes) / 4;
 }
 
 /* No further command until session_resume(): flush_all, stats. */

@@ -1,11 +1,24 @@
 #include "net/worker.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "net/session.h"
 
 #define LOOK_MS 1000            /* between two looks for slow clients */
+#define TRIM_BYTES ((size_t)16 << 20)   /* a burst of so much is given back to the kernel */
+
+/* A burst has passed: malloc keeps what it was given back unless it is told. */
+static void trim(struct worker *w)
+{
+    const size_t peak = w->pool.peak_bytes;
+
+    if (peak < TRIM_BYTES || w->pool.bytes_out > peak / 4)
+        return;
+    malloc_trim(0);
+    w->pool.peak_bytes = w->pool.bytes_out;
+}
 
 static void on_look(void *arg)
 {
@@ -13,6 +26,7 @@ static void on_look(void *arg)
 
     for (struct session *s = w->sessions; s != NULL; s = s->next)
         session_look(s);
+    trim(w);
     w->world->ops->timer_set(w->look, LOOK_MS);
 }
 
@@ -123,28 +137,43 @@ static void flush_sessions(struct worker *w)
     }
 }
 
-/* Too many answers wait for clients that do not read: the greediest goes. */
-static void keep_output_limit(struct worker *w)
+static size_t unsent_bytes(const struct worker *w)
 {
-    struct session *worst = NULL;
     size_t unsent = 0;
 
+    for (const struct session *s = w->sessions; s != NULL; s = s->next)
+        unsent += s->closed ? 0 : s->out.bytes;
+    return unsent;
+}
+
+bool worker_is_over(const struct worker *w)
+{
     /* the pool knows of more than answers: a reason to count, not to act */
-    if (w->pool.bytes_out <= w->config->output_limit_bytes ||
-        worker_now(w) == w->output_looked_ms)
-        return;
-    w->output_looked_ms = worker_now(w);
-    for (struct session *s = w->sessions; s != NULL; s = s->next) {
-        unsent += s->out.bytes;
+    return w->pool.bytes_out > w->config->output_limit_bytes &&
+           unsent_bytes(w) > w->config->output_limit_bytes;
+}
+
+static struct session *greediest(struct worker *w)
+{
+    struct session *worst = NULL;
+
+    for (struct session *s = w->sessions; s != NULL; s = s->next)
         if (!s->closed && s->output_full && (worst == NULL || s->out.bytes > worst->out.bytes))
             worst = s;
+    return worst;
+}
+
+/* Too many answers wait for clients that do not read: the greediest go. */
+static void keep_output_limit(struct worker *w)
+{
+    struct session *worst;
+
+    while (worker_is_over(w) && (worst = greediest(w)) != NULL) {
+        STAT_ADD(&w->stats, idle_kicks, 1);
+        log_warn("net", "closing a client that does not read its answers unsent=%zu",
+                 worst->out.bytes);
+        session_close(worst);
     }
-    if (unsent <= w->config->output_limit_bytes || worst == NULL)
-        return;
-    STAT_ADD(&w->stats, idle_kicks, 1);
-    log_warn("net", "closing a client that does not read its answers unsent=%zu",
-             worst->out.bytes);
-    session_close(worst);
 }
 
 static void reap(struct worker *w)

@@ -28,6 +28,7 @@ struct net_config {
     unsigned max_requests;      /* commands of one session in one turn */
     bool binary;                /* the binary protocol is understood */
     size_t max_item_bytes;
+    size_t first_answer_bytes;  /* what the answer to a session's first get may be */
     size_t output_limit_bytes;  /* unsent answers of one worker's sessions */
     int64_t request_timeout_ms; /* from a command's first byte to its last; 0: none */
     unsigned *n_clients;        /* atomic: open or about to be, all workers */
@@ -70,7 +71,6 @@ struct worker {
     struct session *sessions;   /* all */
     struct session_list run;    /* stopped by their share of the turn */
     struct session_list flush;  /* have answers ready or output waiting */
-    int64_t output_looked_ms;   /* when that limit was last looked at */
     struct session *closed;     /* to be freed at the end of the turn */
     struct slot *free_texts;    /* see slot.c */
     struct chunk *kept;         /* answers of this turn that wait for others are */
@@ -107,6 +107,9 @@ void worker_drain(struct worker *w);
 bool worker_is_drained(struct worker *w);
 /* From any thread: the loop ends now. */
 void worker_stop(struct worker *w);
+
+/* For sessions: more unsent answers wait than config->output_limit_bytes. */
+bool worker_is_over(const struct worker *w);
 
 /* Monotonic milliseconds, read once a turn. */
 int64_t worker_now(struct worker *w);

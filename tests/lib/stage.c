@@ -26,6 +26,7 @@ void stage_init(struct stage *st, const struct handler *handler)
         .max_requests = 20,
         .binary = true,
         .max_item_bytes = 1 << 20,
+        .first_answer_bytes = 16384,
         .output_limit_bytes = 64 << 20,
         .n_clients = &st->n_clients,
     };
