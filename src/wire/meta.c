@@ -56,10 +56,8 @@ static enum cmd_error take_flag(struct cmd *cmd, const char *word, size_t len, s
     case 'D':
         return argument_u64(word, len, &cmd->delta) ? CMD_OK : CMD_BAD_META_DELTA;
     case 'O':
-        if (len > META_OPAQUE_MAX)
-            return CMD_BAD_OPAQUE;
-        form->opaque_len = (uint8_t)len;
-        memcpy(form->opaque, word, len);
+        form->opaque_len = (uint8_t)len;        /* judged last */
+        memcpy(form->opaque, word, len <= META_OPAQUE_MAX ? len : 0);
         return CMD_OK;
     case 'v':
         cmd->options &= ~(unsigned)OPTION_NO_VALUE;
@@ -225,7 +223,7 @@ static enum cmd_error judge_flags(struct cmd *cmd, const struct meta_flags *flag
     cmd->delta = 1;
     error = take_flags(cmd, flags, p, &mode);
     if (error != CMD_OK)
-        return cmd->form.meta == 'a' && error != CMD_BAD_OPAQUE ? CMD_BAD_MA_FLAG : error;
+        return cmd->form.meta == 'a' ? CMD_BAD_MA_FLAG : error;
     switch (cmd->form.meta) {
     case 'g':
         return judge_mg(cmd);
@@ -246,6 +244,8 @@ enum cmd_error meta_judge(struct cmd *cmd, const struct meta_flags *flags, struc
     if (cmd->form.meta == 'e')
         return judge_me(cmd, flags, p);
     error = judge_flags(cmd, flags, p);
+    if (error == CMD_OK && cmd->form.opaque_len > META_OPAQUE_MAX)
+        error = CMD_BAD_OPAQUE;
     if (error != CMD_OK)
         cmd->form.quiet = false;        /* errors are always told */
     drop_idle_options(cmd);
