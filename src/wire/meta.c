@@ -82,6 +82,20 @@ static enum cmd_error take_flag(struct cmd *cmd, const char *word, size_t len, s
     }
 }
 
+/* memcached's scanner lets no other byte begin a word here. */
+static bool begins_flag(char c)
+{
+    return (c >= 'A' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool are_flags(const struct meta_flags *flags)
+{
+    for (unsigned i = 0; i < flags->n && i <= META_LETTERS_MAX; i++)
+        if (!begins_flag(flags->word[i][0]))
+            return false;
+    return true;
+}
+
 /* Of several that are wrong the last is told, but for those that end the line. */
 static enum cmd_error take_flags(struct cmd *cmd, const struct meta_flags *flags,
                                  struct parse *p, char *mode)
@@ -96,7 +110,7 @@ static enum cmd_error take_flags(struct cmd *cmd, const struct meta_flags *flags
         const unsigned char letter = (unsigned char)word[0];
         enum cmd_error wrong;
 
-        if (letter >= 127 || (seen[letter / 64] >> letter % 64 & 1) != 0)
+        if ((seen[letter / 64] >> letter % 64 & 1) != 0)
             return CMD_TWICE_FLAG;
         seen[letter / 64] |= UINT64_C(1) << letter % 64;
         wrong = take_flag(cmd, word, flags->len[i], p);
@@ -241,6 +255,8 @@ enum cmd_error meta_judge(struct cmd *cmd, const struct meta_flags *flags, struc
 {
     enum cmd_error error;
 
+    if (!are_flags(flags))
+        return CMD_BAD_FORMAT;
     if (cmd->form.meta == 'e')
         return judge_me(cmd, flags, p);
     error = judge_flags(cmd, flags, p);
