@@ -222,6 +222,8 @@ static enum cmd_error judge_me(struct cmd *cmd, const struct meta_flags *flags, 
 {
     cmd->verb = VERB_GET;
     cmd->options = OPTION_NO_VALUE | OPTION_NO_USE;
+    if (cmd->key_len > KEY_MAX)
+        return CMD_BAD_FORMAT;
     if (flags->n > 0 && flags->len[0] == 1 && flags->word[0][0] == 'b')
         return take_flag(cmd, flags->word[0], 1, p) == CMD_OK ? CMD_OK : CMD_BAD_FORMAT;
     return CMD_OK;
@@ -235,7 +237,7 @@ static enum cmd_error judge_flags(struct cmd *cmd, const struct meta_flags *flag
 
     cmd->options = cmd->form.meta == 'g' || cmd->form.meta == 'a' ? OPTION_NO_VALUE : 0;
     cmd->delta = 1;
-    error = take_flags(cmd, flags, p, &mode);
+    error = cmd->key_len <= KEY_MAX ? take_flags(cmd, flags, p, &mode) : CMD_BAD_FORMAT;
     if (error != CMD_OK)
         return cmd->form.meta == 'a' ? CMD_BAD_MA_FLAG : error;
     switch (cmd->form.meta) {

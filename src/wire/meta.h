@@ -19,8 +19,9 @@ struct meta_flags {
 };
 
 /*
- * Fills all of `cmd` but its value; key and value_len are there, cmd->form.meta
- * says which command it is.  A key in base64 is decoded into p->key.
+ * Fills all of `cmd` but its value; key, however long, and value_len are there,
+ * cmd->form.meta says which command it is.  A key in base64 is decoded into
+ * p->key.
  */
 enum cmd_error meta_judge(struct cmd *cmd, const struct meta_flags *flags, struct parse *p);
 

@@ -335,7 +335,7 @@ static enum cmd_error judge_meta(const struct line *l, struct parse *p, struct c
         }
         cmd->value_len = bytes;
     }
-    if (!l->stray && !l->long_key && bytes <= MEMCACHED_BYTES_MAX) {
+    if (!l->stray && bytes <= MEMCACHED_BYTES_MAX) {
         take_key(l, cmd);
         error = meta_judge(cmd, &l->meta_flags, p);
     }
