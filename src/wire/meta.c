@@ -259,9 +259,7 @@ enum cmd_error meta_judge(struct cmd *cmd, const struct meta_flags *flags, struc
 
     if (!are_flags(flags))
         return CMD_BAD_FORMAT;
-    if (cmd->form.meta == 'e')
-        return judge_me(cmd, flags, p);
-    error = judge_flags(cmd, flags, p);
+    error = cmd->form.meta == 'e' ? judge_me(cmd, flags, p) : judge_flags(cmd, flags, p);
     if (error == CMD_OK && cmd->form.opaque_len > META_OPAQUE_MAX)
         error = CMD_BAD_OPAQUE;
     if (error != CMD_OK)
