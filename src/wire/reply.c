@@ -49,9 +49,8 @@ static const char *status_line(enum verb verb, enum status status)
     case STATUS_TOO_LARGE:
         return "SERVER_ERROR object too large for cache\r\n";
     case STATUS_NO_MEMORY:
-        return verb == VERB_INCR || verb == VERB_DECR
-            ? "SERVER_ERROR out of memory\r\n"
-            : "SERVER_ERROR out of memory storing object\r\n";
+        return verb_has_value(verb) ? "SERVER_ERROR out of memory storing object\r\n"
+                                    : "SERVER_ERROR out of memory\r\n";
     case STATUS_HIT:
     case STATUS_HEAD:
     case STATUS_NUMBER:
