@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "store/item.h"
 #include "store_help.h"
 
 static void a_story_of_one_key(void **state)
@@ -412,6 +413,369 @@ static void a_flush_for_now_does_not_wait_for_the_clock(void **state)
     store_free(s);
 }
 
+/* ---- options ---- */
+
+#define MG(...) { VERB_GET, .key = "k", .options = OPTION_WIN, __VA_ARGS__ }
+#define MG_R(ttl) { VERB_GET, .key = "k", .options = OPTION_WIN | OPTION_RECACHE, \
+                    .recache_ttl_ms = (ttl) }
+
+static void a_stale_item_is_renewed_by_one_reader(void **state)
+{
+    enum { F = MARK_FETCHED, S = MARK_STALE, WON = MARK_WON, WIN = MARK_WIN };
+    static const struct {
+        struct cmd cmd;
+        enum status status;
+        const char *value;              /* that a get shows */
+        unsigned marks;                 /* and what it tells by the way */
+    } steps[] = {
+#define K .key = "k"
+        { { VERB_SET, K, .value = "one" }, STATUS_STORED, NULL, 0 },
+        { MG(), STATUS_HIT, "one", 0 },
+        { MG(), STATUS_HIT, "one", F },
+        { { VERB_DELETE, K, .options = OPTION_INVALIDATE }, STATUS_DELETED, NULL, 0 },
+        { { VERB_GET, K }, STATUS_HIT, "one", F | S },
+        { MG(), STATUS_HIT, "one", F | S | WIN },
+        { MG(), STATUS_HIT, "one", F | S | WON },
+        { { VERB_TOUCH, K }, STATUS_TOUCHED, NULL, 0 },
+        { MG(), STATUS_HIT, "one", F | S | WON },
+        /* invalid once more: another reader wins */
+        { { VERB_DELETE, K, .options = OPTION_INVALIDATE }, STATUS_DELETED, NULL, 0 },
+        { MG(), STATUS_HIT, "one", F | S | WIN },
+        { MG(), STATUS_HIT, "one", F | S | WON },
+        { { VERB_SET, K, .value = "10" }, STATUS_STORED, NULL, 0 },
+        { MG(), STATUS_HIT, "10", 0 },
+        /* a number changes in its place, and is as stale as it was */
+        { { VERB_DELETE, K, .options = OPTION_INVALIDATE }, STATUS_DELETED, NULL, 0 },
+        { { VERB_INCR, K, .delta = 1 }, STATUS_NUMBER, NULL, 0 },
+        { MG(), STATUS_HIT, "11", F | S | WIN },
+        { { VERB_APPEND, K, .value = "0" }, STATUS_STORED, NULL, 0 },
+        { MG(), STATUS_HIT, "110", F },
+        /* soon to expire: the same */
+        { { VERB_TOUCH, K, .ttl_ms = 10000 }, STATUS_TOUCHED, NULL, 0 },
+        { MG_R(10000), STATUS_HIT, "110", F },
+        { MG_R(20000), STATUS_HIT, "110", F | WIN },
+        { MG_R(20000), STATUS_HIT, "110", F | WON },
+        { { VERB_DELETE, K, .options = OPTION_INVALIDATE }, STATUS_DELETED, NULL, 0 },
+        { MG_R(20000), STATUS_HIT, "110", F | S | WIN },
+        { { VERB_DELETE, K }, STATUS_DELETED, NULL, 0 },
+        { MG(), STATUS_NOT_FOUND, NULL, 0 },
+#undef K
+    };
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (help_run(s, 0, steps[i].cmd, &seen) != steps[i].status)
+            fail_msg("step %zu: status %d", i, seen.a.status);
+        if (steps[i].value == NULL)
+            continue;
+        assert_string_equal(seen.value, steps[i].value);
+        if (seen.a.marks != steps[i].marks)
+            fail_msg("step %zu: marks %x", i, seen.a.marks);
+    }
+    free(seen.value);
+    store_free(s);
+}
+
+static void a_late_cas_stores_what_is_stale(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+
+    (void)state;
+    RUN(s, 0, &seen, VERB_SET, .key = "k", .value = "one", .ttl_ms = 9000);
+    const uint64_t first = seen.a.version;
+
+    RUN(s, 0, &seen, VERB_DELETE, .key = "k", .options = OPTION_INVALIDATE);
+    RUN(s, 0, &seen, VERB_GET, .key = "k", .options = OPTION_WIN);
+    const uint64_t second = seen.a.version;
+
+    assert_true(second > first);
+    assert_int_equal(RUN(s, 0, NULL, VERB_CAS, .key = "k", .value = "two", .cas = first),
+                     STATUS_EXISTS);
+    assert_int_equal(RUN(s, 0, NULL, VERB_CAS, .key = "k", .value = "two", .cas = second + 1,
+                         .options = OPTION_INVALIDATE), STATUS_EXISTS);
+    assert_int_equal(RUN(s, 0, &seen, VERB_CAS, .key = "k", .value = "two", .cas = first,
+                         .options = OPTION_INVALIDATE), STATUS_STORED);
+    assert_true(seen.a.version > second);
+    RUN(s, 0, &seen, VERB_GET, .key = "k", .options = OPTION_WIN);
+    assert_string_equal(seen.value, "two");
+    assert_int_equal(seen.a.marks, MARK_STALE | MARK_WON);
+    assert_int_equal(seen.a.ttl_ms, 9000);
+
+    /* the one who won is in time, and ends it */
+    assert_int_equal(RUN(s, 0, NULL, VERB_CAS, .key = "k", .value = "new",
+                         .cas = seen.a.version, .options = OPTION_INVALIDATE), STATUS_STORED);
+    RUN(s, 0, &seen, VERB_GET, .key = "k", .options = OPTION_WIN);
+    assert_string_equal(seen.value, "new");
+    assert_int_equal(seen.a.marks, 0);
+    assert_int_equal(seen.a.ttl_ms, TTL_NEVER);
+    free(seen.value);
+    store_free(s);
+}
+
+/* Each write with one gives the item that token; the next without one takes it away. */
+static void a_token_lasts_until_the_next_write(void **state)
+{
+    static const struct {
+        struct cmd cmd;
+        enum status status;
+        const char *value;              /* afterwards */
+        uint64_t token;                 /* that clients see; 0: the version */
+    } steps[] = {
+#define K .key = "k"
+#define E(n) .options = OPTION_TOKEN, .token = (n)
+        { { VERB_SET, K, .value = "10" }, STATUS_STORED, "10", 0 },
+        { { VERB_SET, K, .value = "11", E(100) }, STATUS_STORED, "11", 100 },
+        { { VERB_SET, K, .value = "12", E(UINT64_MAX) }, STATUS_STORED, "12", UINT64_MAX },
+        { { VERB_TOUCH, K, .ttl_ms = 9000 }, STATUS_TOUCHED, "12", UINT64_MAX },
+        { { VERB_GAT, K, .ttl_ms = 9000 }, STATUS_HIT, "12", UINT64_MAX },
+        { { VERB_ADD, K, .value = "x", E(1) }, STATUS_NOT_STORED, "12", UINT64_MAX },
+        { { VERB_CAS, K, .value = "x", .cas = 3, E(1) }, STATUS_EXISTS, "12", UINT64_MAX },
+        { { VERB_SET, K, .value = "13" }, STATUS_STORED, "13", 0 },
+        /* in place, and where the item grows */
+        { { VERB_INCR, K, .delta = 1, E(5) }, STATUS_NUMBER, "14", 5 },
+        { { VERB_DECR, K, .delta = 5, E(6) }, STATUS_NUMBER, "9 ", 6 },
+        { { VERB_INCR, K, .delta = 1 }, STATUS_NUMBER, "10", 0 },
+        { { VERB_INCR, K, .delta = 90, E(7) }, STATUS_NUMBER, "100", 7 },
+        { { VERB_INCR, K, .delta = 10000000000000, E(8) }, STATUS_NUMBER, "10000000000100", 8 },
+        { { VERB_INCR, K, .delta = 10000000000000000000u }, STATUS_NUMBER,
+          "10000010000000000100", 0 },
+        { { VERB_APPEND, K, .value = "abcdefghijklmno", E(9) }, STATUS_STORED,
+          "10000010000000000100abcdefghijklmno", 9 },
+        { { VERB_PREPEND, K, .value = "-", E(10) }, STATUS_STORED,
+          "-10000010000000000100abcdefghijklmno", 10 },
+        { { VERB_APPEND, K, .value = "+" }, STATUS_STORED,
+          "-10000010000000000100abcdefghijklmno+", 0 },
+        { { VERB_REPLACE, K, .value = "r", E(11) }, STATUS_STORED, "r", 11 },
+        { { VERB_CAS, K, .value = "c", .cas = 11, E(12) }, STATUS_STORED, "c", 12 },
+        /* deletes that leave something */
+        { { VERB_DELETE, K, .options = OPTION_REMOVE_VALUE }, STATUS_DELETED, "", 12 },
+        { { VERB_DELETE, K, .options = OPTION_REMOVE_VALUE | OPTION_TOKEN, .token = 13 },
+          STATUS_DELETED, "", 13 },
+        { { VERB_DELETE, K, .options = OPTION_INVALIDATE | OPTION_TOKEN, .token = 14 },
+          STATUS_DELETED, "", 14 },
+        { { VERB_DELETE, K, .options = OPTION_INVALIDATE }, STATUS_DELETED, "", 0 },
+#undef E
+#undef K
+    };
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+    uint64_t last = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        const enum status status = help_run(s, 0, steps[i].cmd, &seen);
+        const uint64_t written = seen.a.version, told = answer_token(&seen.a);
+        const bool writes = status != STATUS_HIT && status != STATUS_NOT_STORED
+                         && status != STATUS_EXISTS && status != STATUS_TOUCHED;
+
+        if (status != steps[i].status)
+            fail_msg("step %zu: status %d", i, status);
+        RUN(s, 0, &seen, VERB_GET, .key = "k");
+        assert_string_equal(seen.value, steps[i].value);
+        if (answer_token(&seen.a) != (steps[i].token ? steps[i].token : seen.a.version))
+            fail_msg("step %zu: token %llu", i, (unsigned long long)answer_token(&seen.a));
+        assert_int_equal((seen.a.marks & MARK_TOKEN) != 0, steps[i].token != 0);
+        assert_int_equal(seen.a.version > last, writes);
+        last = seen.a.version;
+        if (writes) {                   /* the answer to the write tells the same */
+            assert_int_equal(written, seen.a.version);
+            assert_int_equal(told, answer_token(&seen.a));
+        }
+    }
+    free(seen.value);
+    store_free(s);
+}
+
+/* The empty item that md x leaves: nobody who has its token sees another. */
+static void an_emptied_item_keeps_its_token(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+
+    (void)state;
+    RUN(s, 0, &seen, VERB_SET, .key = "k", .value = "v", .client_flags = 7);
+    const uint64_t version = seen.a.version;
+
+    RUN(s, 0, &seen, VERB_DELETE, .key = "k", .options = OPTION_REMOVE_VALUE);
+    RUN(s, 0, &seen, VERB_GETS, .key = "k");
+    assert_string_equal(seen.value, "");
+    assert_int_equal(seen.a.client_flags, 0);
+    assert_true(seen.a.version > version);
+    assert_int_equal(answer_token(&seen.a), version);
+    assert_int_equal(RUN(s, 0, &seen, VERB_CAS, .key = "k", .value = "w", .cas = version),
+                     STATUS_STORED);
+    RUN(s, 0, &seen, VERB_GETS, .key = "k");
+    assert_int_equal(answer_token(&seen.a), seen.a.version);
+    free(seen.value);
+    store_free(s);
+}
+
+static void tokens_are_paid_for(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+    char value[64];
+    uint64_t empty;
+
+    (void)state;
+    SET(s, 0, "k", "v");                /* an index may be made for the first */
+    RUN(s, 0, NULL, VERB_DELETE, .key = "k");
+    empty = help_usage(s, 0).bytes;
+    for (size_t len = 1; len < sizeof(value); len++) {
+        assert_int_equal(item_bytes(1, len, ITEM_TOKEN), item_bytes(1, len + 8, 0));
+        for (unsigned step = 0; step < 8; step++) {
+            /* with and without, each after each, at every rounding */
+            const unsigned options = "NETENNEE"[step] == 'E' ? OPTION_TOKEN : 0;
+            const unsigned marks = options != 0 ? ITEM_TOKEN : 0;
+
+            snprintf(value, sizeof(value), "%.*s", (int)len,
+                     "1234567890123456789012345678901234567890123456789012345678901234");
+            RUN(s, 0, NULL, VERB_SET, .key = "k", .value = value, .options = options,
+                .token = options != 0 ? step + 1 : 0);
+            assert_int_equal(help_usage(s, 0).bytes - empty, item_bytes(1, len, marks));
+            RUN(s, 0, NULL, VERB_APPEND, .key = "k", .value = "+", .options = OPTION_TOKEN,
+                .token = 9);
+            assert_int_equal(help_usage(s, 0).bytes - empty,
+                             item_bytes(1, len + 1, ITEM_TOKEN));
+            RUN(s, 0, &seen, VERB_GET, .key = "k");
+            assert_int_equal(answer_token(&seen.a), 9);
+            assert_memory_equal(seen.value, value, len);
+            if (step == 3)
+                RUN(s, 0, NULL, VERB_DELETE, .key = "k", .options = OPTION_REMOVE_VALUE);
+            if (step == 3)
+                assert_int_equal(help_usage(s, 0).bytes - empty, item_bytes(1, 0, ITEM_TOKEN));
+        }
+        RUN(s, 0, NULL, VERB_DELETE, .key = "k");
+        assert_int_equal(help_usage(s, 0).bytes, empty);
+    }
+    free(seen.value);
+    store_free(s);
+}
+
+static void a_look_leaves_no_trace(void **state)
+{
+    static const struct {
+        int64_t at_ms;
+        enum verb verb;
+        unsigned options;
+        bool fetched;
+        uint32_t idle_s;
+    } steps[] = {
+        { 1000, VERB_GET, OPTION_NO_USE, false, 1 },
+        { 5000, VERB_GET, OPTION_NO_USE | OPTION_NO_VALUE, false, 5 },
+        { 6000, VERB_GAT, OPTION_NO_USE, false, 6 },
+        { 7000, VERB_GET, OPTION_NO_VALUE, false, 7 },
+        { 9000, VERB_GET, OPTION_NO_USE, true, 2 },
+        { 9500, VERB_GAT, 0, true, 2 },
+        { 9500, VERB_GET, OPTION_NO_USE, true, 0 },
+    };
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+
+    (void)state;
+    SET(s, 0, "k", "v");
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        const bool head = (steps[i].options & OPTION_NO_VALUE) != 0;
+
+        assert_int_equal(RUN(s, steps[i].at_ms, &seen, steps[i].verb, .key = "k",
+                             .options = steps[i].options, .ttl_ms = 60000),
+                         head ? STATUS_HEAD : STATUS_HIT);
+        if (seen.a.marks != (steps[i].fetched ? MARK_FETCHED : 0)
+            || seen.a.idle_s != steps[i].idle_s)
+            fail_msg("step %zu: marks %x idle %u", i, seen.a.marks, seen.a.idle_s);
+        assert_int_equal(seen.a.number, 1);
+    }
+    RUN(s, 9500, &seen, VERB_GET, .key = "k");
+    assert_int_equal(seen.a.ttl_ms, 60000);
+    free(seen.value);
+    store_free(s);
+}
+
+static void a_miss_may_make_an_item(void **state)
+{
+    static const unsigned n = OPTION_WIN | OPTION_VIVIFY;
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+
+    (void)state;
+    assert_int_equal(RUN(s, 0, &seen, VERB_GET, .key = "k", .options = n,
+                         .vivify_ttl_ms = 30000), STATUS_HIT);
+    assert_string_equal(seen.value, "");
+    assert_int_equal(seen.a.marks, MARK_CREATED | MARK_WIN);
+    assert_int_equal(RUN(s, 0, &seen, VERB_GET, .key = "k", .options = n,
+                         .vivify_ttl_ms = 90000), STATUS_HIT);
+    assert_string_equal(seen.value, "");
+    assert_int_equal(seen.a.marks, MARK_WON);
+    assert_int_equal(seen.a.ttl_ms, 30000);
+    RUN(s, 0, NULL, VERB_DELETE, .key = "k");
+
+    /* without its value, with a token, under a key in base64 */
+    assert_int_equal(RUN(s, 0, &seen, VERB_GAT, .key = "k", .token = 77, .ttl_ms = 1,
+                         .options = n | OPTION_NO_VALUE | OPTION_TOKEN | OPTION_KEY_ENCODED),
+                     STATUS_HEAD);
+    assert_int_equal(seen.a.marks,
+                     MARK_CREATED | MARK_WIN | MARK_TOKEN | MARK_KEY_ENCODED);
+    assert_int_equal(answer_token(&seen.a), 77);
+    assert_int_equal(seen.a.number, 0);
+    RUN(s, 5, &seen, VERB_GET, .key = "k");
+    assert_int_equal(seen.a.marks, MARK_WON | MARK_TOKEN | MARK_KEY_ENCODED);
+    assert_int_equal(seen.a.ttl_ms, TTL_NEVER);
+    RUN(s, 5, NULL, VERB_DELETE, .key = "k");
+
+    /* a number begins with what it was told to */
+    assert_int_equal(RUN(s, 0, &seen, VERB_INCR, .key = "k", .options = OPTION_VIVIFY,
+                         .delta = 5, .initial = 13, .vivify_ttl_ms = 1000), STATUS_NUMBER);
+    assert_int_equal(seen.a.number, 13);
+    assert_int_equal(seen.a.marks, MARK_CREATED);
+    assert_int_equal(RUN(s, 0, &seen, VERB_INCR, .key = "k", .options = OPTION_VIVIFY,
+                         .delta = 5, .initial = 13), STATUS_NUMBER);
+    assert_int_equal(seen.a.number, 18);
+    assert_int_equal(seen.a.marks, 0);
+    assert_int_equal(seen.a.ttl_ms, 1000);
+    assert_int_equal(GET(s, 1000, "k"), STATUS_NOT_FOUND);
+
+    /* what expires at once is told, and not there */
+    assert_int_equal(RUN(s, 1000, &seen, VERB_GET, .key = "k", .options = n | OPTION_NO_VALUE,
+                         .vivify_ttl_ms = TTL_OVER), STATUS_HEAD);
+    assert_int_equal(help_usage(s, 1000).items, 0);
+
+    /* no room for it: a miss like any other */
+    store_set_limit(s, 0);
+    assert_int_equal(RUN(s, 1000, &seen, VERB_GET, .key = "k", .options = n), STATUS_NOT_FOUND);
+    assert_int_equal(seen.a.marks, 0);
+    assert_int_equal(seen.a.version, 0);
+    assert_int_equal(RUN(s, 1000, &seen, VERB_INCR, .key = "k", .options = OPTION_VIVIFY),
+                     STATUS_NO_MEMORY);
+    free(seen.value);
+    store_free(s);
+}
+
+/* A ma tells the time that was left, and sets another. */
+static void a_number_may_be_given_a_time_to_live(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+
+    (void)state;
+    RUN(s, 0, NULL, VERB_SET, .key = "k", .value = "1", .ttl_ms = 5000);
+    RUN(s, 0, &seen, VERB_INCR, .key = "k", .delta = 1);
+    assert_int_equal(seen.a.ttl_ms, 5000);
+    RUN(s, 1000, &seen, VERB_INCR, .key = "k", .delta = 1, .options = OPTION_TTL,
+        .ttl_ms = 60000);
+    assert_int_equal(seen.a.ttl_ms, 4000);
+    RUN(s, 1000, &seen, VERB_GET, .key = "k");
+    assert_int_equal(seen.a.ttl_ms, 60000);
+    assert_int_equal(RUN(s, 1000, &seen, VERB_INCR, .key = "k", .delta = 1,
+                         .options = OPTION_TTL, .ttl_ms = TTL_OVER), STATUS_NUMBER);
+    assert_int_equal(seen.a.number, 4);
+    assert_int_equal(GET(s, 1000, "k"), STATUS_NOT_FOUND);
+    free(seen.value);
+    store_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +791,14 @@ int main(void)
         cmocka_unit_test(a_flush_is_a_floor_that_only_rises),
         cmocka_unit_test(a_flush_needs_no_wait_when_the_clock_ran_ahead),
         cmocka_unit_test(a_store_is_a_dictionary),
+        cmocka_unit_test(a_stale_item_is_renewed_by_one_reader),
+        cmocka_unit_test(a_late_cas_stores_what_is_stale),
+        cmocka_unit_test(a_token_lasts_until_the_next_write),
+        cmocka_unit_test(an_emptied_item_keeps_its_token),
+        cmocka_unit_test(tokens_are_paid_for),
+        cmocka_unit_test(a_look_leaves_no_trace),
+        cmocka_unit_test(a_miss_may_make_an_item),
+        cmocka_unit_test(a_number_may_be_given_a_time_to_live),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,64 @@ static void sweeping_removes_the_dead_in_bounded_steps(void **state)
     store_free(s);
 }
 
+static void carry(void *arg, const struct copy *copy)
+{
+    assert_int_equal(store_apply(arg, copy, START_MS), APPLIED);
+}
+
+/* From one member to another: nothing that clients could see is lost. */
+static void a_copy_has_the_marks_and_the_token_of_its_item(void **state)
+{
+    static const unsigned marks[] = {
+        0, MARK_FETCHED, MARK_STALE, MARK_STALE | MARK_WON, MARK_KEY_ENCODED, MARK_TOKEN,
+        MARK_FETCHED | MARK_STALE | MARK_WON | MARK_KEY_ENCODED | MARK_TOKEN,
+        MARKS_ALL,                      /* two of them are of no item */
+    };
+    static const unsigned of_items = MARKS_ALL & ~(unsigned)(MARK_WIN | MARK_CREATED);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        struct store *a = help_store(64 * MIB), *b = help_store(64 * MIB);
+        const struct copy copy = { .key = "k", .key_len = 1, .version = 500, .value = "v",
+                                   .value_len = 1, .client_flags = 7, .ttl_ms = 9000,
+                                   .marks = marks[i], .token = 77 };
+        struct seen seen = { .value = NULL };
+        uint64_t cursor = 0;
+
+        carry(a, &copy);
+        store_walk(a, WHOLE_RING, &cursor, 100000, START_MS, carry, b);
+        assert_int_equal(RUN(b, 0, &seen, VERB_GETS, .key = "k"), STATUS_HIT);
+        assert_int_equal(seen.a.marks, marks[i] & of_items);
+        assert_int_equal(answer_token(&seen.a), (marks[i] & MARK_TOKEN) != 0 ? 77 : 500);
+        assert_int_equal(seen.a.version, 500);
+        assert_int_equal(seen.a.client_flags, 7);
+        assert_int_equal(seen.a.ttl_ms, 9000);
+        assert_string_equal(seen.value, "v");
+        assert_int_equal(help_usage(a, 0).bytes, help_usage(b, 0).bytes);
+        free(seen.value);
+        store_free(a);
+        store_free(b);
+    }
+}
+
+static void note_idle(void *arg, const struct copy *copy)
+{
+    *(uint32_t *)arg = copy->idle_s;
+}
+
+static void a_copy_tells_how_long_its_item_was_idle(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    uint64_t cursor = 0;
+    uint32_t idle_s = 0;
+
+    (void)state;
+    SET(s, 0, "k", "v");
+    store_walk(s, WHOLE_RING, &cursor, 100000, START_MS + 7000, note_idle, &idle_s);
+    assert_int_equal(idle_s, 7);
+    store_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +294,8 @@ int main(void)
         cmocka_unit_test(the_dead_are_not_shown_and_the_living_with_their_time),
         cmocka_unit_test(equal_contents_have_equal_digests),
         cmocka_unit_test(sweeping_removes_the_dead_in_bounded_steps),
+        cmocka_unit_test(a_copy_has_the_marks_and_the_token_of_its_item),
+        cmocka_unit_test(a_copy_tells_how_long_its_item_was_idle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
