@@ -76,6 +76,8 @@ static unsigned fields_of(uint8_t op, uint8_t st, uint16_t kl)
         fields |= fields_of_answer(st, kl);
     if ((fields & IS_COMMAND) != 0 && (st & ARGUMENTS_FOLLOW) != 0)
         fields |= HAS_ATTRIBUTES | HAS_ARGUMENTS;
+    if ((fields & IS_COMMAND) != 0 && (st & OPTION_REMOVE_VALUE) != 0)
+        fields |= HAS_ATTRIBUTES;       /* the flags of what stays */
     return fields;
 }
 
