@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +48,32 @@ static const struct frame frames[] = {
     { COMMAND(INCR), KEY("k"), .number = 1 },
     { COMMAND(DECR), KEY("k"), .number = UINT64_MAX },
     { COMMAND(TOUCH), KEY("k"), .ttl_ms = 1 },
+    { COMMAND(GET), KEY("k"), .version = 7,
+      .options = OPTION_WIN | OPTION_NO_VALUE | OPTION_NO_USE | OPTION_COMPARE },
+    { COMMAND(GET), KEY("k"), .options = OPTION_VIVIFY, .vivify_ttl_ms = INT64_MIN },
+    { COMMAND(GATS), KEY("k"), .options = OPTION_RECACHE | OPTION_TTL_FIRST, .ttl_ms = 5,
+      .recache_ttl_ms = INT64_MAX },
+    { COMMAND(SET), KEY("k"), .options = OPTION_TOKEN | OPTION_KEY_ENCODED,
+      .token = UINT64_MAX, .client_flags = 1, .ttl_ms = 2, VALUE("v") },
+    { COMMAND(CAS), KEY(K250), .options = OPTION_INVALIDATE, .version = 8, VALUE("v") },
+    { COMMAND(DELETE), KEY("k"), .options = OPTION_REMOVE_VALUE | OPTION_TTL,
+      .client_flags = UINT32_MAX, .ttl_ms = TTL_OVER, .version = 9 },
+    { COMMAND(INCR), KEY("k"), .options = OPTION_VIVIFY | OPTION_TTL, .number = 3,
+      .initial = UINT64_MAX, .vivify_ttl_ms = 4, .ttl_ms = 5 },
+    { COMMAND(APPEND), KEY("k"), .options = OPTIONS_ALL, .version = 1, .client_flags = 2,
+      .ttl_ms = 3, .token = 4, .initial = 5, .vivify_ttl_ms = 6, .recache_ttl_ms = 7,
+      VALUE("v") },
     { ANSWER(HIT), .version = 3, .client_flags = 1, .ttl_ms = 2, VALUE("value") },
+    { ANSWER(HIT), .version = 3, .marks = MARK_STALE | MARK_WIN, .idle_s = UINT32_MAX },
+    { ANSWER(HIT), .marks = MARKS_ALL, .version = 1, .client_flags = 2, .ttl_ms = 3,
+      .idle_s = 4, .token = UINT64_MAX, VALUE("value") },
+    { ANSWER(HEAD), .version = 3, .client_flags = 1, .ttl_ms = 2, .idle_s = 4,
+      .number = UINT64_MAX },
+    { ANSWER(HEAD), .marks = MARK_TOKEN, .token = 5, .number = 6 },
+    { ANSWER(NUMBER), .marks = MARK_TOKEN | MARK_CREATED, .token = 5, .number = 6,
+      .ttl_ms = 7, .version = 8 },
+    { ANSWER(STORED), .marks = MARK_TOKEN, .token = 5, .number = 6, .version = 7 },
+    { ANSWER(NOT_FOUND), .marks = MARK_TOKEN },
     { ANSWER(HIT), .version = 3 },
     { ANSWER(NOT_FOUND) },
     { ANSWER(STORED), .version = 4 },
@@ -78,10 +104,23 @@ static char *bytes_of(const struct frame *f, size_t *len)
     return data;
 }
 
+static bool is_command(const struct frame *f)
+{
+    return f->op >= FRAME_COMMAND && f->op < FRAME_COMMAND + N_KEYED_VERBS;
+}
+
 static void check_equal(const struct frame *a, const struct frame *b)
 {
     assert_int_equal(a->op, b->op);
-    assert_int_equal(a->st, b->st);
+    if (!is_command(a))         /* there it is some of the options */
+        assert_int_equal(a->st, b->st);
+    assert_int_equal(a->options, b->options);
+    assert_int_equal(a->marks, b->marks);
+    assert_int_equal(a->token, b->token);
+    assert_int_equal(a->initial, b->initial);
+    assert_int_equal(a->vivify_ttl_ms, b->vivify_ttl_ms);
+    assert_int_equal(a->recache_ttl_ms, b->recache_ttl_ms);
+    assert_int_equal(a->idle_s, b->idle_s);
     assert_int_equal(a->version, b->version);
     assert_int_equal(a->client_flags, b->client_flags);
     assert_int_equal(a->ttl_ms, b->ttl_ms);
@@ -161,8 +200,28 @@ static void a_head_that_cannot_be_is_bad_at_once(void **state)
         { FRAME_LIMIT, 0, 0, 7 },
         { FRAME_LIMIT, 0, 0, 9 },
         { FRAME_STATS, 0, 251, 251 },
-        { FRAME_ANSWER, STATUS_HIT, 0, 11 },
+        { FRAME_ANSWER, STATUS_HIT, 0, 15 },
+        { FRAME_ANSWER, STATUS_HIT, MARK_TOKEN, 23 },
+        { FRAME_ANSWER, STATUS_HEAD, 0, 23 },
+        { FRAME_ANSWER, STATUS_HEAD, 0, 25 },
+        { FRAME_ANSWER, STATUS_HEAD, MARK_TOKEN, 31 },
         { FRAME_ANSWER, STATUS_NUMBER, 0, 0 },
+        { FRAME_ANSWER, STATUS_NUMBER, 0, 19 },
+        { FRAME_ANSWER, STATUS_NUMBER, MARK_TOKEN, 27 },
+        { FRAME_ANSWER, STATUS_STORED, 0, 7 },
+        { FRAME_ANSWER, STATUS_STORED, 0, 9 },
+        { FRAME_ANSWER, STATUS_STORED, MARK_TOKEN, 15 },
+        { FRAME_ANSWER, STATUS_NOT_FOUND, MARK_TOKEN, 8 },
+        { FRAME_ANSWER, STATUS_NOT_FOUND, 0x80, 0 },    /* marks that nobody knows */
+        { FRAME_ANSWER, STATUS_HIT, 0x80, 24 },
+        { FRAME_ANSWER, STATUS_HIT, 0x100, 24 },
+        { FRAME_ANSWER, STATUS_HIT, 0xff7f, 24 },
+        { FRAME_COMMAND + VERB_GET, 0x80, 1, 48 },      /* arguments cut off */
+        { FRAME_COMMAND + VERB_DELETE, 0x80, 1, 48 },
+        { FRAME_COMMAND + VERB_INCR, 0x80, 1, 56 },
+        { FRAME_COMMAND + VERB_INCR, 0x80, 1, 58 },
+        { FRAME_COMMAND + VERB_GET, 0x3f, 1, 2 },       /* options without any */
+        { FRAME_COMMAND + VERB_DELETE, OPTION_REMOVE_VALUE, 1, 12 },
         { FRAME_ANSWER, STATUS_STORED, 0, 1 },
         { FRAME_ANSWER, STATUS_STORED, 3, 3 },
     };
@@ -205,6 +264,13 @@ static void a_command_travels(void **state)
         { .verb = VERB_CAS, KEY("k"), .cas = 11, VALUE("v") },
         { .verb = VERB_INCR, KEY("k"), .delta = 12 },
         { .verb = VERB_DELETE, KEY("k") },
+        { .verb = VERB_GET, KEY("k"), .options = OPTION_WIN | OPTION_COMPARE, .cas = 11 },
+        { .verb = VERB_DELETE, KEY("k"), .options = OPTION_REMOVE_VALUE, .client_flags = 3 },
+        { .verb = VERB_DELETE, KEY("k"), .options = OPTION_REMOVE_VALUE | OPTION_TTL,
+          .client_flags = 3, .ttl_ms = 9 },
+        { .verb = VERB_INCR, KEY("k"), .options = OPTIONS_ALL, .delta = 1, .client_flags = 2,
+          .ttl_ms = 3, .vivify_ttl_ms = 4, .recache_ttl_ms = 5, .cas = 6, .token = 7,
+          .initial = 8 },
     };
 
     (void)state;
@@ -227,8 +293,12 @@ static void a_command_travels(void **state)
         assert_int_equal(cmd.ttl_ms, want->ttl_ms);
         assert_int_equal(cmd.delta, want->delta);
         assert_int_equal(cmd.value_len, want->value_len);
-        if (want->verb == VERB_CAS)
-            assert_int_equal(cmd.cas, want->cas);
+        assert_int_equal(cmd.cas, want->cas);
+        assert_int_equal(cmd.options, want->options);
+        assert_int_equal(cmd.vivify_ttl_ms, want->vivify_ttl_ms);
+        assert_int_equal(cmd.recache_ttl_ms, want->recache_ttl_ms);
+        assert_int_equal(cmd.token, want->token);
+        assert_int_equal(cmd.initial, want->initial);
         free(data);
     }
 }
@@ -236,6 +306,7 @@ static void a_command_travels(void **state)
 static void an_answer_travels_and_a_strange_status_does_not(void **state)
 {
     struct answer hit = { .status = STATUS_HIT, .version = 5, .client_flags = 6, .ttl_ms = 7,
+                          .marks = MARKS_ALL, .token = 8, .idle_s = 9, .number = 10,
                           VALUE("value") };
     struct answer got;
     struct frame f;
@@ -248,11 +319,52 @@ static void an_answer_travels_and_a_strange_status_does_not(void **state)
     assert_int_equal(got.client_flags, 6);
     assert_int_equal(got.ttl_ms, 7);
     assert_int_equal(got.value_len, 5);
+    assert_int_equal(got.marks, MARKS_ALL);
+    assert_int_equal(got.token, 8);
+    assert_int_equal(got.idle_s, 9);
+    assert_int_equal(got.number, 10);
+
+    hit.status = STATUS_HEAD;                   /* its value stays where it is */
+    frame_from_answer(&f, &hit);
+    assert_int_equal(f.value_len, 0);
 
     f = (struct frame){ .op = FRAME_ANSWER, .st = N_STATUSES };
     assert_false(frame_to_answer(&f, &got));
     f = (struct frame){ .op = FRAME_DONE, .st = STATUS_STORED };
     assert_false(frame_to_answer(&f, &got));
+}
+
+/* Whoever sends more knows options that we do not. */
+static void options_that_nobody_knows_are_dropped(void **state)
+{
+    (void)state;
+    for (unsigned bit = 0; bit <= 32; bit++) {
+        const unsigned options = bit < 32 ? 1u << bit | OPTION_TOKEN : UINT_MAX;
+        const struct frame sent = { COMMAND(TOUCH), KEY("k"), .options = options };
+        size_t len;
+        char *data = bytes_of(&sent, &len);
+        struct frame f;
+
+        bytes_put_u32(data + FRAME_HEAD + 1 + 12, options >> 8);
+        assert_int_equal(frame_read(data, len, &f), FRAME_WHOLE);
+        assert_int_equal(f.options, options & OPTIONS_ALL);
+        free(data);
+    }
+}
+
+static void options_without_an_argument_cost_nothing(void **state)
+{
+    (void)state;
+    for (unsigned v = 0; v < N_KEYED_VERBS; v++) {
+        const struct frame plain = { .op = (uint8_t)(FRAME_COMMAND + v), KEY("k") };
+        struct frame with = plain;
+
+        with.options = OPTIONS_ALL & ~(OPTIONS_WITH_ARGUMENT | OPTION_REMOVE_VALUE);
+        assert_int_equal(frame_head_len(&with), frame_head_len(&plain));
+        with.options = OPTION_TTL;
+        assert_true(frame_head_len(&with) > frame_head_len(&plain));
+        assert_true(frame_head_len(&with) <= FRAME_HEAD + 1 + FRAME_FIELDS_MAX);
+    }
 }
 
 /* hello */
@@ -363,6 +475,8 @@ int main(void)
         cmocka_unit_test(the_longest_value_is_awaited),
         cmocka_unit_test(a_command_travels),
         cmocka_unit_test(an_answer_travels_and_a_strange_status_does_not),
+        cmocka_unit_test(options_that_nobody_knows_are_dropped),
+        cmocka_unit_test(options_without_an_argument_cost_nothing),
         cmocka_unit_test(a_hello_is_read_as_it_was_written),
         cmocka_unit_test(what_is_no_hello_is_refused),
         cmocka_unit_test(a_hello_with_too_long_a_name_is_refused),
