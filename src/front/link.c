@@ -285,13 +285,14 @@ static void on_refusal(struct link *l, const struct frame *f)
 /* answers */
 
 /* What else a command may be answered for its options. */
-static uint16_t statuses_of_options(unsigned options)
+static uint16_t statuses_of_options(enum verb verb, unsigned options)
 {
+    const bool reads = verb_is_get(verb);
     uint16_t statuses = 0;
 
-    if ((options & (OPTION_NO_VALUE | OPTION_COMPARE)) != 0)
+    if (reads && (options & (OPTION_NO_VALUE | OPTION_COMPARE)) != 0)
         statuses |= 1u << STATUS_HEAD;
-    if ((options & OPTION_COMPARE) != 0)
+    if (!reads && (options & OPTION_COMPARE) != 0)
         statuses |= 1u << STATUS_EXISTS;
     if ((options & (OPTION_INVALIDATE | OPTION_REMOVE_VALUE)) != 0)
         statuses |= 1u << STATUS_NO_MEMORY;
@@ -593,7 +594,7 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     r->next = NULL;
     r->outcome = WAITING;
     r->key_len = (uint8_t)f->key_len;
-    r->more_statuses = statuses_of_options(f->options);
+    r->more_statuses = statuses_of_options(r->verb, f->options);
     r->bytes = frame_head_len(f) + f->value_len;
     r->at = l->queued;
     r->sent_ms = worker_now(l->fw->worker);
