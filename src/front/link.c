@@ -82,6 +82,7 @@ void request_free(struct request *r)
     chunk_unref(r->frame_chunk);
     chunk_unref(r->value_chunk);
     chunk_unref(r->reply_chunk);
+    free(r->own_key);
     r->next = r->fw->free_requests;
     r->fw->free_requests = r;
 }
@@ -582,6 +583,19 @@ static bool queue_frame(struct link *l, struct request *r, const struct frame *f
     return true;
 }
 
+/* For answers that repeat the key; an empty one when memory is short. */
+static void keep_key(struct request *r, const struct frame *f)
+{
+    if (r->owner != NULL || r->form.protocol == PROTOCOL_TEXT)
+        return;
+    r->own_key = malloc(f->key_len);
+    if (r->own_key != NULL)
+        memcpy(r->own_key, f->key, f->key_len);
+    else
+        r->key_len = 0;
+    r->key = r->own_key != NULL ? r->own_key : "";
+}
+
 void link_send(struct link *l, struct request *r, const struct frame *f, struct chunk *chunk)
 {
     const char *reason;
@@ -601,6 +615,7 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     l->open_bytes += r->bytes;
     reason = why_not(l);
     if (reason != NULL) {
+        keep_key(r, f);
         finish(r, NOT_SENT, reason);
         return;
     }
@@ -608,6 +623,8 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     l->last = &r->next;
     l->queued += r->bytes;
     if (!queue_frame(l, r, f, chunk)) {
+        if (r->frame_chunk == NULL)
+            keep_key(r, f);
         fail(l, words_of(ENOMEM));
         return;
     }

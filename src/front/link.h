@@ -39,6 +39,7 @@ struct request {
 
     struct chunk *frame_chunk;  /* a reference: holds frame head and key */
     const char *key;
+    char *own_key;              /* owned: `key`, where no frame holds it, or NULL */
     struct chunk *value_chunk;  /* a reference, or NULL: a large value */
     uint64_t at;                /* place in the link's stream of bytes */
     size_t bytes;               /* of the frame */
