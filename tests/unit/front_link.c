@@ -662,6 +662,24 @@ static void nonsense_closes_the_link_and_harms_no_client(void **state)
         { "touch k 1\r\n", { ANSWER(DELETED) }, "SERVER_ERROR shard s1" LOST },
         { "set k 0 0 1\r\n1\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
         { "set k 0 0 1\r\n1\r\n", { ANSWER(NOT_FOUND) }, "SERVER_ERROR shard s1" LOST },
+        /* what only options make possible, without them and of other commands */
+        { "get k\r\n", { ANSWER(HEAD) }, "END\r\n" },
+        { "get k\r\n", { ANSWER(EXISTS) }, "END\r\n" },
+        { "mg k v\r\n", { ANSWER(HEAD) }, "EN\r\n" },
+        { "mg k C7\r\n", { ANSWER(EXISTS) }, "EN\r\n" },
+        { "mg k x I\r\n", { ANSWER(NO_MEMORY) }, "EN\r\n" },
+        { "delete k\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
+        { "delete k\r\n", { ANSWER(NO_MEMORY) }, "SERVER_ERROR shard s1" LOST },
+        { "md k\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
+        { "md k q\r\n", { ANSWER(NO_MEMORY) }, "SERVER_ERROR shard s1" LOST },
+        { "md k C7\r\n", { ANSWER(HEAD) }, "SERVER_ERROR shard s1" LOST },
+        { "ma k\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
+        { "ma k v\r\n", { ANSWER(HEAD) }, "SERVER_ERROR shard s1" LOST },
+        { "ma k C7\r\n", { ANSWER(STORED) }, "SERVER_ERROR shard s1" LOST },
+        { "ms k 1\r\n1\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
+        { "ms k 1 MA\r\n1\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
+        { "ms k 1 MA C7\r\n1\r\n", { ANSWER(HEAD) }, "SERVER_ERROR shard s1" LOST },
+        { "ms k 1 ME C7\r\n1\r\n", { ANSWER(EXISTS) }, "SERVER_ERROR shard s1" LOST },
         { "delete k\r\n", { .op = FRAME_REFUSED, .st = REFUSED_EPOCH },
           "SERVER_ERROR shard s1: the map has changed, outcome unknown\r\n" },
 #undef LOST
@@ -678,6 +696,103 @@ static void nonsense_closes_the_link_and_harms_no_client(void **state)
         assert_true(fake_is_closed(stage.world, shard));
         stage_run(&stage, 200);
     }
+}
+
+static void options_make_other_answers_possible(void **state)
+{
+    static const struct { const char *command; struct frame answer; const char *reply; } cases[] = {
+        { "mg k\r\n", { ANSWER(HEAD) }, "HD\r\n" },
+        { "mg k s\r\n", { ANSWER(HEAD), .number = 5 }, "HD s5\r\n" },
+        { "mg k v\r\n", { ANSWER(HIT), VALUE("v") }, "VA 1\r\nv\r\n" },
+        { "mg k v C7\r\n", { ANSWER(HEAD) }, "HD\r\n" },
+        { "mg k v C7\r\n", { ANSWER(HIT), VALUE("v") }, "VA 1\r\nv\r\n" },
+        { "mg k c\r\n", { ANSWER(HEAD), .marks = MARK_TOKEN | MARK_WIN, .token = 8 },
+          "HD c8 W\r\n" },
+        { "mg k q\r\nmn\r\n", { ANSWER(NOT_FOUND) }, "MN\r\n" },
+        { "me k\r\n", { ANSWER(HEAD), .number = 5 },
+          "ME k exp=-1 la=0 cas=0 fetch=no cls=1 size=70\r\n" },
+        { "md k C7\r\n", { ANSWER(EXISTS) }, "EX\r\n" },
+        { "md k x\r\n", { ANSWER(NO_MEMORY) }, "SERVER_ERROR out of memory\r\n" },
+        { "md k I\r\n", { ANSWER(NO_MEMORY) }, "SERVER_ERROR out of memory\r\n" },
+        { "ma k C7\r\n", { ANSWER(EXISTS) }, "EX\r\n" },
+        { "ms k 1 C7\r\n1\r\n", { ANSWER(EXISTS) }, "EX\r\n" },
+        { "ms k 1 C7\r\n1\r\n", { ANSWER(NOT_FOUND) }, "NF\r\n" },
+        { "ms k 1 MA C7\r\n1\r\n", { ANSWER(EXISTS) }, "EX\r\n" },
+        { "ms k 1 MP C7 k c s\r\n1\r\n", { ANSWER(STORED), .version = 9, .number = 3 },
+          "HD kk c9 s3\r\n" },
+    };
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        assert_string_equal(stage_ask(&stage, c, cases[i].command), "");
+        say(shard, cases[i].answer);
+        expect(c, cases[i].reply);
+    }
+}
+
+/* What the owner of a key is asked, and what stays here. */
+static void a_meta_command_travels_with_its_options(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+    struct frame f;
+
+    (void)state;
+    (void)stage_ask(&stage, c, "mg aw== b k v T30 R20 N10 E5 C7 Oo\r\n"
+                               "ms k 1 F9 C7 I T30 q\r\n1\r\n"
+                               "md k x F9 q\r\n"
+                               "ma k MD D3 N30 J11 T40\r\n"
+                               "me k\r\n");
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_GAT);
+    assert_int_equal(f.key_len, 1);
+    assert_memory_equal(f.key, "k", 1);
+    assert_int_equal(f.options, OPTION_WIN | OPTION_COMPARE | OPTION_KEY_ENCODED | OPTION_TOKEN
+                                | OPTION_VIVIFY | OPTION_RECACHE | OPTION_TTL_FIRST);
+    assert_int_equal(f.version, 7);
+    assert_int_equal(f.token, 5);
+    assert_int_equal(f.ttl_ms, 30000);
+    assert_int_equal(f.vivify_ttl_ms, 10000);
+    assert_int_equal(f.recache_ttl_ms, 20000);
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_CAS);
+    assert_int_equal(f.options, OPTION_INVALIDATE);
+    assert_int_equal(f.version, 7);
+    assert_int_equal(f.client_flags, 9);
+    assert_int_equal(f.ttl_ms, 30000);
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_DELETE);
+    assert_int_equal(f.options, OPTION_REMOVE_VALUE);
+    assert_int_equal(f.client_flags, 9);
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_DECR);
+    assert_int_equal(f.options, OPTION_VIVIFY | OPTION_TTL);
+    assert_int_equal(f.number, 3);
+    assert_int_equal(f.initial, 11);
+    assert_int_equal(f.vivify_ttl_ms, 40000);
+    assert_int_equal(f.ttl_ms, 40000);
+    f = heard(shard);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_GET);
+    assert_int_equal(f.options, OPTION_NO_VALUE | OPTION_NO_USE);
+    say(shard, (struct frame){ ANSWER(HIT), .marks = MARK_KEY_ENCODED, VALUE("v") });
+    say(shard, (struct frame){ ANSWER(STORED) });
+    say(shard, (struct frame){ ANSWER(DELETED) });
+    say(shard, (struct frame){ ANSWER(NUMBER), .number = 11 });
+    say(shard, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "VA 1 kaw== b Oo\r\nv\r\nHD\r\nEN\r\n");
+}
+
+/* A miss is what a cache may always have; a write is told, asked to or not. */
+static void a_meta_command_that_reaches_nobody_says_so(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "mg k k v\r\nmg k q\r\nme k\r\n"
+                                             "md k q\r\nms k 1 q\r\n1\r\nmn\r\n"),
+                        "EN kk\r\nEN\r\n"
+                        "SERVER_ERROR shard s1: connection refused\r\n"
+                        "SERVER_ERROR shard s1: connection refused\r\nMN\r\n");
 }
 
 static void an_answer_nobody_asked_for_closes_the_link(void **state)
@@ -723,6 +838,47 @@ static void an_answer_too_big_to_hold_is_asked_for_again(void **state)
     assert_string_equal(all + (p - line) + LEN, "\r\nEND\r\n");
     assert_int_equal(stage.worker.stats.cmd_get, 3);
     assert_int_equal(stage.worker.stats.get_hits, 2);
+    free(value);
+}
+
+/* What the first asking has changed is not changed again, and told as it was. */
+static void an_mg_that_is_asked_again_tells_what_it_found_first(void **state)
+{
+    enum { LEN = 300000 };
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+    char line[200], *value = calloc(1, LEN);
+    struct frame big = { ANSWER(HIT), .value = value, .value_len = LEN };
+    const char *all;
+    struct frame f;
+    size_t len;
+
+    (void)state;
+    assert_non_null(value);
+    snprintf(line, sizeof(line), "mg %s\r\nmg %s v t T60 R30 N20 h l c f Oo\r\n",
+             key_of(1, "a"), key_of(2, "b"));
+    assert_string_equal(stage_ask(&stage, c, line), "");
+    assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_GAT);
+    big.marks = MARK_STALE | MARK_WIN;
+    big.ttl_ms = 5000;
+    big.idle_s = 9;
+    big.version = 3;
+    say(second, big);
+    say(first, (struct frame){ ANSWER(HEAD) });
+    f = heard(second);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_GET);
+    assert_int_equal(f.options, OPTION_NO_USE);
+    big.marks = MARK_STALE | MARK_WON | MARK_FETCHED | MARK_TOKEN;
+    big.ttl_ms = 60000;
+    big.idle_s = 0;
+    big.version = 4;
+    big.token = 77;
+    big.client_flags = 2;
+    say(second, big);
+    all = fake_take(stage.world, c, &len);
+    snprintf(line, sizeof(line), "HD\r\nVA %d t5 h0 l9 c77 f2 Oo X W\r\n", LEN);
+    assert_memory_equal(all, line, strlen(line));
+    assert_int_equal(len, strlen(line) + LEN + 2);
+    assert_int_equal(stage.worker.stats.cmd_touch, 1);
     free(value);
 }
 
@@ -877,6 +1033,27 @@ static void an_answer_to_be_asked_again_under_a_new_map_is_a_miss(void **state)
     free(value);
 }
 
+/* Its first frame is given back by then, and its key with it. */
+static void an_mg_that_nobody_can_be_asked_again_still_has_its_key(void **state)
+{
+    enum { LEN = 300000 };
+    int c = stage_client(&stage), second;
+    char line[200], *value = calloc(1, LEN);
+
+    (void)state;
+    assert_non_null(value);
+    (void)opened(1);
+    second = opened(2);
+    snprintf(line, sizeof(line), "mg %s\r\nmg %s v k\r\n", key_of(1, "a"), key_of(2, "b"));
+    (void)stage_ask(&stage, c, line);
+    say(second, (struct frame){ ANSWER(HIT), .value = value, .value_len = LEN });
+    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    stage_run(&stage, 200);
+    snprintf(line, sizeof(line), "EN\r\nEN k%s\r\n", key_of(2, "b"));
+    expect(c, line);
+    free(value);
+}
+
 /* What is sent after the answer was thrown away must wait for the second one. */
 static void nothing_overtakes_a_get_that_is_asked_again(void **state)
 {
@@ -957,8 +1134,12 @@ int main(void)
         TEST(commands_behind_the_oldest_are_no_sign_of_life, one_shard),
         TEST(a_full_queue_is_said_at_once, one_shard),
         TEST(nonsense_closes_the_link_and_harms_no_client, one_shard),
+        TEST(options_make_other_answers_possible, one_shard),
+        TEST(a_meta_command_travels_with_its_options, one_shard),
+        TEST(a_meta_command_that_reaches_nobody_says_so, no_shard_there),
         TEST(an_answer_nobody_asked_for_closes_the_link, one_shard),
         TEST(an_answer_too_big_to_hold_is_asked_for_again, two_shards),
+        TEST(an_mg_that_is_asked_again_tells_what_it_found_first, two_shards),
         TEST(a_big_answer_is_kept_when_a_write_follows_it, two_shards),
         TEST(a_large_value_passes_without_a_copy, one_shard),
         TEST(a_value_that_is_too_large_removes_the_old_one, one_shard),
@@ -966,6 +1147,7 @@ int main(void)
         TEST(a_flush_that_a_shard_did_not_hear_of_says_so, two_shards),
         TEST(a_new_map_fails_what_is_open_under_the_old, two_shards),
         TEST(an_answer_to_be_asked_again_under_a_new_map_is_a_miss, two_shards),
+        TEST(an_mg_that_nobody_can_be_asked_again_still_has_its_key, two_shards),
         TEST(nothing_overtakes_a_get_that_is_asked_again, two_shards),
         TEST(it_ends_with_requests_in_flight, two_shards),
         TEST(it_ends_with_a_flush_between_its_rounds, two_shards),
