@@ -23,7 +23,7 @@ char *reply_put_value_head(char *out, const char *key, size_t key_len,
     out = num_put_u64(out, a->value_len);
     if (with_cas) {
         *out++ = ' ';
-        out = num_put_u64(out, a->version);
+        out = num_put_u64(out, answer_token(a));
     }
     return put(out, "\r\n", 2);
 }

@@ -25,6 +25,7 @@ static void a_hit_begins_with_its_value_line(void **state)
         { "a", { .value_len = 1 }, false, "VALUE a 0 1\r\n" },
         { "a", { .value_len = 0, .version = 7 }, false, "VALUE a 0 0\r\n" },
         { "a", { .value_len = 0, .version = 7 }, true, "VALUE a 0 0 7\r\n" },
+        { "a", { .version = 7, .marks = MARK_TOKEN, .token = 9 }, true, "VALUE a 0 0 9\r\n" },
         { "a", { .client_flags = 32 }, true, "VALUE a 32 0 0\r\n" },
         { "key", { .client_flags = UINT32_MAX, .value_len = 1048576,
                    .version = UINT64_MAX },
