@@ -54,6 +54,8 @@ void cmd_settle_times(struct cmd *cmd, int64_t wall_ms)
     cmd->vivify_ttl_ms = exptime_to_ttl(cmd->vivify_exptime, wall_ms);
     cmd->recache_ttl_ms = exptime_to_ttl(cmd->recache_exptime, wall_ms);
     cmd->form.vivify_ttl_ms = cmd->vivify_ttl_ms;
+    if (cmd->ttl_is_last)
+        cmd->vivify_ttl_ms = cmd->ttl_ms;
 }
 
 int64_t ttl_seconds(int64_t ttl_ms)

@@ -141,6 +141,7 @@ struct cmd {
     int64_t exptime;            /* as sent: see cmd_settle_times() */
     int64_t ttl_ms;             /* what the store goes by: TTL_* or time left */
     int64_t vivify_exptime, vivify_ttl_ms;
+    bool ttl_is_last;           /* vivify_ttl_ms is to be ttl_ms */
     int64_t recache_exptime, recache_ttl_ms;
     uint64_t cas;               /* VERB_CAS, OPTION_COMPARE: what must be there */
     uint64_t token;

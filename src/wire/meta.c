@@ -133,8 +133,7 @@ static void settle_vivify(struct cmd *cmd)
     const char *n = memchr(form->letters, 'N', form->n_letters);
     const char *t = memchr(form->letters, 'T', form->n_letters);
 
-    if (n != NULL && t != NULL && t > n)
-        cmd->vivify_exptime = cmd->exptime;
+    cmd->ttl_is_last = n != NULL && t != NULL && t > n;
 }
 
 static enum cmd_error judge_mg(struct cmd *cmd)
