@@ -11,14 +11,13 @@ import re
 import time
 import unittest
 
-from lib import tap, wire
+from lib import server, tap
 from lib.cases import (BAD, CLOSING_LINES, CUT, DELETED, END, ERROR, EXISTS, HANG_UP_LINES,
                        K251, LARGE, LINES, NOT_FOUND, OK, OWN_LINES, STORED, TALKS, found,
                        value)
 from lib.daemon import Cluster, Lone, states, wait
+from lib.server import REFERENCE, own
 from lib.wire import ask, stats, talk, until_end
-
-REFERENCE = os.environ.get("CHCACHED_TEST_SERVER")
 
 EXPORTER_STATS = """
     pid uptime time version pointer_size rusage_user rusage_system curr_connections
@@ -33,45 +32,7 @@ def block(verb, key, data, flags=0, rest=b""):
     return b"%b %b %d 0 %d%b\r\n%b\r\n" % (verb, key, flags, len(data), rest, data)
 
 
-def own(test):
-    """What memcached does otherwise or not at all."""
-    return unittest.skipIf(REFERENCE, "chcached's own")(test)
-
-
-class Server:
-    """Both topologies pass the same tests."""
-
-    @classmethod
-    def setUpClass(cls):
-        if REFERENCE:
-            cls.address = REFERENCE
-            return
-        cls.server = cls.start()
-        cls.address = cls.server.address
-
-    @classmethod
-    def tearDownClass(cls):
-        if not REFERENCE:
-            cls.server.stop()
-
-    def setUp(self):
-        self.sock = wire.connect(self.address)
-        self.addCleanup(self.sock.close)
-        talk(self.sock, b"flush_all\r\n", OK)
-
-    def connect(self):
-        sock = wire.connect(self.address)
-        self.addCleanup(sock.close)
-        return sock
-
-    def check(self, out, expected):
-        got = ask(self.sock, out)
-        if REFERENCE:       # it adds an empty line to some errors
-            got = got.replace(b"\r\n\r\n", b"\r\n") if got.startswith(BAD) else got
-        self.assertEqual(got, expected, out[:300])
-
-
-class Text(Server):
+class Text:
     def test_every_line_has_its_answer(self):
         for line, answer in LINES:
             with self.subTest(line=line[:60]):
@@ -409,22 +370,12 @@ def mixed(chance, n):
     return b"".join(out), b"".join(expected)
 
 
-class OneProcess(Text, unittest.TestCase):
-    @classmethod
-    def start(cls):
-        return Lone().start()
+class OneProcess(Text, server.OneProcess, unittest.TestCase):
+    pass
 
 
-class ThreeLocalShards(Text, unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if REFERENCE:
-            raise unittest.SkipTest("asked of one server only")
-        super().setUpClass()
-
-    @classmethod
-    def start(cls):
-        return Cluster().start()
+class ThreeLocalShards(Text, server.ThreeLocalShards, unittest.TestCase):
+    pass
 
 
 def alone(server):
