@@ -5,7 +5,6 @@ with three local shards.  With CHCACHED_TEST_SERVER=HOST:PORT what is
 memcached's is asked of that server instead.
 """
 
-import os
 import random
 import re
 import time

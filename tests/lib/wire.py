@@ -26,7 +26,7 @@ def _short(data):
         data[:150], data[-100:], len(data))
 
 
-def _exchange(sock, out, done):
+def exchange(sock, out, done):
     """Sends `out` and collects what comes until done(all); b"" ends it too."""
     got = bytearray()
     view = memoryview(out)
@@ -63,7 +63,7 @@ def talk(sock, out, expected):
         seen += len(new)
         return seen >= len(expected)
 
-    got, ended = _exchange(sock, out, done)
+    got, ended = exchange(sock, out, done)
     if got != expected:
         at = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b),
                   min(len(got), len(expected)))
@@ -78,7 +78,7 @@ def ask(sock, out):
     Sends `out` and returns all that it is answered with: a "version" behind it
     tells where that ends, and that nothing of `out` was left over.
     """
-    got, ended = _exchange(
+    got, ended = exchange(
         sock, out + b"version\r\n",
         lambda got: got.endswith(b"\r\n") and b"VERSION " in got[-40:])
     if ended:
@@ -88,7 +88,7 @@ def ask(sock, out):
 
 def until_end(sock, out):
     """Sends `out` and returns what comes until the server hangs up."""
-    got, ended = _exchange(sock, out, lambda got: False)
+    got, ended = exchange(sock, out, lambda got: False)
     assert ended
     return got
 
@@ -96,7 +96,7 @@ def until_end(sock, out):
 def stats(sock, group=b""):
     """The STAT lines as a dict of str; any other line fails."""
     out = b"stats" + (b" " + group if group else b"") + b"\r\n"
-    got, _ = _exchange(sock, out, lambda got: got.endswith((b"END\r\n", b"ERROR\r\n")))
+    got, _ = exchange(sock, out, lambda got: got.endswith((b"END\r\n", b"ERROR\r\n")))
     lines = got.decode().split("\r\n")
     if lines[-2:] != ["END", ""]:
         raise AssertionError("stats %r: %r" % (group, got[-200:]))
