@@ -69,7 +69,7 @@ static const struct line_case {
     { LINE("mg a N30"), "get key=a win novalue vivify=30 letters=N" },
     { LINE("mg a N-1"), "get key=a win novalue vivify=-1 letters=N" },
     { LINE("mg a T60 N30"), "gat key=a win novalue exptime=60 vivify=30 letters=TN" },
-    { LINE("mg a N30 T60"), "gat key=a win novalue exptime=60 vivify=60 letters=NT" },
+    { LINE("mg a N30 T60"), "gat key=a win novalue exptime=60 vivify=30 ttl-last letters=NT" },
     { LINE("mg a R30"), "get key=a win novalue recache=30 letters=R" },
     { LINE("mg a R30 T60"), "gat key=a win novalue exptime=60 recache=30 letters=RT" },
     { LINE("mg a T60 R30"), "gat key=a win novalue first exptime=60 recache=30 letters=TR" },
@@ -151,7 +151,7 @@ static const struct line_case {
     { LINE("ma a D18446744073709551615"), "incr key=a delta=18446744073709551615 letters=D" },
     { LINE("ma a q k v c t O7"), "incr quiet key=a delta=1 letters=qkvctO opaque=O7" },
     { LINE("ma a N30 J13"), "incr key=a delta=1 vivify=30 initial=13 letters=NJ" },
-    { LINE("ma a N30 T60"), "incr key=a exptime=60 delta=1 vivify=60 initial=0 letters=NT" },
+    { LINE("ma a N30 T60"), "incr key=a exptime=60 delta=1 vivify=30 ttl-last initial=0 letters=NT" },
     { LINE("ma a T60 N30"), "incr key=a exptime=60 delta=1 vivify=30 initial=0 letters=TN" },
     { LINE("ma a C7 E8"), "incr key=a compare=7 delta=1 token=8 letters=CE" },
     { LINE("ma YQ== b"), "incr key=a base64 encoded delta=1 letters=b" },
@@ -399,7 +399,8 @@ static void say_arguments(struct description *d, const struct cmd *cmd)
     if ((cmd->options & OPTION_TOKEN) != 0)
         say(d, " token=%llu", (unsigned long long)cmd->token);
     if ((cmd->options & OPTION_VIVIFY) != 0)
-        say(d, " vivify=%lld", (long long)cmd->vivify_exptime);
+        say(d, " vivify=%lld%s", (long long)cmd->vivify_exptime,
+            cmd->ttl_is_last ? " ttl-last" : "");
     if ((cmd->options & OPTION_VIVIFY) != 0 && counts)
         say(d, " initial=%llu", (unsigned long long)cmd->initial);
     if ((cmd->options & OPTION_RECACHE) != 0)
@@ -602,7 +603,7 @@ static const struct answer_case {
     { "mg a N30 t", { S(HEAD), .marks = MARK_CREATED | MARK_WIN }, "HD t30 W" },
     { "mg a t N30", { S(HEAD), .marks = MARK_CREATED | MARK_WIN, .ttl_ms = 5000 },
       "HD t-1 W" },
-    { "mg a N30 t T60", { S(HEAD), .marks = MARK_CREATED | MARK_WIN }, "HD t60 W" },
+    { "mg a N30 t T60", { S(HEAD), .marks = MARK_CREATED | MARK_WIN }, "HD t30 W" },
     { "mg a T60 t N30", { S(HEAD), .marks = MARK_CREATED | MARK_WIN }, "HD t60 W" },
     { "mg a T60 N30 t", { S(HEAD), .marks = MARK_CREATED | MARK_WIN }, "HD t30 W" },
     { "mg a N0 t", { S(HEAD), .marks = MARK_CREATED | MARK_WIN }, "HD t-1 W" },
