@@ -63,8 +63,22 @@ install()
     fi
     run $sudo apt-get update -q || return 1
     # shellcheck disable=SC2086
+    [ -n "$dry_run" ] || missing=$(known $missing)
+    # shellcheck disable=SC2086
     run $sudo env DEBIAN_FRONTEND=noninteractive \
         apt-get install -q -y --no-install-recommends $missing
+}
+
+# known PACKAGE...: those that this distribution has.
+known()
+{
+    for package; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            printf '%s ' "$package"
+        else
+            say "Not in this distribution: $package" >&2
+        fi
+    done
 }
 
 # build DIR CONFIGURE_OPTION...: configures only what is not, or not like that.
