@@ -80,6 +80,8 @@ CLIENTS = {
     "pymemcache": in_python("python_pymemcache.py", "pymemcache", "python3-pymemcache"),
     "pylibmc": in_python("python_pylibmc.py", "pylibmc", "python3-pylibmc"),
     "python-memcached": in_python("python_memcached.py", "memcache", "python3-memcache"),
+    "python-binary-memcached": in_python("python_bmemcached.py", "bmemcached",
+                                         "python3-binary-memcached"),
     "php-memcached": Client(
         "apt-get install php-cli php-memcached", ["php", source("php_memcached.php")],
         ["php", "-r", "exit(extension_loaded('memcached') ? 0 : 1);"]),
@@ -90,6 +92,8 @@ CLIENTS = {
         "apt-get install golang-go golang-github-bradfitz-gomemcache-dev", [GO_BINARY],
         ["sh", "-c", "command -v go && test -d " + GO_SOURCES],
         [*GO, "build", "-o", GO_BINARY, source("gomemcache.go")], GO_BINARY),
+    "dalli": Client("apt-get install ruby ruby-dalli", ["ruby", source("dalli.rb")],
+                    ["ruby", "-rdalli", "-e1"]),
     "spymemcached": Client(
         "apt-get install default-jdk-headless libspymemcached-java",
         # It is started often and runs briefly.
@@ -99,6 +103,7 @@ CLIENTS = {
         ["javac", "-Xlint:all", "-cp", JAVA_JAR, "-d", MADE, source("Spymemcached.java")],
         JAVA_CLASS),
     "memcached of node": in_node("memcached"),
+    "memjs": in_node("memjs"),
     "nc": Client("apt-get install netcat-openbsd", ["sh", source("nc.sh")],
                  ["sh", "-c", "command -v nc"]),
     "memccapable": Client("apt-get install libmemcached-tools", ["memccapable"], ["true"]),
@@ -147,17 +152,29 @@ class Clients:
     def test_libmemcached(self):
         self.use("libmemcached")
 
+    def test_libmemcached_in_binary(self):
+        self.use("libmemcached", "binary")
+
     def test_pymemcache(self):
         self.use("pymemcache")
 
     def test_pylibmc(self):
         self.use("pylibmc")
 
+    def test_pylibmc_in_binary(self):
+        self.use("pylibmc", "binary")
+
     def test_python_memcached(self):
         self.use("python-memcached")
 
+    def test_python_binary_memcached(self):
+        self.use("python-binary-memcached")
+
     def test_php_memcached(self):
         self.use("php-memcached")
+
+    def test_php_memcached_in_binary(self):
+        self.use("php-memcached", "binary")
 
     def test_cache_memcached_fast(self):
         self.use("Cache::Memcached::Fast")
@@ -165,19 +182,40 @@ class Clients:
     def test_gomemcache(self):
         self.use("gomemcache")
 
+    def test_dalli(self):
+        self.use("dalli")
+
     def test_spymemcached(self):
         self.use("spymemcached")
+
+    def test_spymemcached_in_binary(self):
+        self.use("spymemcached", "binary")
 
     def test_memcached_of_node(self):
         self.use("memcached of node")
 
+    def test_memjs(self):
+        self.use("memjs")
+
     def test_nc(self):
         self.use("nc")
 
+    def test_nc_in_meta(self):
+        self.use("nc", "meta")
+
+    def test_nc_in_binary(self):
+        self.use("nc", "binary")
+
     @unittest.skipIf(REFERENCE, "memcached itself takes what it wants refused")
     def test_memccapable(self):
+        self.is_capable("-a")
+
+    def test_memccapable_in_binary(self):
+        self.is_capable("-b")
+
+    def is_capable(self, protocol):
         host, port = self.address.split(":")
-        out = self.ask("memccapable", "-a", "-h", host, "-p", port)
+        out = self.ask("memccapable", protocol, "-h", host, "-p", port)
         self.assertEqual(out.count("[pass]"), 27, out)
 
 
