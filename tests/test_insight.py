@@ -1,0 +1,219 @@
+#!/usr/bin/python3 -B
+"""
+What lets an operator look inside: dumps of all items, watching what happens,
+counting by prefix.  Against one process and a front with three local shards.
+"""
+
+import re
+import unittest
+from urllib.parse import unquote_to_bytes
+
+from lib import server, tap, wire
+from lib.cases import DELETED, END, ERROR, OK, STORED
+from lib.daemon import Cluster, Lone, wait
+from lib.server import own
+from lib.wire import ask, stats, talk
+
+KEYS = [b"item%d" % i for i in range(2000)]
+
+
+def sets(keys, data=b"x", exptime=0):
+    return b"".join(b"set %b 7 %d %d\r\n%b\r\n" % (k, exptime, len(data), data) for k in keys)
+
+
+def fields(line):
+    """b"key=a exp=-1" -> {"key": "a", "exp": "-1"}"""
+    return dict(word.split("=", 1) for word in line.decode().split())
+
+
+class Insight:
+    def dump(self, kind, end, sock=None):
+        got, _ = wire.exchange(sock or self.sock, b"lru_crawler %b all\r\n" % kind,
+                               lambda got: got.endswith(b"\n" + end))
+        self.assertTrue(got.startswith(OK), got[:80])
+        return got[len(OK):-len(end)].splitlines()
+
+    def test_a_metadump_has_every_item_once(self):
+        talk(self.sock, sets(KEYS), STORED * len(KEYS))
+        lines = [fields(line) for line in self.dump(b"metadump", END)]
+        self.assertEqual(sorted(line["key"].encode() for line in lines), sorted(KEYS))
+        tokens = {k: int(t) for k, t in re.findall(
+            rb"VALUE (\S+) 7 1 (\d+)", ask(self.sock, b"gets " + b" ".join(KEYS) + b"\r\n"))}
+        for line in lines:
+            self.assertEqual(int(line["cas"]), tokens[line["key"].encode()])
+            self.assertEqual((line["exp"], line["fetch"], line["flags"]), ("-1", "no", "7"))
+
+    def test_a_metadump_tells_when_items_expire_and_were_used(self):
+        talk(self.sock, sets([b"a"], exptime=1000) + b"get a\r\n",
+             STORED + b"VALUE a 7 1\r\nx\r\n" + END)
+        line, = (fields(line) for line in self.dump(b"metadump", END))
+        self.assertEqual(line["fetch"], "yes")
+        self.assertIn(int(line["exp"]) - int(line["la"]), range(999, 1002))
+
+    def test_keys_of_any_bytes_are_told_so_that_lines_stay_lines(self):
+        keys = [b"a\nb c", b"\x00\r\n", b"plain/%"]
+        talk(self.sock, b"ms YQpiIGM= 1 b\r\nx\r\nms AA0K 1 b\r\nx\r\nms plain/% 1\r\nx\r\n",
+             b"HD\r\n" * 3)
+        lines = [fields(line) for line in self.dump(b"metadump", END)]
+        self.assertEqual(sorted(unquote_to_bytes(line["key"]) for line in lines), sorted(keys))
+        self.assertEqual(sorted(self.dump(b"mgdump", b"EN\r\n")),
+                         [b"mg AA0K b", b"mg YQpiIGM= b", b"mg plain/%"])
+
+    def test_what_mgdump_tells_can_be_sent(self):
+        talk(self.sock, sets(KEYS[:100]), STORED * 100)
+        lines = self.dump(b"mgdump", b"EN\r\n")
+        talk(self.sock, b"".join(line + b" k v\r\n" for line in lines),
+             b"".join(b"VA 1 k%b\r\nx\r\n" % line.split()[1] for line in lines))
+
+    @own
+    def test_an_empty_cache_has_an_empty_dump(self):
+        self.check(b"lru_crawler metadump all\r\nlru_crawler mgdump all\r\n",
+                   OK + END + OK + b"EN\r\n")
+
+    @own
+    def test_others_are_served_and_the_next_command_waits(self):
+        talk(self.sock, sets(KEYS), STORED * len(KEYS))
+        slow, other = self.connect(), self.connect()
+        slow.sendall(b"lru_crawler metadump all\r\nmn\r\n")
+        talk(other, b"get nothing\r\n", END)
+        got = wire.exchange(slow, b"", lambda got: got.endswith(b"MN\r\n"))[0]
+        self.assertEqual(got.count(b"key="), len(KEYS))
+        self.assertTrue(got.endswith(b"\nEND\r\nMN\r\n"))
+
+    @own
+    def test_what_cannot_be_dumped_is_said(self):
+        self.check(b"lru_crawler metadump foo\r\n", b"BADCLASS invalid class id\r\n")
+        for line in (b"lru_crawler", b"lru_crawler metadump", b"lru_crawler foo",
+                     b"lru_crawler metadump all all"):
+            self.assertIn(ask(self.sock, line + b"\r\n"),
+                          (ERROR, b"BADCLASS invalid class id\r\n"), line)
+
+    def watch(self, *streams):
+        sock = self.connect()
+        talk(sock, b" ".join((b"watch", *streams)) + b"\r\n", OK)
+        return sock
+
+    def lines_until(self, sock, last):
+        """What a watcher is told, up to the line in which `last` is."""
+        got = wire.exchange(sock, b"", lambda got: last in got and got.endswith(b"\n"))[0]
+        return [fields(line) for line in got.splitlines()]
+
+    def test_fetchers_are_told_hits_and_misses(self):
+        talk(self.sock, sets([b"a/b"]), STORED)
+        watcher = self.watch()
+        for line in (b"get a/b nope\r\n", b"mg a/b\r\n", b"mg last\r\n"):
+            ask(self.sock, line)
+        seen = [(line["type"], line["key"], line["status"])
+                for line in self.lines_until(watcher, b"key=last")]
+        self.assertEqual(sorted(seen), sorted([
+            ("item_get", "a%2Fb", "found"), ("item_get", "nope", "not_found"),
+            ("item_get", "a%2Fb", "found"), ("item_get", "last", "not_found")]))
+
+    @own
+    def test_mutations_and_deletions_are_told(self):
+        watcher = self.watch(b"mutations", b"deletions")
+        for line in (b"set a 0 10 5\r\nhello\r\n", b"add a 0 0 1\r\nx\r\n", b"ms b 2\r\nhi\r\n",
+                     b"delete a\r\n", b"md b\r\n", b"get a\r\n", b"set last 0 0 0\r\n\r\n"):
+            ask(self.sock, line)
+        seen = [(line["type"], line["key"], line["cmd"], line.get("status"), line.get("size"))
+                for line in self.lines_until(watcher, b"key=last")]
+        self.assertEqual(seen, [
+            ("item_store", "a", "set", "stored", "5"), ("item_store", "a", "add", "not_stored", "1"),
+            ("item_store", "b", "set", "stored", "2"), ("deleted", "a", "delete", None, None),
+            ("deleted", "b", "md", None, None), ("item_store", "last", "set", "stored", "0")])
+
+    def test_connections_are_told(self):
+        watcher = self.watch(b"connevents")
+        with wire.connect(self.address) as other:
+            port = other.getsockname()[1]
+            talk(other, b"mn\r\n", b"MN\r\n")
+        seen = [line for line in self.lines_until(watcher, b"type=conn_close rip=127.0.0.1")
+                if line["rport"] == str(port)]
+        self.assertEqual([line["type"] for line in seen], ["conn_new", "conn_close"])
+
+    @own
+    def test_watchers_of_all_threads_are_told_and_none_of_another_stream(self):
+        watchers = [self.watch(b"fetchers") for _ in range(8)]
+        deaf = self.watch(b"deletions")
+        clients = [self.connect() for _ in range(8)]
+        for i, client in enumerate(clients):
+            talk(client, b"get k%d\r\n" % i, END)
+        talk(self.sock, b"set gone 0 0 0\r\n\r\ndelete gone\r\n", STORED + DELETED)
+        for watcher in watchers:
+            got = wire.exchange(watcher, b"", lambda got: got.count(b"\n") == 8)[0]
+            self.assertEqual(sorted(re.findall(rb"key=(k\d)", got)), [b"k%d" % i for i in range(8)])
+        self.assertEqual([line["type"] for line in self.lines_until(deaf, b"key=gone")],
+                         ["deleted"])
+
+    @own
+    def test_a_watcher_that_leaves_is_missed_by_nobody(self):
+        for _ in range(20):
+            self.watch(b"fetchers", b"evictions").close()
+        wait(lambda: stats(self.sock)["curr_connections"] == "1", "the watchers to be gone")
+        talk(self.sock, b"get a\r\n", END)
+
+    def test_what_cannot_be_watched_is_said(self):
+        self.check(b"watch nonsense\r\n", ERROR)
+
+    def test_prefixes_are_counted_while_that_is_on(self):
+        talk(self.sock, b"stats reset\r\nstats detail dump\r\n", b"RESET\r\n" + END)
+        talk(self.sock, b"set a:1 0 0 1\r\nx\r\n", STORED)
+        talk(self.sock, b"stats detail on\r\n", OK)
+        talk(self.sock, b"set a:1 0 0 1\r\nx\r\nset none 0 0 1\r\nx\r\n", STORED * 2)
+        ask(self.sock, b"get a:1 a:2 b:1 none\r\ndelete a:1\r\ndelete b:9\r\n")
+        talk(self.sock, b"stats detail off\r\nget a:1\r\n", OK + END)
+        got = ask(self.sock, b"stats detail dump\r\n")
+        self.assertEqual(sorted(got.splitlines()), [
+            b"END", b"PREFIX a get 2 hit 1 set 1 del 1", b"PREFIX b get 1 hit 0 set 0 del 1"])
+        talk(self.sock, b"stats detail\r\n", b"CLIENT_ERROR usage: stats detail on|off|dump\r\n")
+
+
+class OneProcess(Insight, server.OneProcess, unittest.TestCase):
+    pass
+
+
+class ThreeLocalShards(Insight, server.ThreeLocalShards, unittest.TestCase):
+    pass
+
+
+@unittest.skipIf(server.REFERENCE, "chcached's own")
+class Switches(unittest.TestCase):
+    def test_dumps_and_watching_can_be_taken_away(self):
+        with Lone("-X", "-W") as d, d.connect() as s:
+            talk(s, b"lru_crawler metadump all\r\n", b"ERROR metadump not allowed\r\n")
+            talk(s, b"lru_crawler mgdump all\r\n", b"ERROR key dump not allowed\r\n")
+            talk(s, b"stats detail on\r\n", b"CLIENT_ERROR stats detail not allowed\r\n")
+            talk(s, b"watch\r\n", b"CLIENT_ERROR watch commands not allowed\r\n")
+
+    def test_another_delimiter_counts_at_once(self):
+        with Lone("-D", "/") as d, d.connect() as s:
+            talk(s, b"get a/1 b:1\r\nstats detail dump\r\n",
+                 END + b"PREFIX a get 1 hit 0 set 0 del 0\r\n" + END)
+
+    def test_evictions_of_all_shards_are_told(self):
+        for kind in (Lone, Cluster):
+            with self.subTest(kind=kind.__name__), kind("-m", "24") as d:
+                with d.connect() as s, d.connect() as watcher:
+                    talk(watcher, b"watch evictions\r\n", OK)
+                    # A store remembers from the moment when it is asked first.
+                    wait(lambda: self.evict(s, watcher), "an eviction to be told")
+                    gone = int(stats(s)["evictions"])
+                    self.assertGreater(gone, 0)
+
+    def evict(self, s, watcher):
+        talk(s, sets([b"big%d" % i for i in range(60)], b"x" * 500000), STORED * 60)
+        talk(s, b"mn\r\n", b"MN\r\n")
+        watcher.setblocking(False)
+        try:
+            got = watcher.recv(1 << 20)
+        except BlockingIOError:
+            return False
+        finally:
+            watcher.setblocking(True)
+        line = fields(got.splitlines()[0])
+        self.assertEqual((line["type"], line["fetch"], line["size"]), ("eviction", "no", "500000"))
+        return line["key"].startswith("big")
+
+
+if __name__ == "__main__":
+    tap.main()
