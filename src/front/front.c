@@ -39,11 +39,15 @@ static void on_hit(void *arg, const struct answer *a)
     struct reading *r = arg;
     struct front_worker *fw = r->s->worker->front;
     struct asked asked = asked_by(r->cmd);
-    struct answer shown = *a;
+    struct answer hidden;
 
-    hide_token(fw->front, &shown);
+    if (!fw->front->config.cas) {
+        hidden = *a;
+        hide_token(fw->front, &hidden);
+        a = &hidden;
+    }
     r->loan = store_lend(fw->front->store, a, &r->s->worker->pool);
-    if (!answer_put(r->q, &asked, &shown, r->loan))
+    if (!answer_put(r->q, &asked, a, r->loan))
         r->s->broken = true;
 }
 
@@ -281,7 +285,7 @@ static void send_to(struct link *l, struct session *s, const struct cmd *cmd, bo
     r->slot.ops = &command_ops;
     r->done = on_command_done;
     r->verb = cmd->verb;
-    r->form = cmd->form;
+    form_copy(&r->form, &cmd->form);
     r->too_large = too_large;
     r->held = frame_head_len(&f) + f.value_len;
     if (verb_is_get(cmd->verb))

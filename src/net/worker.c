@@ -137,20 +137,13 @@ static void flush_sessions(struct worker *w)
     }
 }
 
-static size_t unsent_bytes(const struct worker *w)
+size_t worker_unsent(const struct worker *w)
 {
     size_t unsent = 0;
 
     for (const struct session *s = w->sessions; s != NULL; s = s->next)
         unsent += s->closed ? 0 : s->out.bytes;
     return unsent;
-}
-
-bool worker_is_over(const struct worker *w)
-{
-    /* the pool knows of more than answers: a reason to count, not to act */
-    return w->pool.bytes_out > w->config->output_limit_bytes &&
-           unsent_bytes(w) > w->config->output_limit_bytes;
 }
 
 static struct session *greediest(struct worker *w)

@@ -108,8 +108,17 @@ bool worker_is_drained(struct worker *w);
 /* From any thread: the loop ends now. */
 void worker_stop(struct worker *w);
 
+/* All that its sessions have not sent. */
+size_t worker_unsent(const struct worker *w);
+
 /* For sessions: more unsent answers wait than config->output_limit_bytes. */
-bool worker_is_over(const struct worker *w);
+static inline bool worker_is_over(const struct worker *w)
+{
+    const size_t limit = w->config->output_limit_bytes;
+
+    /* the pool knows of more than answers: a reason to count, not to act */
+    return w->pool.bytes_out > limit && worker_unsent(w) > limit;
+}
 
 /* Monotonic milliseconds, read once a turn. */
 int64_t worker_now(struct worker *w);

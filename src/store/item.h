@@ -15,15 +15,18 @@
 
 #include "store/store.h"
 
+/* Those that are told have the values of enum mark. */
 enum {
-    ITEM_FETCHED = 1,           /* a get found it since it was stored */
-    ITEM_ACTIVE = 2,            /* was used since it got its place in the queue */
-    ITEM_GONE = 4,              /* removed, and freed when its value comes back */
-    ITEM_STALE = 8,             /* invalidated, shown until a new value is stored */
-    ITEM_WON = 16,              /* a reader was told to store a new value */
-    ITEM_KEY_ENCODED = 32,      /* its key was sent in base64 */
-    ITEM_TOKEN = 64             /* behind the value is what clients see as token */
+    ITEM_FETCHED = MARK_FETCHED,        /* a get found it since it was stored */
+    ITEM_STALE = MARK_STALE,            /* invalidated, shown until a new value is stored */
+    ITEM_WON = MARK_WON,                /* a reader was told to store a new value */
+    ITEM_ACTIVE = MARK_WIN,             /* was used since it got its place in the queue */
+    ITEM_KEY_ENCODED = MARK_KEY_ENCODED,    /* its key was sent in base64 */
+    ITEM_GONE = MARK_CREATED,           /* removed, and freed when its value comes back */
+    ITEM_TOKEN = MARK_TOKEN             /* behind the value is what clients see as token */
 };
+#define ITEM_TOLD \
+    ((unsigned)(ITEM_FETCHED | ITEM_STALE | ITEM_WON | ITEM_KEY_ENCODED | ITEM_TOKEN))
 #define ITEM_MARKS 0x7fu
 
 #define ITEM_LOANS_MAX 31       /* of one value at a time */
@@ -90,20 +93,12 @@ static inline int64_t item_ttl(const struct item *it, int64_t at_ms)
 /* What is told of its marks (enum mark), and the way back. */
 static inline unsigned item_told(const struct item *it)
 {
-    return ((it->marks & ITEM_FETCHED) != 0 ? MARK_FETCHED : 0u)
-         | ((it->marks & ITEM_STALE) != 0 ? MARK_STALE : 0u)
-         | ((it->marks & ITEM_WON) != 0 ? MARK_WON : 0u)
-         | ((it->marks & ITEM_KEY_ENCODED) != 0 ? MARK_KEY_ENCODED : 0u)
-         | ((it->marks & ITEM_TOKEN) != 0 ? MARK_TOKEN : 0u);
+    return it->marks & ITEM_TOLD;
 }
 
 static inline unsigned item_marks(unsigned told)
 {
-    return ((told & MARK_FETCHED) != 0 ? ITEM_FETCHED : 0u)
-         | ((told & MARK_STALE) != 0 ? ITEM_STALE : 0u)
-         | ((told & MARK_WON) != 0 ? ITEM_WON : 0u)
-         | ((told & MARK_KEY_ENCODED) != 0 ? ITEM_KEY_ENCODED : 0u)
-         | ((told & MARK_TOKEN) != 0 ? ITEM_TOKEN : 0u);
+    return told & ITEM_TOLD;
 }
 
 /* Bytes behind the value. */

@@ -165,7 +165,9 @@ enum parse_status binary_parse(struct parse *p, const char *data, size_t len, st
 
     p->pos = len;
     if (len > 0 && (unsigned char)data[0] != BINARY_MAGIC) {
-        *cmd = (struct cmd){ .verb = VERB_UNKNOWN, .error = CMD_HANG_UP };
+        cmd_clear(cmd);
+        cmd->verb = VERB_UNKNOWN;
+        cmd->error = CMD_HANG_UP;
         p->close = true;
         p->len = len;
         return PARSE_DONE;
@@ -173,7 +175,8 @@ enum parse_status binary_parse(struct parse *p, const char *data, size_t len, st
     if (len < PACKET_HEAD)
         return PARSE_MORE;
     head_read(&h, data);
-    *cmd = (struct cmd){ .verb = h.verb };
+    cmd_clear(cmd);
+    cmd->verb = h.verb;
     cmd->form.protocol = PROTOCOL_BINARY;
     cmd->form.quiet = h.quiet;
     cmd->form.with_key = h.with_key;

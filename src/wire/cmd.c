@@ -44,13 +44,8 @@ int64_t exptime_to_ttl(int64_t exptime, int64_t wall_ms)
     return at_ms > wall_ms ? at_ms - wall_ms : TTL_OVER;
 }
 
-void cmd_settle_times(struct cmd *cmd, int64_t wall_ms)
+void cmd_settle_options(struct cmd *cmd, int64_t wall_ms)
 {
-    cmd->ttl_ms = exptime_to_ttl(cmd->exptime, wall_ms);
-    cmd->form.ttl_ms = cmd->ttl_ms;
-    cmd->form.value_len = cmd->value_len;
-    if (cmd->form.protocol == PROTOCOL_TEXT)
-        return;
     cmd->vivify_ttl_ms = exptime_to_ttl(cmd->vivify_exptime, wall_ms);
     cmd->recache_ttl_ms = exptime_to_ttl(cmd->recache_exptime, wall_ms);
     cmd->form.vivify_ttl_ms = cmd->vivify_ttl_ms;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KEY_MAX 250             /* bytes, as memcached */
 
@@ -122,17 +123,24 @@ struct form {
     char meta;                  /* the g of mg */
     uint8_t n_letters;          /* meta flags as they were sent: "tkvO" */
     uint8_t opaque_len;
-    char letters[META_LETTERS_MAX];
-    char opaque[META_OPAQUE_MAX];       /* meta: with its O; binary: 4 bytes */
     int64_t ttl_ms, vivify_ttl_ms;      /* of T and N: what t says after them */
     size_t value_len;           /* as sent: what s says when nothing was stored */
+
+    /* not there in text: neither zeroed nor copied */
+    char letters[META_LETTERS_MAX];
+    char opaque[META_OPAQUE_MAX];       /* meta: with its O; binary: 4 bytes */
 };
+
+static inline void form_copy(struct form *to, const struct form *from)
+{
+    memcpy(to, from, from->protocol == PROTOCOL_TEXT ? offsetof(struct form, letters)
+                                                     : sizeof(*from));
+}
 
 struct cmd {
     enum verb verb;
     enum cmd_error error;       /* not CMD_OK: answer that, execute nothing */
     unsigned options;           /* enum option, together */
-    struct form form;
     uint32_t client_flags;
 
     const char *key;            /* keyed verbs; a get of many keys: see text.h */
@@ -153,7 +161,14 @@ struct cmd {
 
     const char *args;           /* stats and the like: what follows the word, */
     size_t args_len;            /* blanks at both ends taken off */
+
+    struct form form;           /* last: see cmd_clear() */
 };
+
+static inline void cmd_clear(struct cmd *cmd)
+{
+    memset(cmd, 0, offsetof(struct cmd, form.letters));
+}
 
 /* When a flush takes hold. */
 enum flush_when {
@@ -215,8 +230,17 @@ static inline uint64_t answer_token(const struct answer *a)
  */
 int64_t exptime_to_ttl(int64_t exptime, int64_t wall_ms);
 
+void cmd_settle_options(struct cmd *cmd, int64_t wall_ms);
+
 /* Fills all times to live from what was sent. */
-void cmd_settle_times(struct cmd *cmd, int64_t wall_ms);
+static inline void cmd_settle_times(struct cmd *cmd, int64_t wall_ms)
+{
+    cmd->ttl_ms = cmd->exptime == 0 ? TTL_NEVER : exptime_to_ttl(cmd->exptime, wall_ms);
+    cmd->form.ttl_ms = cmd->ttl_ms;
+    cmd->form.value_len = cmd->value_len;
+    if (cmd->form.protocol != PROTOCOL_TEXT)
+        cmd_settle_options(cmd, wall_ms);
+}
 
 /* May stand in a line of text: the binary protocol and base64 let in any byte. */
 bool key_is_text(const char *key, size_t len);

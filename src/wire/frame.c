@@ -250,22 +250,21 @@ void frame_from_cmd(struct frame *f, const struct cmd *cmd)
 
 void frame_to_cmd(const struct frame *f, struct cmd *cmd)
 {
-    *cmd = (struct cmd){
-        .verb = (enum verb)(f->op - FRAME_COMMAND),
-        .key = f->key,
-        .key_len = f->key_len,
-        .client_flags = f->client_flags,
-        .ttl_ms = f->ttl_ms,
-        .cas = f->version,
-        .delta = f->number,
-        .options = f->options,
-        .token = f->token,
-        .initial = f->initial,
-        .vivify_ttl_ms = f->vivify_ttl_ms,
-        .recache_ttl_ms = f->recache_ttl_ms,
-        .value = f->value,
-        .value_len = f->value_len,
-    };
+    cmd_clear(cmd);
+    cmd->verb = (enum verb)(f->op - FRAME_COMMAND);
+    cmd->key = f->key;
+    cmd->key_len = f->key_len;
+    cmd->client_flags = f->client_flags;
+    cmd->ttl_ms = f->ttl_ms;
+    cmd->cas = f->version;
+    cmd->delta = f->number;
+    cmd->options = f->options;
+    cmd->token = f->token;
+    cmd->initial = f->initial;
+    cmd->vivify_ttl_ms = f->vivify_ttl_ms;
+    cmd->recache_ttl_ms = f->recache_ttl_ms;
+    cmd->value = f->value;
+    cmd->value_len = f->value_len;
 }
 
 void frame_from_answer(struct frame *f, const struct answer *a)

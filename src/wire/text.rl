@@ -412,7 +412,7 @@ enum parse_status text_parse(struct parse *p, const char *data, size_t len, stru
     if (newline == NULL && end < TEXT_LINE_MAX)
         return PARSE_MORE;
 
-    *cmd = (struct cmd){ .error = CMD_OK };
+    cmd_clear(cmd);
     p->block_end = 2;
     if (newline == NULL)
         return judge_endless(p, data, cmd);
