@@ -66,6 +66,23 @@ class Insight:
              b"".join(b"VA 1 k%b\r\nx\r\n" % line.split()[1] for line in lines))
 
     @own
+    def test_a_cachedump_lists_as_many_as_it_is_asked_for(self):
+        talk(self.sock, sets(KEYS[:300]) + sets([b"last"], b"four", 100), STORED * 301)
+        lines = ask(self.sock, b"stats cachedump 1 0\r\n").splitlines()
+        self.assertEqual(sorted(line.split()[1] for line in lines[:-1]),
+                         sorted(KEYS[:300] + [b"last"]))
+        self.assertEqual(lines.count(b"ITEM item5 [1 b; 0 s]"), 1)
+        self.assertEqual(lines[-1], b"END")
+        self.assertEqual(ask(self.sock, b"stats cachedump 1 7\r\n").count(b"ITEM "), 7)
+
+    def test_what_cannot_be_cachedumped_is_said(self):
+        for words, answer in ((b"", b"CLIENT_ERROR bad command line\r\n"),
+                              (b" 1", b"CLIENT_ERROR bad command line\r\n"),
+                              (b" x 1", b"CLIENT_ERROR bad command line format\r\n"),
+                              (b" 99 1", b"CLIENT_ERROR Illegal slab id\r\n"), (b" 5 1", END)):
+            self.check(b"stats cachedump" + words + b"\r\n", answer)
+
+    @own
     def test_an_empty_cache_has_an_empty_dump(self):
         self.check(b"lru_crawler metadump all\r\nlru_crawler mgdump all\r\n",
                    OK + END + OK + b"EN\r\n")
@@ -183,6 +200,7 @@ class Switches(unittest.TestCase):
             talk(s, b"lru_crawler metadump all\r\n", b"ERROR metadump not allowed\r\n")
             talk(s, b"lru_crawler mgdump all\r\n", b"ERROR key dump not allowed\r\n")
             talk(s, b"stats detail on\r\n", b"CLIENT_ERROR stats detail not allowed\r\n")
+            talk(s, b"stats cachedump 1 1\r\n", b"CLIENT_ERROR stats cachedump not allowed\r\n")
             talk(s, b"watch\r\n", b"CLIENT_ERROR watch commands not allowed\r\n")
 
     def test_another_delimiter_counts_at_once(self):

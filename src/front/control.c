@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/num.h"
 #include "front/conns.h"
 #include "front/dump.h"
 #include "front/gather.h"
@@ -190,6 +191,42 @@ static void detail(struct session *s, const struct cmd *cmd)
     }
 }
 
+#define SLAB_CLASS_MAX 63       /* of memcached; here all items are of class 1 */
+
+/* "cachedump" class limit */
+static void cachedump(struct session *s, const struct cmd *cmd)
+{
+    const char *at = cmd->args + strlen("cachedump"), *end = cmd->args + cmd->args_len;
+    uint32_t numbers[2];
+
+    if (!front_of(s)->config.dumps) {
+        say(s, cmd, "CLIENT_ERROR stats cachedump not allowed\r\n");
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *word = at;
+
+        while (word < end && *word == ' ')
+            word++;
+        for (at = word; at < end && *at != ' '; at++)
+            ;
+        if (at == word) {
+            refuse(s, cmd, "CLIENT_ERROR bad command line\r\n");
+            return;
+        }
+        if (!num_parse_u32(word, (size_t)(at - word), &numbers[i])) {
+            refuse(s, cmd, "CLIENT_ERROR bad command line format\r\n");
+            return;
+        }
+    }
+    if (numbers[0] > SLAB_CLASS_MAX)
+        refuse(s, cmd, "CLIENT_ERROR Illegal slab id\r\n");
+    else if (numbers[0] != 1)
+        say(s, cmd, "END\r\n");
+    else
+        dump_begin(s, DUMP_CACHEDUMP, numbers[1]);
+}
+
 static void stats(struct session *s, const struct cmd *cmd)
 {
     if (cmd->args_len == 0)
@@ -208,6 +245,8 @@ static void stats(struct session *s, const struct cmd *cmd)
         settings(s, cmd);
     else if (first_word_is(cmd, "detail"))
         detail(s, cmd);
+    else if (first_word_is(cmd, "cachedump") && cmd->form.protocol == PROTOCOL_TEXT)
+        cachedump(s, cmd);
     else if (first_word_is(cmd, "conns"))
         conns_list(s, cmd);
     else
@@ -265,7 +304,7 @@ static void lru_crawler(struct session *s, const struct cmd *cmd)
              && !second_word_is(cmd, "1"))
         say(s, cmd, second_word_is(cmd, "") ? "ERROR\r\n" : "BADCLASS invalid class id\r\n");
     else
-        dump_begin(s, mgdump ? DUMP_MGDUMP : DUMP_METADUMP);
+        dump_begin(s, mgdump ? DUMP_MGDUMP : DUMP_METADUMP, 0);
 }
 
 /* There are none; tools that tune them are told what memcached would. */

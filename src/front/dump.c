@@ -25,6 +25,7 @@ struct dump {
     const char *page;
     size_t len;
     bool begun, over;
+    uint32_t left;              /* items to list; UINT32_MAX: all */
     char failure[160];          /* the line that ends it early, or "" */
 };
 
@@ -105,21 +106,47 @@ static char *put_mgdump(char *out, const struct listed *l)
     return put_text(out + l->key_len, "\r\n");
 }
 
+static char *put_cachedump(char *out, const struct listed *l, int64_t wall_ms)
+{
+    if ((l->marks & MARK_KEY_ENCODED) != 0 || !key_is_text(l->key, l->key_len))
+        return out;
+    out = put_text(out, "ITEM ");
+    memcpy(out, l->key, l->key_len);
+    out = num_put_u64(put_text(out + l->key_len, " ["), l->value_len);
+    out = put_text(out, " b; ");
+    out = num_put_u64(out, l->ttl_ms == TTL_NEVER ? 0 : (uint64_t)((wall_ms + l->ttl_ms) / 1000));
+    return put_text(out, " s]\r\n");
+}
+
+static char *put_item(const struct dump *d, char *out, const struct listed *l, int64_t wall_ms)
+{
+    switch (d->kind) {
+    case DUMP_METADUMP:
+        return put_metadump(out, l, wall_ms);
+    case DUMP_MGDUMP:
+        return put_mgdump(out, l);
+    case DUMP_CACHEDUMP:
+        break;
+    }
+    return put_cachedump(out, l, wall_ms);
+}
+
 static bool put_page(struct dump *d, struct session *s)
 {
     const int64_t wall_ms = worker_wall(s->worker);
     struct listed l;
 
-    for (size_t pos = 0; listing_next(d->page, d->len, &pos, &l);) {
+    for (size_t pos = 0; d->left > 0 && listing_next(d->page, d->len, &pos, &l);) {
         char *start = sendq_room(&s->out, LINE_MAX_BYTES), *end;
 
         if (start == NULL)
             return false;
         if (!d->fw->front->config.cas)
             l.token = 0;
-        end = d->kind == DUMP_MGDUMP ? put_mgdump(start, &l) : put_metadump(start, &l, wall_ms);
+        end = put_item(d, start, &l, wall_ms);
         if (!sendq_commit(&s->out, (size_t)(end - start)))
             return false;
+        d->left -= d->left != UINT32_MAX && end > start;
     }
     return true;
 }
@@ -199,9 +226,11 @@ static bool dump_emit(struct slot *slot, struct session *s)
     struct dump *d = (struct dump *)slot;
     const char *end = d->kind == DUMP_MGDUMP ? "EN\r\n" : "END\r\n";
 
-    if ((!d->begun && !sendq_add(&s->out, "OK\r\n", 4)) || !put_page(d, s))
+    if ((!d->begun && d->kind != DUMP_CACHEDUMP && !sendq_add(&s->out, "OK\r\n", 4)) ||
+        !put_page(d, s))
         s->broken = true;
     d->begun = true;
+    d->over |= d->left == 0;
     drop_page(d);
     if (!d->over && d->failure[0] == '\0') {
         d->at += d->cursor == 0;        /* this member has shown all */
@@ -224,7 +253,7 @@ static void dump_drop(struct slot *slot)
 
 static const struct slot_ops dump_ops = { dump_emit, dump_drop };
 
-void dump_begin(struct session *s, enum dump_kind kind)
+void dump_begin(struct session *s, enum dump_kind kind, uint32_t most)
 {
     struct front_worker *fw = s->worker->front;
     struct dump *d = calloc(1, sizeof(*d));
@@ -236,6 +265,7 @@ void dump_begin(struct session *s, enum dump_kind kind)
     d->fw = fw;
     d->view = view_ref(fw->view);
     d->kind = kind;
+    d->left = most > 0 ? most : UINT32_MAX;
     d->mail.read = on_own_turn;
     d->slot.ops = &dump_ops;
     s->streams = true;

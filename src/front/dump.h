@@ -11,10 +11,14 @@
 
 #include "front/front.h"
 
-enum dump_kind { DUMP_METADUMP, DUMP_MGDUMP };
+enum dump_kind {
+    DUMP_METADUMP, DUMP_MGDUMP,
+    DUMP_CACHEDUMP              /* of `stats`: only keys that are text */
+};
 
-/* Begins; the session executes nothing else until the end. */
-void dump_begin(struct session *s, enum dump_kind kind);
+/* Begins; the session executes nothing else until the end, or until `most`
+ * items are listed (0: all). */
+void dump_begin(struct session *s, enum dump_kind kind, uint32_t most);
 
 /* A key as metadump and watch print it, %XX for what is special: at most 3 *
  * len bytes.  Returns the end. */
