@@ -270,8 +270,9 @@ foreach ($tests as $sentence => $test) {
         echo "ok $number - $sentence\n";
     } catch (Throwable $e) {
         $failed++;
-        echo "not ok $number - $sentence\n# line ", $e->getTrace()[0]['line'] ?? $e->getLine(), ': ',
-            $e->getMessage(), ' (', $c->getResultMessage(), ")\n";
+        $line = $e->getTrace()[0]['line'] ?? $e->getLine();
+        $said = $c->getResultMessage();
+        echo "not ok $number - $sentence\n# line $line: {$e->getMessage()} ($said)\n";
     }
 }
 exit($failed > 0 ? 1 : 0);
