@@ -1,13 +1,17 @@
 /*
- * text_fuzz - the text protocol, whatever a client sends
+ * text_fuzz - the text protocol and the meta commands, whatever a client sends
  *
  * Beside the sanitizers: bytes that arrive in pieces give the same commands as
- * the same bytes at once, and the keys of a line are as many as it was said.
- * Every piece is parsed in a block of just its size, at an address of its own.
+ * the same bytes at once, and the keys of a line are as many as it was said; a
+ * command is the same after its way over a link; and the answer to a meta
+ * command is a line.  Every piece is parsed in a block of just its size, at an
+ * address of its own.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/frame.h"
+#include "wire/meta.h"
 #include "wire/text.h"
 
 #define EVENTS_MAX 4096
@@ -78,6 +82,84 @@ static unsigned note_keys(struct events *e, const char *data, size_t len)
     return n;
 }
 
+static void note_meta(struct events *e, const struct cmd *cmd)
+{
+    const struct form *form = &cmd->form;
+
+    check(form->n_letters <= META_LETTERS_MAX && form->opaque_len <= META_OPAQUE_MAX);
+    note(e, (uint64_t)form->meta << 16 | (uint64_t)form->key_encoded << 8 | cmd->ttl_is_last);
+    note_bytes(e, form->letters, form->n_letters);
+    note_bytes(e, form->opaque, form->opaque_len);
+    note(e, cmd->options);
+    note(e, (uint64_t)cmd->vivify_exptime);
+    note(e, (uint64_t)cmd->recache_exptime);
+    note(e, cmd->token);
+    note(e, cmd->initial);
+    note(e, form->value_len);
+}
+
+/* What the shard that owns the key is told. */
+static void check_sent(struct cmd cmd)
+{
+    char *head;
+    struct frame f;
+    struct cmd got;
+
+    cmd_settle_times(&cmd, 1000000000000);
+    frame_from_cmd(&f, &cmd);
+    f.value_len = 0;
+    head = malloc(frame_head_len(&f));
+    check(head != NULL && frame_put(head, &f) == head + frame_head_len(&f));
+    check(frame_read(head, frame_head_len(&f), &f) == FRAME_WHOLE);
+    frame_to_cmd(&f, &got);
+    check(got.verb == cmd.verb && got.options == cmd.options);
+    check(got.key_len == cmd.key_len && memcmp(got.key, cmd.key, cmd.key_len) == 0);
+    if (verb_has_value(cmd.verb) || (cmd.options & OPTION_REMOVE_VALUE) != 0)
+        check(got.client_flags == cmd.client_flags);
+    if (cmd.verb <= VERB_CAS && cmd.verb >= VERB_GAT)
+        check(got.ttl_ms == cmd.ttl_ms);
+    if ((cmd.options & OPTION_TTL) != 0)
+        check(got.ttl_ms == cmd.ttl_ms);
+    if (cmd.verb == VERB_INCR || cmd.verb == VERB_DECR)
+        check(got.delta == cmd.delta);
+    if (cmd.verb == VERB_CAS || (cmd.options & OPTION_COMPARE) != 0)
+        check(got.cas == cmd.cas);
+    if ((cmd.options & OPTION_TOKEN) != 0)
+        check(got.token == cmd.token);
+    if ((cmd.options & OPTION_VIVIFY) != 0)
+        check(got.vivify_ttl_ms == cmd.vivify_ttl_ms && got.initial == cmd.initial);
+    if ((cmd.options & OPTION_RECACHE) != 0)
+        check(got.recache_ttl_ms == cmd.recache_ttl_ms);
+    free(head);
+}
+
+/* Whatever there may be to say, it is one line, and ma's number another. */
+static void check_answers(const struct cmd *cmd)
+{
+    char *out = malloc(META_LINE_MAX);
+
+    check(out != NULL);
+    for (unsigned i = 0; i < N_STATUSES; i++) {
+        const struct answer a = {
+            .status = (enum status)i, .marks = MARKS_ALL, .token = UINT64_MAX,
+            .number = UINT64_MAX, .client_flags = UINT32_MAX, .ttl_ms = INT64_MAX,
+            .idle_s = UINT32_MAX, .value_len = SIZE_MAX,
+        };
+        const char *end = meta_put(out, &cmd->form, cmd->verb, cmd->key, cmd->key_len, &a);
+        const char *p = out;
+        unsigned n_lines = 0;
+
+        check(end - out <= META_LINE_MAX);
+        for (; p < end; n_lines++) {
+            p = memchr(p, '\n', (size_t)(end - p));
+            check(p != NULL && p > out && p[-1] == '\r');
+            p++;
+        }
+        check(n_lines <= (i == STATUS_NUMBER ? 2 : 1));
+    }
+    free(out);
+}
+
 static void note_cmd(struct events *e, enum parse_status status, const struct parse *t,
                      const struct cmd *cmd)
 {
@@ -90,13 +172,17 @@ static void note_cmd(struct events *e, enum parse_status status, const struct pa
     note(e, cmd->cas);
     note(e, cmd->delta);
     note(e, cmd->value_len);
-    note_bytes(e, cmd->key, cmd->key_len);
-    note_bytes(e, cmd->args, cmd->args_len);
+    if (cmd->error == CMD_OK) {
+        note_bytes(e, cmd->key, cmd->key_len);
+        note_bytes(e, cmd->args, cmd->args_len);
+    }
+    if (cmd->form.protocol == PROTOCOL_META && cmd->error == CMD_OK)
+        note_meta(e, cmd);
 
     if (status == PARSE_KEYS) {
         check(verb_is_get(cmd->verb) && cmd->error == CMD_OK && cmd->key == NULL);
     } else if (cmd->error != CMD_OK) {
-        check(cmd->key == NULL && cmd->args == NULL);
+        check(cmd->args == NULL && (cmd->key == NULL || cmd->form.meta != '\0'));
         check(!t->swallow || verb_has_value(cmd->verb));
     } else {
         check(!t->swallow && !t->close);
@@ -104,6 +190,10 @@ static void note_cmd(struct events *e, enum parse_status status, const struct pa
         check(!verb_is_keyed(cmd->verb) || (cmd->key == NULL) == (t->n_keys > 1));
         if (t->n_keys > 1)
             check(note_keys(e, cmd->args, cmd->args_len) == t->n_keys);
+        if (cmd->key != NULL && verb_is_keyed(cmd->verb))
+            check_sent(*cmd);
+        if (cmd->form.meta != '\0')
+            check_answers(cmd);
     }
 }
 
