@@ -76,12 +76,11 @@ static void shut_down(void)
     abort();                    /* no test allows the command */
 }
 
-void stage_add_front(struct stage *st, size_t n)
+/* By the map that the cluster has; with the stage's store, if there is one. */
+static void add_front(struct stage *st)
 {
     bool ok;
 
-    st->cluster = cluster_new(STAGE_CLUSTER, "front");
-    (void)cluster_adopt(st->cluster, stage_map(1, n));
     st->front = (struct front){
         .config = {
             .shard_timeout_ms = 1000, .link_queue_bytes = 1 << 20, .cas = true,
@@ -89,6 +88,7 @@ void stage_add_front(struct stage *st, size_t n)
             .listen = "", .unix_socket = "", .protocol = "auto",
         },
         .cluster = st->cluster,
+        .store = st->shard.store,
         .workers = &st->worker,
         .shut_down = shut_down,
     };
@@ -99,10 +99,26 @@ void stage_add_front(struct stage *st, size_t n)
     st->has_front = true;
 }
 
+void stage_add_front(struct stage *st, size_t n)
+{
+    st->cluster = cluster_new(STAGE_CLUSTER, "front");
+    (void)cluster_adopt(st->cluster, stage_map(1, n));
+    add_front(st);
+}
+
+void stage_add_both(struct stage *st)
+{
+    stage_add_shard(st);
+    (void)cluster_adopt(st->cluster, stage_map(1, 1));
+    shard_take_number(&st->shard);
+    add_front(st);
+}
+
 void stage_add_shard(struct stage *st)
 {
     const struct store_config config = {
-        .memory_bytes = 8 << 20, .max_item_bytes = 1 << 20, .evict = true, .cas = true,
+        .memory_bytes = 8 << 20, .max_item_bytes = st->config.max_item_bytes,
+        .evict = true, .cas = true,
         .hash_key = { 1, 2 },
         .now_ms = fake_now_ms(st->world), .wall_ms = st->world->ops->wall_ms(st->world),
     };

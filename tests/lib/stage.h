@@ -47,6 +47,9 @@ void stage_add_front(struct stage *st, size_t n);
 extern const struct handler stage_shard_handler;
 void stage_add_shard(struct stage *st);
 
+/* Both in one process, alone in its cluster.  The handler is the front's. */
+void stage_add_both(struct stage *st);
+
 /* Turns until there is nothing to do, and on for `ms` of virtual time. */
 void stage_run(struct stage *st, int64_t ms);
 
