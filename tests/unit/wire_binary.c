@@ -4,18 +4,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "wire/binary.h"
 #include "wire/packet.h"
-
-#define K50 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
-#define K250 K50 K50 K50 K50 K50
-
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+#include "wire_help.h"
 
 #define FLAGS_5_FOR_30S "\0\0\0\5\0\0\0\x1e"
 #define BY_2_ELSE_7 "\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\7"
@@ -149,23 +142,7 @@ static uint32_t body_of(const struct request *r)
     return r->extras_len + (r->key != NULL ? (uint32_t)strlen(r->key) : 0) + r->value_len;
 }
 
-struct description {
-    char text[600];
-    size_t len;
-};
-
-__attribute__((format(printf, 2, 3)))
-static void say(struct description *d, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    d->len += (size_t)vsnprintf(d->text + d->len, sizeof(d->text) - d->len, format, args);
-    va_end(args);
-    assert_true(d->len < sizeof(d->text));
-}
-
-static void describe_arguments(const struct cmd *cmd, struct description *d)
+static void describe_arguments(struct description *d, const struct cmd *cmd)
 {
     if (verb_is_keyed(cmd->verb))
         say(d, " key=%.*s", (int)cmd->key_len, cmd->key);
@@ -185,9 +162,8 @@ static void describe_arguments(const struct cmd *cmd, struct description *d)
         say(d, " args=%.*s", (int)cmd->args_len, cmd->args);
 }
 
-static void describe(const struct parse *p, const struct cmd *cmd, struct description *d)
+static void describe(struct description *d, const struct parse *p, const struct cmd *cmd)
 {
-    d->len = 0;
     say(d, "%s%s%s", verb_word(cmd->verb), cmd->form.quiet ? " quiet" : "",
         cmd->form.with_key ? " with-key" : "");
     if (cmd->options & OPTION_NO_VALUE)
@@ -196,16 +172,15 @@ static void describe(const struct parse *p, const struct cmd *cmd, struct descri
         say(d, " compare=%llu", (unsigned long long)cmd->cas);
     if (cmd->error == CMD_OK) {
         assert_false(p->swallow || p->close);
-        describe_arguments(cmd, d);
+        describe_arguments(d, cmd);
         return;
     }
     assert_null(cmd->key);
     say(d, packet_status_of(cmd->error) == PACKET_INVALID ? " !invalid" : " !unknown");
-    if (p->swallow)
-        say(d, " swallow=%zu", cmd->value_len);
-    if (p->close)
-        say(d, " close");
+    say_rest(d, p, cmd);
 }
+
+static const struct dialect binary = { binary_parse, describe };
 
 static void check_form(const struct cmd *cmd, uint8_t opcode)
 {
@@ -214,40 +189,22 @@ static void check_form(const struct cmd *cmd, uint8_t opcode)
     assert_memory_equal(cmd->form.opaque, "opaq", PACKET_OPAQUE);
 }
 
-/* In a block of just its size. */
-static enum parse_status parse(struct parse *p, const char *data, size_t len, struct cmd *cmd,
-                               struct description *d)
-{
-    char *block = malloc(len > 0 ? len : 1);
-    enum parse_status status;
-
-    assert_non_null(block);
-    memcpy(block, data, len);
-    status = binary_parse(p, block, len, cmd);
-    if (status == PARSE_DONE)
-        describe(p, cmd, d);
-    free(block);
-    return status;
-}
-
 static void each_head_is_its_command(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_OF(requests); i++) {
         const struct request *r = &requests[i];
-        struct description d;
         struct packet packet;
-        struct parse p;
-        struct cmd cmd;
+        struct result got;
 
         pack(&packet, r, body_of(r));
-        parse_init(&p);
-        assert_int_equal(parse(&p, packet.data, packet.len, &cmd, &d), PARSE_DONE);
-        assert_string_equal(d.text, r->meaning);
-        check_form(&cmd, r->opcode);
-        if (!p.close)
-            assert_int_equal(p.len, packet.len);
-        assert_int_equal(p.block_end, 0);
+        parse_init(&got.parse);
+        assert_int_equal(parse_piece(&binary, &got, packet.data, packet.len), PARSE_DONE);
+        assert_string_equal(got.told.text, r->meaning);
+        check_form(&got.cmd, r->opcode);
+        if (!got.parse.close)
+            assert_int_equal(got.parse.len, packet.len);
+        assert_int_equal(got.parse.block_end, 0);
     }
 }
 
@@ -263,16 +220,14 @@ static void a_request_may_arrive_in_pieces(void **state)
         pack(&packet, r, body_of(r));
         for (size_t cut = 0; cut < packet.len; cut++) {
             const bool by_head = closes && cut >= PACKET_HEAD;
-            struct description d;
-            struct parse p;
-            struct cmd cmd;
+            struct result got;
 
-            parse_init(&p);
-            assert_int_equal(parse(&p, packet.data, cut, &cmd, &d),
+            parse_init(&got.parse);
+            assert_int_equal(parse_piece(&binary, &got, packet.data, cut),
                              by_head ? PARSE_DONE : PARSE_MORE);
             if (!by_head)
-                assert_int_equal(parse(&p, packet.data, packet.len, &cmd, &d), PARSE_DONE);
-            assert_string_equal(d.text, r->meaning);
+                assert_int_equal(parse_piece(&binary, &got, packet.data, packet.len), PARSE_DONE);
+            assert_string_equal(got.told.text, r->meaning);
         }
     }
 }
@@ -282,16 +237,14 @@ static void what_follows_is_not_looked_at(void **state)
     (void)state;
     for (size_t i = 0; i < N_OF(requests); i++) {
         const struct request *r = &requests[i];
-        struct description d;
         struct packet packet;
-        struct parse p;
-        struct cmd cmd;
+        struct result got;
 
         pack(&packet, r, body_of(r));
         memset(packet.data + packet.len, 0x80, 30);
-        parse_init(&p);
-        assert_int_equal(parse(&p, packet.data, packet.len + 30, &cmd, &d), PARSE_DONE);
-        assert_string_equal(d.text, r->meaning);
+        parse_init(&got.parse);
+        assert_int_equal(parse_piece(&binary, &got, packet.data, packet.len + 30), PARSE_DONE);
+        assert_string_equal(got.told.text, r->meaning);
     }
 }
 
@@ -308,16 +261,14 @@ static void lengths_beyond_the_body_close(void **state)
     (void)state;
     for (size_t i = 0; i < N_OF(cases); i++) {
         for (uint32_t body = 0; body < body_of(&cases[i]); body++) {
-            struct description d;
             struct packet packet;
-            struct parse p;
-            struct cmd cmd;
+            struct result got;
 
             pack(&packet, &cases[i], body);
-            parse_init(&p);
-            assert_int_equal(parse(&p, packet.data, PACKET_HEAD, &cmd, &d), PARSE_DONE);
-            assert_string_equal(d.text, cases[i].meaning);
-            check_form(&cmd, cases[i].opcode);
+            parse_init(&got.parse);
+            assert_int_equal(parse_piece(&binary, &got, packet.data, PACKET_HEAD), PARSE_DONE);
+            assert_string_equal(got.told.text, cases[i].meaning);
+            check_form(&got.cmd, cases[i].opcode);
         }
     }
 }
@@ -344,16 +295,14 @@ static void no_opcode_is_without_a_meaning(void **state)
     (void)state;
     for (unsigned opcode = 0; opcode < 256; opcode++) {
         const struct request r = { .opcode = (uint8_t)opcode, NONE, .key = "a" };
-        struct description d;
         struct packet packet;
-        struct parse p;
-        struct cmd cmd;
+        struct result got;
 
         pack(&packet, &r, body_of(&r));
-        parse_init(&p);
-        assert_int_equal(parse(&p, packet.data, packet.len, &cmd, &d), PARSE_DONE);
-        check_form(&cmd, r.opcode);
-        assert_true((cmd.verb == VERB_UNKNOWN) == (cmd.error == CMD_ERROR));
+        parse_init(&got.parse);
+        assert_int_equal(parse_piece(&binary, &got, packet.data, packet.len), PARSE_DONE);
+        check_form(&got.cmd, r.opcode);
+        assert_true((got.cmd.verb == VERB_UNKNOWN) == (got.cmd.error == CMD_ERROR));
     }
 }
 

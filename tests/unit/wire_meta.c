@@ -4,17 +4,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "wire/meta.h"
-#include "wire/text.h"
+#include "wire_help.h"
 
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-#define K50 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
-#define K250 K50 K50 K50 K50 K50
 #define O31 "Oooooooooooooooooooooooooooooooo"      /* as long as it may be */
 #define A248 "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB" \
              "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB" \
@@ -24,13 +17,7 @@
 
 #define WALL_MS INT64_C(1700000000000)
 
-/* A line without its end, and what it means in the words of describe(). */
-static const struct line_case {
-    const char *line;
-    size_t len;
-    const char *meaning;
-} lines[] = {
-#define LINE(text) text, sizeof(text) - 1
+static const struct line_case lines[] = {
     /* mn */
     { LINE("mn"), "mn" },
     { LINE("mn "), "mn" },
@@ -310,43 +297,7 @@ static const struct line_case {
     { LINE("ms a 5 " O31 "o Mx"), "set !msmode swallow=5" },
     { LINE("ma a Mx " O31 "o"), "incr !mamode" },
     { LINE("me a " O31 "o"), "get key=a novalue nouse" },
-#undef LINE
 };
-
-static const char *error_name(enum cmd_error error)
-{
-    static const char *const names[] = {
-        [CMD_ERROR] = "unknown", [CMD_BAD_FORMAT] = "format", [CMD_MANY_FLAGS] = "many",
-        [CMD_TWICE_FLAG] = "twice", [CMD_BAD_FLAG] = "flag", [CMD_BAD_MA_FLAG] = "maflag",
-        [CMD_BAD_KEY] = "key", [CMD_BAD_TOKEN] = "token", [CMD_BAD_INITIAL] = "initial",
-        [CMD_BAD_META_DELTA] = "metadelta", [CMD_BAD_OPAQUE] = "opaque",
-        [CMD_BAD_MS_MODE] = "msmode", [CMD_BAD_MA_MODE] = "mamode",
-    };
-
-    assert_true(error < N_OF(names) && names[error] != NULL);
-    return names[error];
-}
-
-/* One line of words for all that a parsed line says. */
-struct description {
-    char text[512];
-    size_t len;
-};
-
-static void say(struct description *d, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void say(struct description *d, const char *format, ...)
-{
-    va_list args;
-    int n;
-
-    va_start(args, format);
-    n = vsnprintf(d->text + d->len, sizeof(d->text) - d->len, format, args);
-    va_end(args);
-    assert_true(n >= 0 && (size_t)n < sizeof(d->text) - d->len);
-    d->len += (size_t)n;
-}
 
 static void say_key(struct description *d, const struct cmd *cmd)
 {
@@ -407,19 +358,10 @@ static void say_arguments(struct description *d, const struct cmd *cmd)
         say(d, " recache=%lld", (long long)cmd->recache_exptime);
 }
 
-static void describe(const struct cmd *cmd, const struct parse *p, struct description *d)
+static void describe(struct description *d, const struct parse *p, const struct cmd *cmd)
 {
-    d->len = 0;
-    say(d, "%s%s", verb_word(cmd->verb), cmd->form.quiet ? " quiet" : "");
-    if (cmd->error != CMD_OK) {
-        say(d, " !%s", error_name(cmd->error));
-        if (p->swallow)
-            say(d, " swallow=%zu", cmd->value_len);
-        if (p->close)
-            say(d, " close");
+    if (!say_verb(d, p, cmd))
         return;
-    }
-    assert_false(p->swallow || p->close);
     if (cmd->verb == VERB_NOOP)
         return;
     assert_int_equal(cmd->form.protocol, PROTOCOL_META);
@@ -433,82 +375,55 @@ static void describe(const struct cmd *cmd, const struct parse *p, struct descri
         say(d, " opaque=%.*s", cmd->form.opaque_len, cmd->form.opaque);
 }
 
-/* `line` with `end` behind it, in a block of just that size. */
-static char *whole_line(const char *line, size_t len, const char *end, size_t *whole)
+static const struct dialect meta = { text_parse, describe };
+
+/* ... as it comes in two pieces, cut at every byte. */
+static void becomes_its_command(const struct line_case *c, const char *end)
 {
-    char *data = malloc(len + strlen(end));
+    const size_t len = c->len + strlen(end);
+    char *line = joined(c->line, c->len, end, strlen(end));
 
-    assert_non_null(data);
-    memcpy(data, line, len);
-    memcpy(data + len, end, strlen(end));
-    *whole = len + strlen(end);
-    return data;
-}
+    for (size_t cut = 0; cut < len; cut++) {
+        struct result r;
 
-/* Parses the line when `cut` bytes of it are there, and when all are, elsewhere. */
-static void arrives(const char *data, size_t len, size_t cut, const struct line_case *c)
-{
-    char *piece = malloc(cut > 0 ? cut : 1);
-    struct description d;
-    struct parse p;
-    struct cmd cmd;
-
-    assert_non_null(piece);
-    memcpy(piece, data, cut);
-    parse_init(&p);
-    assert_int_equal(text_parse(&p, piece, cut, &cmd), PARSE_MORE);
-    free(piece);
-    assert_int_equal(text_parse(&p, data, len, &cmd), PARSE_DONE);
-    assert_int_equal(p.len, len);
-    describe(&cmd, &p, &d);
-    if (strcmp(d.text, c->meaning) != 0)
-        fail_msg("%s\n is: %s\nnot: %s", c->line, d.text, c->meaning);
-    if (cmd.error == CMD_OK && cmd.verb != VERB_NOOP)
-        assert_int_equal(cmd.form.meta, c->line[1]);
+        arrives(&meta, &r, line, (size_t[]){ cut, len }, 2, c->meaning);
+        if (r.cmd.error == CMD_OK && r.cmd.verb != VERB_NOOP)
+            assert_int_equal(r.cmd.form.meta, c->line[1]);
+    }
+    free(line);
 }
 
 static void a_meta_line_becomes_its_command(void **state)
 {
-    static const char *const ends[] = { "\r\n", "\n" };
-
     (void)state;
     for (size_t i = 0; i < N_OF(lines); i++) {
-        for (size_t e = 0; e < N_OF(ends); e++) {
-            const struct line_case *c = &lines[i];
-            size_t len;
-            char *data;
+        const struct line_case *c = &lines[i];
 
-            if (e == 1 && (c->len < 3 || c->line[c->len - 1] == '\r'))
-                continue;       /* "mn\n" is too short a line, see below */
-            data = whole_line(c->line, c->len, ends[e], &len);
-            for (size_t cut = 0; cut < len; cut++)
-                arrives(data, len, cut, c);
-            free(data);
-        }
+        becomes_its_command(c, "\r\n");
+        if (c->len >= 3 && c->line[c->len - 1] != '\r')
+            becomes_its_command(c, "\n");       /* "mn\n" is too short a line, see below */
     }
 }
 
 static void a_line_of_three_bytes_is_malformed(void **state)
 {
-    static const struct line_case c = { "mn", 2, "mn !format" };
+    static const struct line_case c = { LINE("mn"), "mn !format" };
 
     (void)state;
-    arrives("mn\n", 3, 0, &c);
+    becomes_its_command(&c, "\n");
 }
 
 /* A key of a line may not outlive it: in base64 it lies in the parse. */
 static void a_decoded_key_is_where_the_parse_keeps_it(void **state)
 {
     char line[] = "mg Zm9v b\n";
-    struct parse p;
-    struct cmd cmd;
+    struct result r;
 
     (void)state;
-    parse_init(&p);
-    assert_int_equal(text_parse(&p, line, sizeof(line) - 1, &cmd), PARSE_DONE);
-    assert_ptr_equal(cmd.key, p.key);
-    assert_int_equal(cmd.key_len, 3);
-    assert_memory_equal(p.key, "foo", 3);
+    parse_line(&r, line, sizeof(line) - 1);
+    assert_ptr_equal(r.cmd.key, r.parse.key);
+    assert_int_equal(r.cmd.key_len, 3);
+    assert_memory_equal(r.parse.key, "foo", 3);
 }
 
 static void a_line_without_an_end_is_too_long(void **state)
@@ -518,16 +433,14 @@ static void a_line_without_an_end_is_too_long(void **state)
     (void)state;
     for (size_t i = 0; i < N_OF(starts); i++) {
         char *data = malloc(TEXT_LINE_MAX);
-        struct parse p;
-        struct cmd cmd;
+        struct result r;
 
         assert_non_null(data);
         memset(data, 'k', TEXT_LINE_MAX);
         memcpy(data, starts[i], strlen(starts[i]));
-        parse_init(&p);
-        assert_int_equal(text_parse(&p, data, TEXT_LINE_MAX, &cmd), PARSE_DONE);
-        assert_int_equal(cmd.error, CMD_TOO_LONG);
-        assert_true(p.close);
+        parse_line(&r, data, TEXT_LINE_MAX);
+        assert_int_equal(r.cmd.error, CMD_TOO_LONG);
+        assert_true(r.parse.close);
         free(data);
     }
 }
@@ -535,18 +448,16 @@ static void a_line_without_an_end_is_too_long(void **state)
 static void times_are_settled_for_the_store_and_for_the_answer(void **state)
 {
     char line[] = "mg a T30 N1700000090 R-1\n";
-    struct parse p;
-    struct cmd cmd;
+    struct result r;
 
     (void)state;
-    parse_init(&p);
-    assert_int_equal(text_parse(&p, line, sizeof(line) - 1, &cmd), PARSE_DONE);
-    cmd_settle_times(&cmd, WALL_MS);
-    assert_int_equal(cmd.ttl_ms, 30000);
-    assert_int_equal(cmd.vivify_ttl_ms, 90000);
-    assert_int_equal(cmd.recache_ttl_ms, TTL_OVER);
-    assert_int_equal(cmd.form.ttl_ms, 30000);
-    assert_int_equal(cmd.form.vivify_ttl_ms, 90000);
+    parse_line(&r, line, sizeof(line) - 1);
+    cmd_settle_times(&r.cmd, WALL_MS);
+    assert_int_equal(r.cmd.ttl_ms, 30000);
+    assert_int_equal(r.cmd.vivify_ttl_ms, 90000);
+    assert_int_equal(r.cmd.recache_ttl_ms, TTL_OVER);
+    assert_int_equal(r.cmd.form.ttl_ms, 30000);
+    assert_int_equal(r.cmd.form.vivify_ttl_ms, 90000);
 }
 
 /* ---- answers ---- */
@@ -697,17 +608,16 @@ static const struct answer_case {
 /* Writes what the command is told into `out`; returns its length. */
 static size_t answer_to(const char *line, const struct answer *a, char *out)
 {
+    char *data = joined(line, strlen(line), "\r\n", 2), *reply = malloc(META_LINE_MAX);
+    struct result r;
+    const struct cmd *cmd = &r.cmd;
     size_t len;
-    char *data = whole_line(line, strlen(line), "\r\n", &len), *reply = malloc(META_LINE_MAX);
-    struct parse p;
-    struct cmd cmd;
 
     assert_non_null(reply);
-    parse_init(&p);
-    assert_int_equal(text_parse(&p, data, len, &cmd), PARSE_DONE);
-    assert_int_equal(cmd.error, CMD_OK);
-    cmd_settle_times(&cmd, WALL_MS);
-    len = (size_t)(meta_put(reply, &cmd.form, cmd.verb, cmd.key, cmd.key_len, a) - reply);
+    parse_line(&r, data, strlen(line) + 2);
+    assert_int_equal(cmd->error, CMD_OK);
+    cmd_settle_times(&r.cmd, WALL_MS);
+    len = (size_t)(meta_put(reply, &cmd->form, cmd->verb, cmd->key, cmd->key_len, a) - reply);
     assert_true(len <= META_LINE_MAX);
     memcpy(out, reply, len);
     out[len] = '\0';

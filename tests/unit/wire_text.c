@@ -4,32 +4,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "wire/text.h"
+#include "wire_help.h"
 
-#define K50 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
-#define K250 K50 K50 K50 K50 K50
-
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-struct result {
-    struct parse parse;
-    struct cmd cmd;
-    enum parse_status status;
-};
-
-/* A line that is told in the words of describe(); \r\n follows unless \n does. */
-struct line_case {
-    const char *line;
-    size_t len;
-    const char *meaning;
-};
-
-#define LINE(text) text, sizeof(text) - 1
-
+/* \r\n follows the lines that do not end in \n. */
 static const struct line_case lines[] = {
     /* too short, unknown, not a command at all */
     { LINE(""), "? !format" },
@@ -45,13 +23,13 @@ static const struct line_case lines[] = {
     { LINE("foo"), "? !unknown" },
     { LINE("foo\0"), "? !unknown" },
     { LINE("foo bar"), "? !unknown" },
-    { LINE("foo noreply"), "? silent !unknown" },
-    { LINE("foo noreply "), "? silent !unknown" },
+    { LINE("foo noreply"), "? quiet !unknown" },
+    { LINE("foo noreply "), "? quiet !unknown" },
     { LINE("foo noreply x"), "? !unknown" },
     { LINE("foo xnoreply"), "? !unknown" },
     { LINE("foo noreplyx"), "? !unknown" },
-    { LINE("noreply"), "? silent !unknown" },
-    { LINE(" noreply"), "? silent !unknown" },
+    { LINE("noreply"), "? quiet !unknown" },
+    { LINE(" noreply"), "? quiet !unknown" },
     { LINE("GET a"), "? !unknown" },
     { LINE("Get a"), "? !unknown" },
     { LINE("getx a"), "? !unknown" },
@@ -153,19 +131,19 @@ static const struct line_case lines[] = {
     { LINE("prepend b 1 2 3"), "prepend key=b flags=1 exptime=2 bytes=3" },
     { LINE("set  a  0  0  1 "), "set key=a flags=0 exptime=0 bytes=1" },
     { LINE("set a 00 00 01"), "set key=a flags=0 exptime=0 bytes=1" },
-    { LINE("set a 0 0 1 noreply"), "set silent key=a flags=0 exptime=0 bytes=1" },
-    { LINE("set a 0 0 1 noreply "), "set silent key=a flags=0 exptime=0 bytes=1" },
+    { LINE("set a 0 0 1 noreply"), "set quiet key=a flags=0 exptime=0 bytes=1" },
+    { LINE("set a 0 0 1 noreply "), "set quiet key=a flags=0 exptime=0 bytes=1" },
     { LINE("set a 0 0 1 foo"), "set key=a flags=0 exptime=0 bytes=1" },
     { LINE("set a 0 0 1 foo bar"), "set key=a flags=0 exptime=0 bytes=1" },
     { LINE("set a 0 0 1 noreply x"), "set key=a flags=0 exptime=0 bytes=1" },
-    { LINE("set a 0 0 1 x noreply"), "set silent key=a flags=0 exptime=0 bytes=1" },
+    { LINE("set a 0 0 1 x noreply"), "set quiet key=a flags=0 exptime=0 bytes=1" },
     { LINE("set a 0 -1 1"), "set key=a flags=0 exptime=-1 bytes=1" },
     { LINE("set a 0 99999999999 1"), "set key=a flags=0 exptime=99999999999 bytes=1" },
     { LINE("set a 4294967295 0 1"), "set key=a flags=4294967295 exptime=0 bytes=1" },
     { LINE("set a 0 0 2147483645"), "set key=a flags=0 exptime=0 bytes=2147483645" },
     { LINE("set " K250 " 0 0 1"), "set key=<250> flags=0 exptime=0 bytes=1" },
     { LINE("cas a 0 0 1 1"), "cas key=a flags=0 exptime=0 bytes=1 cas=1" },
-    { LINE("cas a 0 0 1 0 noreply"), "cas silent key=a flags=0 exptime=0 bytes=1 cas=0" },
+    { LINE("cas a 0 0 1 0 noreply"), "cas quiet key=a flags=0 exptime=0 bytes=1 cas=0" },
     { LINE("cas a 0 0 1 18446744073709551615"),
       "cas key=a flags=0 exptime=0 bytes=1 cas=18446744073709551615" },
 
@@ -181,9 +159,9 @@ static const struct line_case lines[] = {
     { LINE("set a 0 9223372036854775808 5"), "set !format swallow=5" },
     { LINE("set a x 0 2147483647"), "set !format swallow=2147483647" },
     { LINE("set a 0 0 2147483646"), "set !format swallow=2147483646" },
-    { LINE("set a x 0 5 noreply"), "set silent !format swallow=5" },
+    { LINE("set a x 0 5 noreply"), "set quiet !format swallow=5" },
     { LINE("set " K250 "k 0 0 5"), "set !format swallow=5" },
-    { LINE("set " K250 "k 0 0 5 noreply"), "set silent !format swallow=5" },
+    { LINE("set " K250 "k 0 0 5 noreply"), "set quiet !format swallow=5" },
     { LINE("set a\0b 0 0 5"), "set !format swallow=5" },
     { LINE("set a\rb 0 0 5"), "set !format swallow=5" },
     { LINE("set \r 0 0 5"), "set !format swallow=5" },
@@ -191,7 +169,7 @@ static const struct line_case lines[] = {
     { LINE("set a 0 0 5 no\0reply"), "set !format swallow=5" },
     { LINE("cas a 0 0 5"), "cas !format swallow=5" },
     { LINE("cas a 0 0 5 "), "cas !format swallow=5" },
-    { LINE("cas a 0 0 5 noreply"), "cas silent !format swallow=5" },
+    { LINE("cas a 0 0 5 noreply"), "cas quiet !format swallow=5" },
     { LINE("cas a 0 0 5 x"), "cas !format swallow=5" },
     { LINE("cas a 0 0 5 -1"), "cas !format swallow=5" },
     { LINE("cas a 0 0 5 18446744073709551616"), "cas !format swallow=5" },
@@ -217,20 +195,20 @@ static const struct line_case lines[] = {
     { LINE("delete a"), "delete key=a" },
     { LINE("delete a 0"), "delete key=a" },
     { LINE("delete a  0 "), "delete key=a" },
-    { LINE("delete a noreply"), "delete silent key=a" },
-    { LINE("delete a 0 noreply"), "delete silent key=a" },
-    { LINE("delete noreply"), "delete silent key=noreply" },
+    { LINE("delete a noreply"), "delete quiet key=a" },
+    { LINE("delete a 0 noreply"), "delete quiet key=a" },
+    { LINE("delete noreply"), "delete quiet key=noreply" },
     { LINE("delete a 1"), "delete !delete" },
     { LINE("delete a 00"), "delete !delete" },
     { LINE("delete a 0 0"), "delete !delete" },
     { LINE("delete a b c"), "delete !delete" },
     { LINE("delete a noreply 0"), "delete !delete" },
-    { LINE("delete a 1 noreply"), "delete silent !delete" },
-    { LINE("delete a noreply noreply"), "delete silent !delete" },
+    { LINE("delete a 1 noreply"), "delete quiet !delete" },
+    { LINE("delete a noreply noreply"), "delete quiet !delete" },
     { LINE("delete " K250), "delete key=<250>" },
     { LINE("delete " K250 "k"), "delete !format" },
     { LINE("delete " K250 "k 1"), "delete !format" },
-    { LINE("delete " K250 "k noreply"), "delete silent !format" },
+    { LINE("delete " K250 "k noreply"), "delete quiet !format" },
     { LINE("delete a\0"), "delete !format" },
 
     /* incr, decr */
@@ -241,13 +219,13 @@ static const struct line_case lines[] = {
     { LINE("incr a 1"), "incr key=a delta=1" },
     { LINE("incr a 01"), "incr key=a delta=1" },
     { LINE("incr a 1 2"), "incr key=a delta=1" },
-    { LINE("incr a 1 noreply"), "incr silent key=a delta=1" },
+    { LINE("incr a 1 noreply"), "incr quiet key=a delta=1" },
     { LINE("incr a 18446744073709551615"), "incr key=a delta=18446744073709551615" },
     { LINE("incr a 18446744073709551616"), "incr !delta" },
     { LINE("incr a x"), "incr !delta" },
     { LINE("incr a -1"), "incr !delta" },
-    { LINE("incr a x noreply"), "incr silent !delta" },
-    { LINE("incr a noreply"), "incr silent !delta" },
+    { LINE("incr a x noreply"), "incr quiet !delta" },
+    { LINE("incr a noreply"), "incr quiet !delta" },
     { LINE("incr " K250 "k x"), "incr !format" },
     { LINE("incr a 1\r"), "incr !format" },
     { LINE("decr a"), "decr !format" },
@@ -260,10 +238,10 @@ static const struct line_case lines[] = {
     { LINE("touch a 0"), "touch key=a exptime=0" },
     { LINE("touch a -1"), "touch key=a exptime=-1" },
     { LINE("touch a 0 1"), "touch key=a exptime=0" },
-    { LINE("touch a 0 noreply"), "touch silent key=a exptime=0" },
+    { LINE("touch a 0 noreply"), "touch quiet key=a exptime=0" },
     { LINE("touch a x"), "touch !exptime" },
-    { LINE("touch a x noreply"), "touch silent !exptime" },
-    { LINE("touch a noreply"), "touch silent !exptime" },
+    { LINE("touch a x noreply"), "touch quiet !exptime" },
+    { LINE("touch a noreply"), "touch quiet !exptime" },
     { LINE("touch " K250 "k 0"), "touch !format" },
 
     /* flush_all */
@@ -272,13 +250,13 @@ static const struct line_case lines[] = {
     { LINE("flush_all 0"), "flush_all exptime=0" },
     { LINE("flush_all -1"), "flush_all exptime=-1" },
     { LINE("flush_all 5 x"), "flush_all exptime=5" },
-    { LINE("flush_all noreply"), "flush_all silent exptime=0" },
-    { LINE("flush_all 10 noreply"), "flush_all silent exptime=10" },
+    { LINE("flush_all noreply"), "flush_all quiet exptime=0" },
+    { LINE("flush_all 10 noreply"), "flush_all quiet exptime=10" },
     { LINE("flush_all x"), "flush_all !exptime" },
     { LINE("flush_all nor"), "flush_all !exptime" },
     { LINE("flush_all noreply x"), "flush_all !exptime" },
-    { LINE("flush_all noreply noreply"), "flush_all silent !exptime" },
-    { LINE("flush_all a noreply"), "flush_all silent !exptime" },
+    { LINE("flush_all noreply noreply"), "flush_all quiet !exptime" },
+    { LINE("flush_all a noreply"), "flush_all quiet !exptime" },
     { LINE("flush_all \0"), "flush_all !format" },
 
     /* about the server */
@@ -288,19 +266,19 @@ static const struct line_case lines[] = {
     { LINE("verbosity"), "verbosity !format" },
     { LINE("verbosity 1"), "verbosity delta=1" },
     { LINE("verbosity 1 2 3"), "verbosity delta=1" },
-    { LINE("verbosity 1 noreply"), "verbosity silent delta=1" },
+    { LINE("verbosity 1 noreply"), "verbosity quiet delta=1" },
     { LINE("verbosity x"), "verbosity !format" },
     { LINE("verbosity -1"), "verbosity !format" },
     { LINE("verbosity 4294967296"), "verbosity !format" },
-    { LINE("verbosity noreply"), "verbosity silent !format" },
+    { LINE("verbosity noreply"), "verbosity quiet !format" },
     { LINE("cache_memlimit"), "cache_memlimit !unknown" },
     { LINE("cache_memlimit x"), "cache_memlimit !unknown" },
-    { LINE("cache_memlimit noreply"), "cache_memlimit silent !unknown" },
+    { LINE("cache_memlimit noreply"), "cache_memlimit quiet !unknown" },
     { LINE("cache_memlimit 64"), "cache_memlimit delta=64" },
-    { LINE("cache_memlimit 64 noreply"), "cache_memlimit silent delta=64" },
+    { LINE("cache_memlimit 64 noreply"), "cache_memlimit quiet delta=64" },
     { LINE("shutdown"), "shutdown" },
     { LINE("shutdown graceful "), "shutdown args=graceful" },
-    { LINE("shutdown noreply"), "shutdown silent args=noreply" },
+    { LINE("shutdown noreply"), "shutdown quiet args=noreply" },
     { LINE("stats"), "stats" },
     { LINE("stats  "), "stats" },
     { LINE("stats noreply"), "stats args=noreply" },
@@ -312,39 +290,6 @@ static const struct line_case lines[] = {
     { LINE("quit noreply"), "quit" },
 };
 
-static const char *error_name(enum cmd_error error)
-{
-    static const char *const names[] = {
-        [CMD_ERROR] = "unknown", [CMD_BAD_FORMAT] = "format",
-        [CMD_BAD_EXPTIME] = "exptime", [CMD_BAD_DELTA] = "delta",
-        [CMD_BAD_DELETE] = "delete", [CMD_BAD_CHUNK] = "chunk",
-        [CMD_TOO_LONG] = "long", [CMD_HANG_UP] = "hangup",
-    };
-
-    return names[error];
-}
-
-/* One line of words for all that a parsed line says. */
-struct description {
-    char text[512];
-    size_t len;
-};
-
-static void say(struct description *d, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void say(struct description *d, const char *format, ...)
-{
-    va_list args;
-    int n;
-
-    va_start(args, format);
-    n = vsnprintf(d->text + d->len, sizeof(d->text) - d->len, format, args);
-    va_end(args);
-    assert_true(n >= 0 && (size_t)n < sizeof(d->text) - d->len);
-    d->len += (size_t)n;
-}
-
 static void say_bytes(struct description *d, const char *name, const char *s, size_t len)
 {
     if (len > 200)
@@ -353,27 +298,17 @@ static void say_bytes(struct description *d, const char *name, const char *s, si
         say(d, " %s=%.*s", name, (int)len, s);
 }
 
-static void describe(const struct result *r, struct description *d)
+static void describe(struct description *d, const struct parse *p, const struct cmd *cmd)
 {
-    const struct cmd *cmd = &r->cmd;
-
-    d->len = 0;
-    say(d, "%s%s", verb_word(cmd->verb), cmd->form.quiet ? " silent" : "");
-    if (cmd->error != CMD_OK) {
+    if (!say_verb(d, p, cmd)) {
         assert_null(cmd->key);
         assert_null(cmd->args);
-        say(d, " !%s", error_name(cmd->error));
-        if (r->parse.swallow)
-            say(d, " swallow=%zu", cmd->value_len);
-        if (r->parse.close)
-            say(d, " close");
         return;
     }
-    assert_false(r->parse.swallow || r->parse.close);
     if (cmd->key != NULL)
         say_bytes(d, "key", cmd->key, cmd->key_len);
     else if (verb_is_get(cmd->verb)) {
-        say(d, " %u", r->parse.n_keys);
+        say(d, " %u", p->n_keys);
         say_bytes(d, "keys", cmd->args, cmd->args_len);
     } else if (cmd->args != NULL)
         say_bytes(d, "args", cmd->args, cmd->args_len);
@@ -391,64 +326,26 @@ static void describe(const struct result *r, struct description *d)
         say(d, " delta=%llu", (unsigned long long)cmd->delta);
 }
 
-/* A copy in a block of just its size, so that a sanitizer sees who reads on. */
-static char *copy_of(const char *data, size_t len)
-{
-    char *copy = malloc(len > 0 ? len : 1);
-
-    assert_non_null(copy);
-    memcpy(copy, data, len);
-    return copy;
-}
+static const struct dialect text = { text_parse, describe };
 
 /* The line of a case with its end: the caller frees it. */
 static char *whole_line(const struct line_case *c, size_t *len)
 {
     bool ended = c->len > 0 && c->line[c->len - 1] == '\n';
-    char *line = malloc(c->len + 2);
 
-    assert_non_null(line);
-    memcpy(line, c->line, c->len);
-    memcpy(line + c->len, "\r\n", 2);
     *len = ended ? c->len : c->len + 2;
-    return line;
-}
-
-/*
- * Parses data that comes in pieces which end at cuts[0], cuts[1]..., each
- * time at another address.  True when the line is there after the last.
- */
-static bool arrives(const char *data, const size_t *cuts, size_t n_cuts, const char *meaning)
-{
-    struct description d;
-    struct result r;
-
-    parse_init(&r.parse);
-    for (size_t i = 0; i < n_cuts; i++) {
-        char *piece = copy_of(data, cuts[i]);
-
-        r.status = text_parse(&r.parse, piece, cuts[i], &r.cmd);
-        if (r.status == PARSE_DONE)
-            describe(&r, &d);
-        free(piece);
-        if (r.status == PARSE_DONE) {
-            assert_string_equal(d.text, meaning);
-            assert_int_equal(r.parse.len, cuts[i]);
-            return i == n_cuts - 1;
-        }
-        assert_int_equal(r.status, PARSE_MORE);
-    }
-    return false;
+    return joined(c->line, c->len, "\r\n", *len - c->len);
 }
 
 static void a_line_becomes_its_command(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_OF(lines); i++) {
+        struct result r;
         size_t len;
         char *line = whole_line(&lines[i], &len);
 
-        assert_true(arrives(line, &len, 1, lines[i].meaning));
+        arrives(&text, &r, line, &len, 1, lines[i].meaning);
         free(line);
     }
 }
@@ -457,13 +354,14 @@ static void a_line_may_arrive_in_pieces(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_OF(lines); i++) {
+        struct result r;
         size_t len;
         char *line = whole_line(&lines[i], &len);
 
         for (size_t a = 0; a < len; a++) {
-            assert_true(arrives(line, (size_t[]){ a, len }, 2, lines[i].meaning));
+            arrives(&text, &r, line, (size_t[]){ a, len }, 2, lines[i].meaning);
             for (size_t b = a; b < len && len < 32; b++)
-                assert_true(arrives(line, (size_t[]){ a, b, len }, 3, lines[i].meaning));
+                arrives(&text, &r, line, (size_t[]){ a, b, len }, 3, lines[i].meaning);
         }
         free(line);
     }
@@ -475,23 +373,20 @@ static void what_follows_a_line_changes_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_OF(lines); i++) {
-        for (size_t j = 0; j < N_OF(next); j++) {
-            struct description d;
-            struct result r;
-            size_t len;
-            char *line = whole_line(&lines[i], &len);
+        size_t len;
+        char *line = whole_line(&lines[i], &len);
 
-            line = realloc(line, len + strlen(next[j]));
-            assert_non_null(line);
-            memcpy(line + len, next[j], strlen(next[j]));
+        for (size_t j = 0; j < N_OF(next); j++) {
+            char *more = joined(line, len, next[j], strlen(next[j]));
+            struct result r;
+
             parse_init(&r.parse);
-            r.status = text_parse(&r.parse, line, len + strlen(next[j]), &r.cmd);
-            assert_int_equal(r.status, PARSE_DONE);
+            assert_int_equal(parse_piece(&text, &r, more, len + strlen(next[j])), PARSE_DONE);
             assert_int_equal(r.parse.len, len);
-            describe(&r, &d);
-            assert_string_equal(d.text, lines[i].meaning);
-            free(line);
+            assert_string_equal(r.told.text, lines[i].meaning);
+            free(more);
         }
+        free(line);
     }
 }
 
@@ -503,8 +398,7 @@ static void every_verb_is_found_by_its_word(void **state)
         char line[64];
         int len = snprintf(line, sizeof(line), "%s 1 2 3 4\n", verb_word((enum verb)v));
 
-        parse_init(&r.parse);
-        assert_int_equal(text_parse(&r.parse, line, (size_t)len, &r.cmd), PARSE_DONE);
+        parse_line(&r, line, (size_t)len);
         assert_int_equal(r.cmd.verb, v);
     }
 }
@@ -567,8 +461,8 @@ static void a_line_is_judged_whole_up_to_the_limit(void **state)
             parse_init(&r.parse);
             for (size_t n = WHOLE - 2; in_pieces && n < WHOLE && n < cases[i].len; n++)
                 assert_int_equal(text_parse(&r.parse, line, n, &r.cmd), PARSE_MORE);
-            r.status = text_parse(&r.parse, line, cases[i].len, &r.cmd);
-            assert_int_equal(r.status, cases[i].status);
+            assert_int_equal(text_parse(&r.parse, line, cases[i].len, &r.cmd),
+                             cases[i].status);
             assert_int_equal(r.cmd.error, cases[i].error);
             assert_int_equal(r.parse.len, cases[i].taken);
             assert_int_equal(r.parse.close, cases[i].len > WHOLE && r.cmd.error != CMD_OK);
@@ -648,7 +542,7 @@ static void keys_are_taken_one_by_one(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_OF(cases); i++) {
-        char *data = copy_of(cases[i].data, cases[i].len);
+        char *data = joined(cases[i].data, cases[i].len, "", 0);
         struct description d;
 
         walk_keys(data, cases[i].len, cases[i].whole, &d);
@@ -668,7 +562,7 @@ static unsigned stream_keys(const char *data, size_t len, size_t step,
     unsigned n = 0;
 
     for (;;) {
-        char *piece = copy_of(data + at, there - at);
+        char *piece = joined(data + at, there - at, "", 0);
         const char *key;
         size_t key_len, pos = 0;
 
