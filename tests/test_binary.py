@@ -11,7 +11,6 @@ import unittest
 from lib import packet, server, tap, wire
 from lib.binary_cases import (CLOSING, CUT, EXISTS, NOT_FOUND, OPCODES, OWN_CLOSING, OWN_TALKS,
                               TALKS, UNKNOWN, done)
-from lib.cases import OK
 from lib.daemon import Cluster, Daemon, separate, states, up, wait
 from lib.packet import (ADD, DELETE, DELETEQ, FLUSH, GET, GETK, GETKQ, GETQ, INCR, NOOP, QUIT,
                         QUITQ, SET, SETQ, STAT, TOUCH, VERSION, ask, count, number, says,
@@ -25,20 +24,12 @@ TRY_AGAIN = 0x86
 class Binary:
     def setUp(self):
         super().setUp()
-        self.text = self.sock
         self.sock = self.connect()
 
     def check(self, out, expected, sock=None):
         got = ask(sock or self.sock, out)
         if not packet.same(got, expected):
             self.fail("sent %r\nexpected %r\ngot %r" % (out[:300], expected[:9], got[:9]))
-
-    def hold(self, talks):
-        for name, steps in talks.items():
-            with self.subTest(name=name):
-                talk(self.text, b"flush_all\r\n", OK)
-                for out, expected in steps:
-                    self.check(out, expected)
 
     def test_every_command_does_its_work(self):
         self.hold(TALKS)
@@ -97,15 +88,7 @@ class Binary:
             self.assertEqual(got, [says(GET, NOT_FOUND)] * 100 + answer)
 
     def test_a_request_may_arrive_in_pieces(self):
-        other = self.connect()
-        for before, request, answers in CUT:
-            for cut in range(1, len(request)):
-                with self.subTest(request=request[:30], cut=cut):
-                    self.check(before, [])
-                    self.sock.sendall(request[:cut])
-                    # The server goes on with others meanwhile.
-                    self.check(packet.packet(NOOP), [says(NOOP)], other)
-                    self.check(request[cut:], answers)
+        self.check_pieces(CUT, [], packet.packet(NOOP), [says(NOOP)])
 
     def test_no_opcode_is_without_an_answer(self):
         for opcode in set(range(256)) - OPCODES - {0x20, 0x21, 0x22}:
@@ -140,12 +123,10 @@ class Binary:
                     else says(GET, value=k.upper(), flags=0) for k in order])
 
     def test_many_clients_do_not_get_each_others_answers(self):
-        socks = [self.connect() for _ in range(50)]
-        for i, s in enumerate(socks):
-            s.sendall(store(SETQ, b"own%d" % i, b"%d" % i)
-                      + packet.packet(GETQ, b"own%d" % i) * 20)
-        for i, s in enumerate(socks):
-            self.check(b"", [says(GETQ, value=b"%d" % i, flags=0)] * 20, s)
+        self.check_many_clients(
+            lambda i: store(SETQ, b"own%d" % i, b"%d" % i)
+            + packet.packet(GETQ, b"own%d" % i) * 20,
+            lambda i: [says(GETQ, value=b"%d" % i, flags=0)] * 20)
 
     # ---- tokens ----
 
@@ -210,17 +191,13 @@ class Binary:
         self.assertEqual(packet.stats(self.sock, b"settings")["item_size_max"], str(1 << 20))
 
     def test_stats_count_what_was_asked_in_binary(self):
-        before = packet.stats(self.sock)
-        self.check(store(SETQ, b"a", b"1") + packet.packet(GETQ, b"a") + packet.packet(GETQ, b"b")
-                   + packet.packet(DELETEQ, b"a") + packet.packet(DELETEQ, b"a")
-                   + touch(TOUCH, b"a"),
-                   [says(GETQ, value=b"1", flags=0), says(DELETEQ, NOT_FOUND),
-                    says(TOUCH, NOT_FOUND)])
-        after = packet.stats(self.sock)
-        expected = {"cmd_set": 1, "cmd_get": 2, "get_hits": 1, "get_misses": 1,
-                    "delete_hits": 1, "delete_misses": 1, "cmd_touch": 1, "touch_misses": 1}
-        moved = {name: int(after[name]) - int(before[name]) for name in expected}
-        self.assertEqual(moved, expected)
+        with self.counting(packet.stats, cmd_set=1, cmd_get=2, get_hits=1, get_misses=1,
+                           delete_hits=1, delete_misses=1, cmd_touch=1, touch_misses=1):
+            self.check(store(SETQ, b"a", b"1") + packet.packet(GETQ, b"a")
+                       + packet.packet(GETQ, b"b") + packet.packet(DELETEQ, b"a")
+                       + packet.packet(DELETEQ, b"a") + touch(TOUCH, b"a"),
+                       [says(GETQ, value=b"1", flags=0), says(DELETEQ, NOT_FOUND),
+                        says(TOUCH, NOT_FOUND)])
 
     def test_a_group_of_stats_that_is_none(self):
         self.check(packet.packet(STAT, b"nonsense"), [says(STAT, NOT_FOUND)])

@@ -10,57 +10,23 @@ import re
 import time
 import unittest
 
-from lib import server, tap
+from lib import meta_cases, server, tap
 from lib.cases import END, NUMBER, OK, STORED, found
 from lib.daemon import wait
-from lib.meta_cases import (CLOSING_LINES, CUT, EN, EX, HD, LINES, MN, NF, NS, OWN_LINES,
-                            OWN_TALKS, TALKS, ms, va)
+from lib.meta_cases import CUT, EN, EX, HD, MN, NF, NS, OWN_TALKS, ms, va
 from lib.server import own
-from lib.wire import ask, stats, talk, until_end
+from lib.wire import ask, talk
 
 
-class Meta:
-    def test_every_line_has_its_answer(self):
-        for line, answer in LINES:
-            with self.subTest(line=line[:60]):
-                self.check(line + b"\r\n", answer)
-
-    @own
-    def test_lines_that_memcached_takes_otherwise(self):
-        for line, answer in OWN_LINES:
-            with self.subTest(line=line[:60]):
-                self.check(line + b"\r\n", answer)
-
-    @own
-    def test_a_block_of_unreadable_length_ends_the_connection(self):
-        for line, answer in CLOSING_LINES:
-            with self.subTest(line=line):
-                self.assertEqual(until_end(self.connect(), line + b"\r\nflush_all\r\n"), answer)
-
-    def hold(self, talks):
-        for name, steps in talks.items():
-            with self.subTest(name=name):
-                talk(self.sock, b"flush_all\r\n", OK)
-                for out, expected in steps:
-                    self.check(out, expected)
-
-    def test_every_command_does_its_work(self):
-        self.hold(TALKS)
+class Meta(server.Lines):
+    cases = meta_cases
 
     @own
     def test_items_that_memcached_treats_otherwise(self):
         self.hold(OWN_TALKS)
 
     def test_a_request_may_arrive_in_pieces(self):
-        other = self.connect()
-        for before, request, answer in CUT:
-            for cut in range(1, len(request)):
-                with self.subTest(request=request, cut=cut):
-                    talk(self.sock, b"flush_all\r\n" + before, OK)
-                    self.sock.sendall(request[:cut])
-                    # The server goes on with others meanwhile.
-                    talk(other, b"mn\r\n", MN)
-                    self.check(request[cut:], answer)
+        self.check_pieces(CUT, b"", b"mn\r\n", MN)
 
     # ---- values ----
 
@@ -106,19 +72,13 @@ class Meta:
              b"".join(va(k.upper(), b"k" + k) for k in order if not k.endswith(b"7")) + MN)
 
     def test_a_thousand_mixed_commands_are_answered_in_order(self):
-        chance = random.Random(3)
-        for _ in range(5):
-            talk(self.sock, b"flush_all\r\n", OK)
-            out, expected = mixed(chance, 1000)
-            talk(self.sock, out, expected)
+        self.check_mixed(mixed)
 
     def test_many_clients_do_not_get_each_others_answers(self):
-        socks = [self.connect() for _ in range(50)]
-        for i, s in enumerate(socks):
-            s.sendall(ms(b"mine", b"%d" % i, b"q") + ms(b"own%d" % i, b"%d" % i)
-                      + b"mg own%d v O%d q\r\n" % (i, i) * 20)
-        for i, s in enumerate(socks):
-            talk(s, b"mn\r\n", HD + va(b"%d" % i, b"O%d" % i) * 20 + MN)
+        self.check_many_clients(
+            lambda i: ms(b"mine", b"%d" % i, b"q") + ms(b"own%d" % i, b"%d" % i)
+            + b"mg own%d v O%d q\r\n" % (i, i) * 20 + b"mn\r\n",
+            lambda i: HD + va(b"%d" % i, b"O%d" % i) * 20 + MN)
 
     # ---- tokens ----
 
@@ -214,29 +174,20 @@ class Meta:
     # ---- stats ----
 
     def test_commands_move_their_counters(self):
-        before = stats(self.sock)
-        talk(self.sock, ms(b"a", b"1") + ms(b"a", b"1", b"ME") + b"mg a\r\nmg b\r\nmg c q\r\n"
-             b"mg a T0\r\nmg b T0\r\nma a\r\nma b\r\nma a MD\r\nma b MD\r\n"
-             + ms(b"a", b"x", b"C1") + ms(b"b", b"x", b"C1")
-             + b"md a\r\nmd a\r\n",
-             HD + NS + HD + EN + HD + EN + (HD + NF) * 2 + EX + NF + HD + NF)
-        after = stats(self.sock)
-        expected = {"cmd_set": 4, "incr_hits": 1, "incr_misses": 1, "decr_hits": 1,
-                    "decr_misses": 1, "cas_misses": 1, "cas_badval": 1, "delete_hits": 1,
-                    "delete_misses": 1}
-        moved = {name: int(after[name]) - int(before[name]) for name in expected}
-        self.assertEqual(moved, expected)
+        with self.counting(cmd_set=4, incr_hits=1, incr_misses=1, decr_hits=1, decr_misses=1,
+                           cas_misses=1, cas_badval=1, delete_hits=1, delete_misses=1):
+            talk(self.sock, ms(b"a", b"1") + ms(b"a", b"1", b"ME")
+                 + b"mg a\r\nmg b\r\nmg c q\r\nmg a T0\r\nmg b T0\r\n"
+                 b"ma a\r\nma b\r\nma a MD\r\nma b MD\r\n"
+                 + ms(b"a", b"x", b"C1") + ms(b"b", b"x", b"C1") + b"md a\r\nmd a\r\n",
+                 HD + NS + HD + EN + HD + EN + (HD + NF) * 2 + EX + NF + HD + NF)
 
     @own
     def test_gets_are_counted_as_gets_and_those_with_a_time_as_touches(self):
-        before = stats(self.sock)
-        talk(self.sock, ms(b"a", b"1") + b"mg a\r\nmg b\r\nmg a T0\r\nmg b T0\r\n",
-             HD + (HD + EN) * 2)
-        after = stats(self.sock)
-        expected = {"cmd_get": 2, "get_hits": 1, "get_misses": 1, "cmd_touch": 2,
-                    "touch_hits": 1, "touch_misses": 1}
-        moved = {name: int(after[name]) - int(before[name]) for name in expected}
-        self.assertEqual(moved, expected)
+        with self.counting(cmd_get=2, get_hits=1, get_misses=1, cmd_touch=2, touch_hits=1,
+                           touch_misses=1):
+            talk(self.sock, ms(b"a", b"1") + b"mg a\r\nmg b\r\nmg a T0\r\nmg b T0\r\n",
+                 HD + (HD + EN) * 2)
 
 
 def mixed(chance, n):

@@ -10,10 +10,9 @@ import re
 import time
 import unittest
 
-from lib import server, tap
-from lib.cases import (BAD, CLOSING_LINES, CUT, DELETED, END, ERROR, EXISTS, HANG_UP_LINES,
-                       K251, LARGE, LINES, NOT_FOUND, OK, OWN_LINES, STORED, TALKS, found,
-                       value)
+from lib import cases, server, tap
+from lib.cases import (BAD, CUT, DELETED, END, ERROR, EXISTS, HANG_UP_LINES, K251, LARGE,
+                       NOT_FOUND, OK, STORED, found, value)
 from lib.daemon import Cluster, Lone, states, wait
 from lib.server import REFERENCE, own
 from lib.wire import ask, stats, talk, until_end
@@ -31,23 +30,8 @@ def block(verb, key, data, flags=0, rest=b""):
     return b"%b %b %d 0 %d%b\r\n%b\r\n" % (verb, key, flags, len(data), rest, data)
 
 
-class Text:
-    def test_every_line_has_its_answer(self):
-        for line, answer in LINES:
-            with self.subTest(line=line[:60]):
-                self.check(line + b"\r\n", answer)
-
-    @own
-    def test_lines_that_memcached_takes_otherwise(self):
-        for line, answer in OWN_LINES:
-            with self.subTest(line=line[:60]):
-                self.check(line + b"\r\n", answer)
-
-    @own
-    def test_a_block_of_unreadable_length_ends_the_connection(self):
-        for line, answer in CLOSING_LINES:
-            with self.subTest(line=line):
-                self.assertEqual(until_end(self.connect(), line + b"\r\nflush_all\r\n"), answer)
+class Text(server.Lines):
+    cases = cases
 
     def test_quit_and_http_are_hung_up_on_without_a_word(self):
         for line in HANG_UP_LINES:
@@ -58,23 +42,8 @@ class Text:
         got = until_end(self.sock, b"get a\r\n" * 100 + b"quit\r\nget a\r\n")
         self.assertEqual(got, END * 100)
 
-    def test_every_command_does_its_work(self):
-        for name, steps in TALKS.items():
-            with self.subTest(name=name):
-                talk(self.sock, b"flush_all\r\n", OK)
-                for out, expected in steps:
-                    self.check(out, expected)
-
     def test_a_request_may_arrive_in_pieces(self):
-        other = self.connect()
-        for before, request, answer in CUT:
-            for cut in range(1, len(request)):
-                with self.subTest(request=request, cut=cut):
-                    talk(self.sock, b"flush_all\r\n" + before, OK + STORED)
-                    self.sock.sendall(request[:cut])
-                    # The server goes on with others meanwhile.
-                    talk(other, b"get nothing\r\n", END)
-                    self.check(request[cut:], answer)
+        self.check_pieces(CUT, STORED, b"get nothing\r\n", END)
 
     def test_values_are_any_bytes(self):
         chance = random.Random(1)
@@ -182,19 +151,13 @@ class Text:
         talk(self.sock, b"get" + blanks + b"a\r\n", found(b"a", b"X"))
 
     def test_a_thousand_mixed_commands_are_answered_in_order(self):
-        chance = random.Random(3)
-        for _ in range(5):
-            talk(self.sock, b"flush_all\r\n", OK)
-            out, expected = mixed(chance, 1000)
-            talk(self.sock, out, expected)
+        self.check_mixed(mixed)
 
     def test_many_clients_do_not_get_each_others_answers(self):
-        socks = [self.connect() for _ in range(50)]
-        for i, s in enumerate(socks):
-            s.sendall(block(b"set", b"mine", b"%d" % i) + block(b"set", b"own%d" % i, b"%d" % i)
-                      + b"get own%d\r\n" % i * 20)
-        for i, s in enumerate(socks):
-            talk(s, b"", STORED + STORED + found(b"own%d" % i, b"%d" % i) * 20)
+        self.check_many_clients(
+            lambda i: block(b"set", b"mine", b"%d" % i) + block(b"set", b"own%d" % i, b"%d" % i)
+            + b"get own%d\r\n" % i * 20,
+            lambda i: STORED + STORED + found(b"own%d" % i, b"%d" % i) * 20)
 
     def test_an_item_expires(self):
         talk(self.sock, b"set a 0 1 1\r\nA\r\n", STORED)
@@ -233,27 +196,20 @@ class Text:
         self.assertEqual(all_stats["pointer_size"], "64")
 
     def test_commands_move_their_counters(self):
-        before = stats(self.sock)
-        talk(self.sock, block(b"set", b"a", b"1") + block(b"add", b"a", b"1") + b"get a b c\r\n"
-             b"incr a 1\r\nincr b 1\r\ndecr a 1\r\ndecr b 1\r\ntouch a 0\r\ntouch b 0\r\n"
-             b"gat 0 a b\r\ncas a 0 0 1 1\r\n2\r\ncas b 0 0 1 1\r\n2\r\n"
-             b"cas a 0 0 1 %d\r\n2\r\n" % 2,
-             STORED + b"NOT_STORED\r\n" + found(b"a", b"1") + b"2\r\nNOT_FOUND\r\n"
-             b"1\r\nNOT_FOUND\r\nTOUCHED\r\nNOT_FOUND\r\n" + found(b"a", b"1") + EXISTS
-             + NOT_FOUND + EXISTS)
-        token = self.tokens(b"a")[b"a"]
-        talk(self.sock, b"cas a 0 0 1 %d\r\n3\r\ndelete a\r\ndelete a\r\nflush_all\r\n" % token,
-             STORED + DELETED + NOT_FOUND + OK)
-        after = stats(self.sock)
-        moved = {name: int(after[name]) - int(before[name]) for name in after
-                 if name.startswith(("cmd_", "get_", "delete_", "incr_", "decr_", "cas_",
-                                     "touch_")) and name in before}
-        expected = {"cmd_set": 6, "cmd_get": 4, "cmd_touch": 4, "cmd_flush": 1,
-                    "get_hits": 2, "get_misses": 2,
-                    "incr_hits": 1, "incr_misses": 1, "decr_hits": 1, "decr_misses": 1,
-                    "touch_hits": 2, "touch_misses": 2, "cas_hits": 1, "cas_misses": 1,
-                    "cas_badval": 2, "delete_hits": 1, "delete_misses": 1}
-        self.assertEqual({name: moved[name] for name in expected}, expected)
+        with self.counting(cmd_set=6, cmd_get=4, cmd_touch=4, cmd_flush=1, get_hits=2,
+                           get_misses=2, incr_hits=1, incr_misses=1, decr_hits=1,
+                           decr_misses=1, touch_hits=2, touch_misses=2, cas_hits=1,
+                           cas_misses=1, cas_badval=2, delete_hits=1, delete_misses=1):
+            talk(self.sock, block(b"set", b"a", b"1") + block(b"add", b"a", b"1")
+                 + b"get a b c\r\nincr a 1\r\nincr b 1\r\ndecr a 1\r\ndecr b 1\r\n"
+                 b"touch a 0\r\ntouch b 0\r\ngat 0 a b\r\n"
+                 b"cas a 0 0 1 1\r\n2\r\ncas b 0 0 1 1\r\n2\r\ncas a 0 0 1 2\r\n2\r\n",
+                 STORED + b"NOT_STORED\r\n" + found(b"a", b"1") + b"2\r\nNOT_FOUND\r\n"
+                 b"1\r\nNOT_FOUND\r\nTOUCHED\r\nNOT_FOUND\r\n" + found(b"a", b"1")
+                 + EXISTS + NOT_FOUND + EXISTS)
+            token = self.tokens(b"a")[b"a"]
+            talk(self.sock, b"cas a 0 0 1 %d\r\n3\r\ndelete a\r\ndelete a\r\nflush_all\r\n"
+                 % token, STORED + DELETED + NOT_FOUND + OK)
 
     def test_items_are_counted_over_all_shards(self):
         before = stats(self.sock)
