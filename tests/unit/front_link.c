@@ -19,6 +19,10 @@
 
 #define TIMEOUT_MS 1000         /* of the stage's front */
 
+/* Too much to hold while an older answer is waited for. */
+static char big[300000];
+#define BIG .value = big, .value_len = sizeof(big)
+
 /* The front is the stage's; the test is its shards s1 and s2 ("shard:1" ...). */
 static struct stage stage;
 static struct map *map;
@@ -37,6 +41,7 @@ static void begin(size_t n, bool listening)
         listeners[i] = stage.world->ops->listen(stage.world, address, 10, 0);
     }
     stage_add_front(&stage, n);
+    memset(big, 'v', sizeof(big));
 }
 
 static int one_shard(void **state)
@@ -122,6 +127,26 @@ static void say(int shard, struct frame f)
 static void expect(int client, const char *text)
 {
     assert_string_equal(stage_heard(&stage, client), text);
+}
+
+/* The client sends a line with keys in it; nothing comes back yet. */
+__attribute__((format(printf, 2, 3)))
+static void ask(int client, const char *format, ...)
+{
+    char line[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    assert_string_equal(stage_ask(&stage, client, line), "");
+}
+
+/* The members are others, which is to say the same ones under a new epoch. */
+static void change_map(void)
+{
+    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    stage_run(&stage, 200);
 }
 
 static void close_far(int far)
@@ -411,14 +436,13 @@ static void many_requests_leave_with_one_send(void **state)
 static void answers_of_two_shards_leave_in_the_order_asked(void **state)
 {
     int c = stage_client(&stage), first = opened(1), second = opened(2);
-    char line[200], want[200];
+    char want[200];
 
     (void)state;
-    snprintf(line, sizeof(line), "get %s %s %s\r\ndelete %s\r\n", key_of(1, "a"),
-             key_of(2, "b"), key_of(1, "c"), key_of(2, "d"));
     snprintf(want, sizeof(want), "VALUE %s 0 1\r\n1\r\nVALUE %s 0 1\r\n2\r\nVALUE %s 0 1\r\n3\r\n"
              "END\r\nDELETED\r\n", key_of(1, "a"), key_of(2, "b"), key_of(1, "c"));
-    assert_string_equal(stage_ask(&stage, c, line), "");
+    ask(c, "get %s %s %s\r\ndelete %s\r\n", key_of(1, "a"), key_of(2, "b"), key_of(1, "c"),
+        key_of(2, "d"));
     say(second, (struct frame){ ANSWER(HIT), VALUE("2") });
     say(second, (struct frame){ ANSWER(DELETED) });
     expect(c, "");
@@ -530,7 +554,6 @@ static void a_shard_that_answers_slowly_but_does_is_kept(void **state)
     }
 }
 
-/* A large answer takes its time: as long as bytes come, nobody is silent. */
 /* An answer of 38 bytes, one every `pause_ms`. */
 static void answer_in_drops(int shard, int64_t pause_ms)
 {
@@ -547,6 +570,7 @@ static void answer_in_drops(int shard, int64_t pause_ms)
     }
 }
 
+/* A large answer takes its time: as long as bytes come, nobody is silent. */
 static void a_shard_that_is_still_sending_is_not_silent(void **state)
 {
     int c = stage_client(&stage), shard = opened(1);
@@ -809,102 +833,75 @@ static void an_answer_nobody_asked_for_closes_the_link(void **state)
 /* Held while an older one is waited for, it would be too much: asked again. */
 static void an_answer_too_big_to_hold_is_asked_for_again(void **state)
 {
-    enum { LEN = 300000 };
     int c = stage_client(&stage), first = opened(1), second = opened(2);
-    char line[200], *value = malloc(LEN), *p;
-    struct frame big = { ANSWER(HIT), .value = value, .value_len = LEN };
+    char want[200];
     const char *all;
-    size_t len;
 
     (void)state;
-    assert_non_null(value);
-    memset(value, 'v', LEN);
-    p = line + snprintf(line, sizeof(line), "get %s %s ", key_of(1, "a"), key_of(2, "b"));
-    snprintf(p, sizeof(line) - (size_t)(p - line), "%s\r\n", key_of(2, "c"));
-    assert_string_equal(stage_ask(&stage, c, line), "");
+    ask(c, "get %s %s %s\r\n", key_of(1, "a"), key_of(2, "b"), key_of(2, "c"));
     (void)heard(second);
     (void)heard(second);
-    say(second, big);
+    say(second, (struct frame){ ANSWER(HIT), BIG });
     say(second, (struct frame){ ANSWER(NOT_FOUND) });
     assert_in_range(stage.worker.pool.bytes_out, 0, SESSION_OUTPUT_PAUSE);
     say(first, (struct frame){ ANSWER(HIT), VALUE("small") });
     assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_GET);
-    say(second, big);
-    all = fake_take(stage.world, c, &len);
-    p = line + snprintf(line, sizeof(line), "VALUE %s 0 5\r\nsmall\r\n", key_of(1, "a"));
-    p += snprintf(p, 100, "VALUE %s 0 %d\r\n", key_of(2, "b"), LEN);
-    assert_memory_equal(all, line, (size_t)(p - line));
-    assert_memory_equal(all + (p - line), value, LEN);
-    assert_string_equal(all + (p - line) + LEN, "\r\nEND\r\n");
+    say(second, (struct frame){ ANSWER(HIT), BIG });
+    snprintf(want, sizeof(want), "VALUE %s 0 5\r\nsmall\r\nVALUE %s 0 %zu\r\n", key_of(1, "a"),
+             key_of(2, "b"), sizeof(big));
+    all = stage_heard(&stage, c);
+    assert_memory_equal(all, want, strlen(want));
+    assert_memory_equal(all + strlen(want), big, sizeof(big));
+    assert_string_equal(all + strlen(want) + sizeof(big), "\r\nEND\r\n");
     assert_int_equal(stage.worker.stats.cmd_get, 3);
     assert_int_equal(stage.worker.stats.get_hits, 2);
-    free(value);
 }
 
 /* What the first asking has changed is not changed again, and told as it was. */
 static void an_mg_that_is_asked_again_tells_what_it_found_first(void **state)
 {
-    enum { LEN = 300000 };
     int c = stage_client(&stage), first = opened(1), second = opened(2);
-    char line[200], *value = calloc(1, LEN);
-    struct frame big = { ANSWER(HIT), .value = value, .value_len = LEN };
+    char want[200];
     const char *all;
     struct frame f;
     size_t len;
 
     (void)state;
-    assert_non_null(value);
-    snprintf(line, sizeof(line), "mg %s\r\nmg %s v t T60 R30 N20 h l c f Oo\r\n",
-             key_of(1, "a"), key_of(2, "b"));
-    assert_string_equal(stage_ask(&stage, c, line), "");
+    ask(c, "mg %s\r\nmg %s v t T60 R30 N20 h l c f Oo\r\n", key_of(1, "a"), key_of(2, "b"));
     assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_GAT);
-    big.marks = MARK_STALE | MARK_WIN;
-    big.ttl_ms = 5000;
-    big.idle_s = 9;
-    big.version = 3;
-    say(second, big);
+    say(second, (struct frame){ ANSWER(HIT), BIG, .marks = MARK_STALE | MARK_WIN,
+                                .ttl_ms = 5000, .idle_s = 9, .version = 3 });
     say(first, (struct frame){ ANSWER(HEAD) });
     f = heard(second);
     assert_int_equal(f.op, FRAME_COMMAND + VERB_GET);
     assert_int_equal(f.options, OPTION_NO_USE);
-    big.marks = MARK_STALE | MARK_WON | MARK_FETCHED | MARK_TOKEN;
-    big.ttl_ms = 60000;
-    big.idle_s = 0;
-    big.version = 4;
-    big.token = 77;
-    big.client_flags = 2;
-    say(second, big);
+    say(second, (struct frame){ ANSWER(HIT), BIG,
+                                .marks = MARK_STALE | MARK_WON | MARK_FETCHED | MARK_TOKEN,
+                                .ttl_ms = 60000, .version = 4, .token = 77, .client_flags = 2 });
     all = fake_take(stage.world, c, &len);
-    snprintf(line, sizeof(line), "HD\r\nVA %d t5 h0 l9 c77 f2 Oo X W\r\n", LEN);
-    assert_memory_equal(all, line, strlen(line));
-    assert_int_equal(len, strlen(line) + LEN + 2);
+    snprintf(want, sizeof(want), "HD\r\nVA %zu t5 h0 l9 c77 f2 Oo X W\r\n", sizeof(big));
+    assert_memory_equal(all, want, strlen(want));
+    assert_int_equal(len, strlen(want) + sizeof(big) + 2);
     assert_int_equal(stage.worker.stats.cmd_touch, 1);
-    free(value);
 }
 
 /* ... but not past a write behind it: that would show the value written later. */
 static void a_big_answer_is_kept_when_a_write_follows_it(void **state)
 {
-    enum { LEN = 300000 };
     int c = stage_client(&stage), first = opened(1), second = opened(2);
-    char line[200], *value = calloc(1, LEN);
     struct frame f;
     size_t len;
 
     (void)state;
-    assert_non_null(value);
-    snprintf(line, sizeof(line), "get %s %s\r\ndelete %s\r\n", key_of(1, "a"), key_of(2, "b"),
-             key_of(2, "b"));
-    assert_string_equal(stage_ask(&stage, c, line), "");
+    ask(c, "get %s %s\r\ndelete %s\r\n", key_of(1, "a"), key_of(2, "b"), key_of(2, "b"));
     (void)heard(second);
     (void)heard(second);
-    say(second, (struct frame){ ANSWER(HIT), .value = value, .value_len = LEN });
+    say(second, (struct frame){ ANSWER(HIT), BIG });
     say(second, (struct frame){ ANSWER(DELETED) });
     say(first, (struct frame){ ANSWER(NOT_FOUND) });
     assert_false(stage_take_frame(&stage, second, &f));
     (void)fake_peek(stage.world, c, &len);
-    assert_true(len > LEN);
-    free(value);
+    assert_true(len > sizeof(big));
 }
 
 static void a_large_value_passes_without_a_copy(void **state)
@@ -996,19 +993,16 @@ static void a_flush_that_a_shard_did_not_hear_of_says_so(void **state)
 static void a_new_map_fails_what_is_open_under_the_old(void **state)
 {
     int c = stage_client(&stage), d = stage_client(&stage), first = opened(1);
-    char line[200];
 
     (void)state;
     (void)opened(2);
-    snprintf(line, sizeof(line), "delete %s\r\ndelete %s\r\n", key_of(1, "a"), key_of(2, "b"));
-    (void)stage_ask(&stage, c, line);
-    (void)stage_ask(&stage, d, "flush_all\r\n");
+    ask(c, "delete %s\r\ndelete %s\r\n", key_of(1, "a"), key_of(2, "b"));
+    ask(d, "flush_all\r\n");
     (void)heard(first);
     say(first, (struct frame){ ANSWER(DELETED) });
     expect(c, "DELETED\r\n");
     say(first, (struct frame){ .op = FRAME_DONE, .version = 700 });     /* one of two clocks */
-    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
-    stage_run(&stage, 200);
+    change_map();
     expect(c, "SERVER_ERROR shard s2: the map has changed, outcome unknown\r\n");
     expect(d, "SERVER_ERROR shard s1: the map has changed\r\n");
 }
@@ -1016,66 +1010,49 @@ static void a_new_map_fails_what_is_open_under_the_old(void **state)
 /* The answer was there, but too big; when its turn comes its link is another's. */
 static void an_answer_to_be_asked_again_under_a_new_map_is_a_miss(void **state)
 {
-    enum { LEN = 300000 };
     int c = stage_client(&stage), second;
-    char line[200], *value = calloc(1, LEN);
 
     (void)state;
-    assert_non_null(value);
     (void)opened(1);
     second = opened(2);
-    snprintf(line, sizeof(line), "get %s %s\r\n", key_of(1, "a"), key_of(2, "b"));
-    (void)stage_ask(&stage, c, line);
-    say(second, (struct frame){ ANSWER(HIT), .value = value, .value_len = LEN });
-    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
-    stage_run(&stage, 200);
+    ask(c, "get %s %s\r\n", key_of(1, "a"), key_of(2, "b"));
+    say(second, (struct frame){ ANSWER(HIT), BIG });
+    change_map();
     expect(c, "END\r\n");
-    free(value);
 }
 
 /* Its first frame is given back by then, and its key with it. */
 static void an_mg_that_nobody_can_be_asked_again_still_has_its_key(void **state)
 {
-    enum { LEN = 300000 };
     int c = stage_client(&stage), second;
-    char line[200], *value = calloc(1, LEN);
+    char want[50];
 
     (void)state;
-    assert_non_null(value);
     (void)opened(1);
     second = opened(2);
-    snprintf(line, sizeof(line), "mg %s\r\nmg %s v k\r\n", key_of(1, "a"), key_of(2, "b"));
-    (void)stage_ask(&stage, c, line);
-    say(second, (struct frame){ ANSWER(HIT), .value = value, .value_len = LEN });
-    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
-    stage_run(&stage, 200);
-    snprintf(line, sizeof(line), "EN\r\nEN k%s\r\n", key_of(2, "b"));
-    expect(c, line);
-    free(value);
+    ask(c, "mg %s\r\nmg %s v k\r\n", key_of(1, "a"), key_of(2, "b"));
+    say(second, (struct frame){ ANSWER(HIT), BIG });
+    change_map();
+    snprintf(want, sizeof(want), "EN\r\nEN k%s\r\n", key_of(2, "b"));
+    expect(c, want);
 }
 
 /* What is sent after the answer was thrown away must wait for the second one. */
 static void nothing_overtakes_a_get_that_is_asked_again(void **state)
 {
-    enum { LEN = 300000 };
     int c = stage_client(&stage), first = opened(1), second = opened(2);
-    char line[200], *value = calloc(1, LEN);
-    struct frame big = { ANSWER(HIT), .value = value, .value_len = LEN }, f;
+    struct frame f;
 
     (void)state;
-    assert_non_null(value);
-    snprintf(line, sizeof(line), "get %s %s\r\n", key_of(1, "a"), key_of(2, "b"));
-    assert_string_equal(stage_ask(&stage, c, line), "");
+    ask(c, "get %s %s\r\n", key_of(1, "a"), key_of(2, "b"));
     (void)heard(second);
-    say(second, big);
-    snprintf(line, sizeof(line), "delete %s\r\nflush_all\r\n", key_of(2, "b"));
-    assert_string_equal(stage_ask(&stage, c, line), "");
+    say(second, (struct frame){ ANSWER(HIT), BIG });
+    ask(c, "delete %s\r\nflush_all\r\n", key_of(2, "b"));
     assert_false(stage_take_frame(&stage, second, &f));
     say(first, (struct frame){ ANSWER(NOT_FOUND) });
     assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_GET);
     assert_int_equal(heard(second).op, FRAME_COMMAND + VERB_DELETE);
-    say(second, big);
-    free(value);
+    say(second, (struct frame){ ANSWER(HIT), BIG });
 }
 
 static void it_ends_with_a_flush_between_its_rounds(void **state)
@@ -1092,13 +1069,11 @@ static void it_ends_with_a_flush_between_its_rounds(void **state)
 static void it_ends_with_requests_in_flight(void **state)
 {
     int c = stage_client(&stage), d = stage_client(&stage), first = opened(1);
-    char line[200];
 
     (void)state;
     (void)opened(2);
-    snprintf(line, sizeof(line), "get %s %s\r\n", key_of(2, "b"), key_of(1, "a"));
-    (void)stage_ask(&stage, c, line);
-    (void)stage_ask(&stage, d, "stats\r\n");
+    ask(c, "get %s %s\r\n", key_of(2, "b"), key_of(1, "a"));
+    ask(d, "stats\r\n");
     say(first, (struct frame){ ANSWER(HIT), VALUE("held") });
     /* tear_down() sees whether all is given back */
 }
