@@ -5,58 +5,14 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "../lib/stage.h"
-#include "ring/ring.h"
-
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-#define VALUE(v) .value = (v), .value_len = sizeof(v) - 1
-#define ANSWER(status) .op = FRAME_ANSWER, .st = STATUS_##status
+#include "front_help.h"
 
 #define TIMEOUT_MS 1000         /* of the stage's front */
 
 /* Too much to hold while an older answer is waited for. */
 static char big[300000];
 #define BIG .value = big, .value_len = sizeof(big)
-
-/* The front is the stage's; the test is its shards s1 and s2 ("shard:1" ...). */
-static struct stage stage;
-static struct map *map;
-static int listeners[STAGE_MEMBERS_MAX];
-static size_t n_shards;
-
-static void begin(size_t n, bool listening)
-{
-    char address[ADDRESS_MAX];
-
-    stage_init(&stage, &front_handler);
-    map = stage_map(1, n);
-    n_shards = n;
-    for (size_t i = 0; listening && i < n; i++) {
-        snprintf(address, sizeof(address), "shard:%zu", i + 1);
-        listeners[i] = stage.world->ops->listen(stage.world, address, 10, 0);
-    }
-    stage_add_front(&stage, n);
-    memset(big, 'v', sizeof(big));
-}
-
-static int one_shard(void **state)
-{
-    (void)state;
-    begin(1, true);
-    return 0;
-}
-
-static int two_shards(void **state)
-{
-    (void)state;
-    begin(2, true);
-    return 0;
-}
 
 static int no_shard_there(void **state)
 {
@@ -65,110 +21,11 @@ static int no_shard_there(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    free(map);
-    stage_fini(&stage);
-    return 0;
-}
-
-/* the test as shard s`i` */
-
-static struct frame heard(int shard)
-{
-    struct frame f = { .op = 0 };
-
-    if (!stage_take_frame(&stage, shard, &f))
-        fail_msg("the front sent no frame");
-    return f;
-}
-
-/* The front's connection, its hello taken. */
-static int greeted(unsigned i)
-{
-    char address[ADDRESS_MAX];
-    struct hello h;
-    struct frame f;
-    int shard;
-
-    snprintf(address, sizeof(address), "shard:%u", i);
-    stage_run(&stage, 0);
-    shard = fake_accept(stage.world, address);
-    assert_true(shard >= 0);
-    f = heard(shard);
-    assert_int_equal(f.op, FRAME_HELLO);
-    assert_true(hello_read(f.value, f.value_len, &h));
-    assert_string_equal(h.name, "front");
-    assert_int_equal(h.role, HELLO_FRONT);
-    assert_int_equal(h.epoch, cluster_epoch(stage.cluster));
-    return shard;
-}
-
-static int opened(unsigned i)
-{
-    int shard = greeted(i);
-    struct hello h;
-    char name[8];
-
-    snprintf(name, sizeof(name), "s%u", i);
-    h = stage_hello(&stage, name, map);
-    stage_send_hello(&stage, shard, &h);
-    stage_run(&stage, 0);
-    return shard;
-}
-
-static void say(int shard, struct frame f)
-{
-    stage_send_frame(&stage, shard, &f);
-    stage_run(&stage, 0);
-}
-
-static void expect(int client, const char *text)
-{
-    assert_string_equal(stage_heard(&stage, client), text);
-}
-
-/* The client sends a line with keys in it; nothing comes back yet. */
-__attribute__((format(printf, 2, 3)))
-static void ask(int client, const char *format, ...)
-{
-    char line[200];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    assert_string_equal(stage_ask(&stage, client, line), "");
-}
-
 /* The members are others, which is to say the same ones under a new epoch. */
 static void change_map(void)
 {
     assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
     stage_run(&stage, 200);
-}
-
-static void close_far(int far)
-{
-    stage.world->ops->close(stage.world, far);
-}
-
-/* "NAME0", "NAME1"...: the first that shard `i` owns. */
-static const char *key_of(unsigned i, const char *name)
-{
-    static char keys[4][32];
-    static unsigned at;
-    struct view *v = cluster_view(stage.cluster);
-    char *key = keys[at++ % N_OF(keys)];
-
-    for (unsigned n = 0;; n++) {
-        snprintf(key, sizeof(keys[0]), "%s%u", name, n);
-        if (ring_owner(v->ring, ring_hash(key, strlen(key))) == i - 1)
-            break;
-    }
-    view_unref(v);
-    return key;
 }
 
 /* the handshake */
@@ -838,6 +695,7 @@ static void an_answer_too_big_to_hold_is_asked_for_again(void **state)
     const char *all;
 
     (void)state;
+    memset(big, 'v', sizeof(big));
     ask(c, "get %s %s %s\r\n", key_of(1, "a"), key_of(2, "b"), key_of(2, "c"));
     (void)heard(second);
     (void)heard(second);
@@ -1077,8 +935,6 @@ static void it_ends_with_requests_in_flight(void **state)
     say(first, (struct frame){ ANSWER(HIT), VALUE("held") });
     /* tear_down() sees whether all is given back */
 }
-
-#define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tear_down)
 
 int main(void)
 {
