@@ -18,7 +18,7 @@
  * A handler that notes what it is given, as "get k," or "set k=value,", and
  * answers with that in brackets.  Keys that begin with an 'l' are answered
  * later, by answer(); with an 'x', at the end of the turn; with a 'b' at once,
- * with BIG bytes.
+ * with BIG bytes.  A watch makes the session deaf, and a stream.
  */
 #define BIG 10000
 
@@ -34,6 +34,7 @@ static struct later *laters;
 static char notes[1 << 20];
 static size_t notes_len;
 static unsigned n_handled;
+static bool handled_over;       /* ... one while too many answers were unsent */
 
 static bool later_emit(struct slot *slot, struct session *s)
 {
@@ -94,6 +95,7 @@ static void handle(struct session *s, struct cmd *cmd)
     size_t key_len = cmd->key_len < 250 ? cmd->key_len : 250;
 
     n_handled++;
+    handled_over |= worker_is_over(s->worker);
     snprintf(text, sizeof(text), "%s%s%.*s%s%.*s", verb_word(cmd->verb),
              key_len > 0 ? " " : "", (int)key_len, key_len > 0 ? cmd->key : "",
              len > 0 ? "=" : "", (int)len, len > 0 ? cmd->value : "");
@@ -108,6 +110,8 @@ static void handle(struct session *s, struct cmd *cmd)
     } else if (key_len > 0 && cmd->key[0] == 'b') {
         say_big(s, cmd->key[1]);
     } else if (!cmd->form.quiet) {
+        if (cmd->verb == VERB_WATCH)
+            session_deafen(s);
         snprintf(reply, sizeof(reply), "[%s]", text);
         session_say(s, reply, strlen(reply));
     }
@@ -135,6 +139,7 @@ static void forget_notes(void)
     notes_len = 0;
     notes[0] = '\0';
     n_handled = 0;
+    handled_over = false;
 }
 
 static int set_up(void **state)
@@ -507,6 +512,168 @@ static void the_greediest_is_closed_at_the_output_limit(void **state)
     assert_int_equal(stage.worker.stats.idle_kicks, 1);
 }
 
+/* As many as it takes, in the turn in which it is seen. */
+static void the_greediest_are_closed_within_one_turn(void **state)
+{
+    static const unsigned unread[] = { 3, 8, 1, 9, 7, 2 };      /* answers, of BIG bytes */
+    static const bool stays[] = { true, false, true, false, false, true };
+    int clients[N_OF(unread)];
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(unread); i++) {
+        clients[i] = stage_client(&stage);
+        fake_set_room(stage.world, clients[i], 1000);
+        for (unsigned n = 0; n < unread[i]; n++)
+            stage_say(&stage, clients[i], "get b1\r\n");
+    }
+    stage_run(&stage, 0);
+    for (size_t i = 0; i < N_OF(unread); i++)
+        assert_false(fake_is_closed(stage.world, clients[i]));
+    stage.config.output_limit_bytes = 7 * BIG;
+    stage_run(&stage, 0);               /* nothing happens: it is one turn */
+    for (size_t i = 0; i < N_OF(unread); i++)
+        assert_int_equal(fake_is_closed(stage.world, clients[i]), !stays[i]);
+    assert_int_equal(stage.worker.stats.idle_kicks, 3);
+}
+
+/* Over the limit nothing more is executed in this turn; its end makes room. */
+static void the_output_limit_holds_within_a_turn(void **state)
+{
+    enum { CLIENTS = 20, ANSWERS = 9, LIMIT = 30 * BIG };
+    int clients[CLIENTS];
+    unsigned n_closed = 0;
+
+    (void)state;
+    stage.config.output_limit_bytes = LIMIT;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        clients[i] = stage_client(&stage);
+        fake_set_room(stage.world, clients[i], 1000);
+        for (unsigned n = 0; n < ANSWERS; n++)
+            stage_say(&stage, clients[i], "get b1\r\n");
+    }
+    stage_run(&stage, 0);
+    assert_int_equal(n_handled, CLIENTS * ANSWERS);
+    assert_false(handled_over);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        n_closed += fake_is_closed(stage.world, clients[i]);
+    assert_in_range(n_closed, CLIENTS - LIMIT / (ANSWERS * BIG) - 1, CLIENTS - 1);
+}
+
+/* the deaf */
+
+static void what_a_deaf_session_is_sent_is_thrown_away(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage);
+
+    (void)state;
+    stage.config.request_timeout_ms = 5000;
+    assert_string_equal(stage_ask(&stage, c, "get a\r\nwatch\r\nget c\r\n"), "[get a][watch]");
+    for (int i = 0; i < 1000; i++)
+        stage_say(&stage, c, "get e\r\nset k 0 0 1000000\r\nnonsense");
+    assert_string_equal(stage_ask(&stage, c, "quit\r\n"), "");
+    assert_string_equal(notes, "get a,watch,");
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+    stage_run(&stage, 20000);           /* no command of it is late */
+    assert_false(fake_is_closed(stage.world, c));
+    assert_string_equal(stage_ask(&stage, d, "get a\r\n"), "[get a]");
+    close_far(c);
+    stage_run(&stage, 0);
+    assert_int_equal(stage.worker.stats.curr_connections, 1);
+}
+
+static void a_deaf_session_ends_when_its_client_sends_no_more(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "watch\r\nget a");
+    fake_shut(stage.world, c);
+    stage_run(&stage, 0);
+    assert_true(fake_is_closed(stage.world, c));
+    assert_int_equal(stage.worker.stats.curr_connections, 0);
+}
+
+static void a_deaf_session_ends_at_a_drain(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage);
+
+    (void)state;
+    (void)stage_ask(&stage, c, "watch\r\nget a\r\n");
+    (void)stage_ask(&stage, d, "watch\r\n");
+    stage_say(&stage, d, "get a\r\n");
+    worker_drain(&stage.worker);
+    stage_run(&stage, 0);
+    assert_true(fake_is_closed(stage.world, c));
+    assert_true(fake_is_closed(stage.world, d));
+    assert_string_equal(notes, "watch,watch,");
+}
+
+/* streams */
+
+#define STALL_MS 10000          /* so long one may stand still */
+#define LOOK_MS 1000            /* a look is taken so often */
+
+/* The only session is given BIG bytes to send that nobody asked for. */
+static void stream_more(void)
+{
+    struct session *s = stage.worker.sessions;
+
+    say_big(s, 's');
+    session_join_flush(s);
+    stage_run(&stage, 0);
+}
+
+static void a_stream_that_stands_still_is_closed(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "watch\r\n"), "[watch]");
+    fake_set_room(stage.world, c, 100);
+    stream_more();
+    stage_run(&stage, STALL_MS);
+    assert_false(fake_is_closed(stage.world, c));
+    stage_run(&stage, LOOK_MS + 1);
+    assert_true(fake_is_closed(stage.world, c));
+    assert_int_equal(stage.worker.stats.idle_kicks, 1);
+}
+
+/* However slowly; and one that has nothing to send does not stand still. */
+static void a_stream_that_moves_or_is_read_to_the_end_is_kept(void **state)
+{
+    int c = stage_client(&stage);
+    size_t len;
+
+    (void)state;
+    (void)stage_ask(&stage, c, "watch\r\n");
+    fake_set_room(stage.world, c, 100);
+    stream_more();
+    for (int i = 0; i < 10; i++) {
+        stage_run(&stage, STALL_MS - LOOK_MS);
+        assert_false(fake_is_closed(stage.world, c));
+        (void)fake_take(stage.world, c, &len);
+        assert_int_equal(len, 100);
+        stage_run(&stage, 0);
+    }
+    fake_set_room(stage.world, c, SIZE_MAX);
+    stage_run(&stage, 10 * STALL_MS);
+    assert_false(fake_is_closed(stage.world, c));
+    (void)fake_take(stage.world, c, &len);
+    assert_int_equal(len, BIG - 1000);
+}
+
+/* What it was asked for a client may read as late as it likes. */
+static void answers_that_stand_still_are_kept(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    fake_set_room(stage.world, c, 100);
+    (void)stage_ask(&stage, c, "get b1\r\n");
+    stage_run(&stage, 10 * STALL_MS);
+    assert_false(fake_is_closed(stage.world, c));
+}
+
 /* the end */
 
 static void quit_is_answered_by_closing_after_all_else(void **state)
@@ -662,6 +829,14 @@ int main(void)
         TEST(two_sessions_take_turns),
         TEST(a_barrier_keeps_what_follows_it_waiting),
         TEST(the_greediest_is_closed_at_the_output_limit),
+        TEST(the_greediest_are_closed_within_one_turn),
+        TEST(the_output_limit_holds_within_a_turn),
+        TEST(what_a_deaf_session_is_sent_is_thrown_away),
+        TEST(a_deaf_session_ends_when_its_client_sends_no_more),
+        TEST(a_deaf_session_ends_at_a_drain),
+        TEST(a_stream_that_stands_still_is_closed),
+        TEST(a_stream_that_moves_or_is_read_to_the_end_is_kept),
+        TEST(answers_that_stand_still_are_kept),
         TEST(quit_is_answered_by_closing_after_all_else),
         TEST(a_client_that_sends_no_more_still_gets_its_answers),
         TEST(a_client_that_sends_no_more_is_executed_to_the_end),
