@@ -87,7 +87,7 @@ static char *put_metadump(char *out, const struct listed *l, int64_t wall_ms)
     if (l->ttl_ms == TTL_NEVER)
         out = put_text(out, "-1");
     else
-        out = num_put_u64(out, (uint64_t)((wall_ms + l->ttl_ms + 999) / 1000));
+        out = num_put_u64(out, ((uint64_t)wall_ms + (uint64_t)l->ttl_ms + 999) / 1000);
     out = num_put_u64(put_text(out, " la="), (uint64_t)(wall_ms / 1000) - l->idle_s);
     out = num_put_u64(put_text(out, " cas="), l->token);
     out = put_text(out, (l->marks & MARK_FETCHED) != 0 ? " fetch=yes" : " fetch=no");

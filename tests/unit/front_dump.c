@@ -272,7 +272,7 @@ static void a_page_of_garbage_does_no_harm(void **state)
 /* Whatever a record says, its line stays one line. */
 static void a_record_of_any_bytes_is_one_line(void **state)
 {
-    static const int64_t ttls[] = { INT64_MIN, -5, 0 };
+    static const int64_t ttls[] = { INT64_MAX, INT64_MIN, -5, 0 };
     static const char key[] = "a\r\nEND\r\n \0";
     static const char want[] = "OK\r\nkey=a%0D%0AEND%0D%0A%20%00 exp=";
     int c = stage_client(&stage), first = opened(1), second = opened(2);
