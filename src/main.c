@@ -194,7 +194,7 @@ static int make_children(struct chcached *c)
         .loop = c->loop,
         .name = o->name,
         .n = o->local_shards,
-        .port = o->port,
+        .port = o->unix_socket[0] == '\0' ? o->port : 0,
         .args = args,
     };
 

@@ -177,6 +177,8 @@ class Text(Watched):
     def test_a_storage_line_with_a_missing_word_runs_nothing_of_its_block(self):
         for line in hostile.STORAGE_LINES:
             for short in hostile.with_words_missing(line):
+                if not short.split()[-1].isdigit():
+                    continue        # announces no block
                 with self.subTest(line=short):
                     self.each([short + b"\r\n" + TELL + b"\r\n"])
 

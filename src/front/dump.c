@@ -268,7 +268,7 @@ void dump_begin(struct session *s, enum dump_kind kind, uint32_t most)
     d->left = most > 0 ? most : UINT32_MAX;
     d->mail.read = on_own_turn;
     d->slot.ops = &dump_ops;
-    s->streams = true;
+    session_stream(s);
     session_expect(s, &d->slot);
     session_hold(s);
     ask(d);

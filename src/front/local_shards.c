@@ -146,20 +146,22 @@ bool local_shards_start(struct local_shards *ls)
 
 /* making them */
 
+/* Named by the port, which nobody else has; without one a fresh one. */
 static char *make_folder(unsigned port)
 {
     const char *systemd = getenv("RUNTIME_DIRECTORY"), *xdg = getenv("XDG_RUNTIME_DIR");
+    const bool has_xdg = xdg != NULL && xdg[0] == '/';
     char *folder;
 
     if (systemd != NULL && systemd[0] == '/')
         return xstrdup(systemd);
-    if (xdg != NULL && xdg[0] == '/') {
+    if (has_xdg && port != 0) {
         folder = xasprintf("%s/chcached-%u", xdg, port);
         if (mkdir(folder, 0700) == 0 || errno == EEXIST)
             return folder;
         free(folder);
     }
-    folder = xstrdup("/tmp/chcached-XXXXXX");
+    folder = xasprintf("%s/chcached-XXXXXX", has_xdg ? xdg : "/tmp");
     if (mkdtemp(folder) == NULL) {
         free(folder);
         return NULL;

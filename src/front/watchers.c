@@ -265,10 +265,15 @@ static void note_evictions(struct front_worker *fw, const char *page, size_t len
 static void on_evictions(struct request *r)
 {
     struct front_worker *fw = r->owner;
-    struct eviction_place *place = &fw->evictions[r->part];
+    struct eviction_place *place;
 
+    if (fw->evictions == NULL) {        /* nobody watches any more */
+        request_free(r);
+        return;
+    }
+    place = &fw->evictions[r->part];
     place->asked = false;
-    if (r->outcome == ANSWERED) {
+    if (r->outcome == ANSWERED && r->reply.version >= place->cursor) {
         if (r->reply.value_len > 0)
             note_evictions(fw, r->reply.value, r->reply.value_len,
                            r->reply.version - place->cursor);
@@ -397,6 +402,7 @@ void watchers_join(struct session *s, const struct cmd *cmd)
         fw->watchers = w;
         __atomic_add_fetch(&fw->n_watchers, 1, __ATOMIC_RELAXED);
         count_streams(fw->front, streams, 1);
+        watchers_tick(fw);      /* evictions count from now on */
     }
 }
 
@@ -412,6 +418,8 @@ static void leave(struct front_worker *fw, struct session *s)
     __atomic_sub_fetch(&fw->n_watchers, 1, __ATOMIC_RELAXED);
     count_streams(fw->front, w->streams, -1);
     free(w);
+    if (!has_watchers_of(fw, STREAM_EVICTIONS))
+        watchers_forget_links(fw);
 }
 
 void watchers_closed(struct session *s)
@@ -421,7 +429,7 @@ void watchers_closed(struct session *s)
     if (fw == NULL)
         return;
     leave(fw, s);
-    note_connection(s, "conn_close", s->state == FINISH ? " reason=normal" : " reason=error");
+    note_connection(s, "conn_close", s->state == FINISH && !s->faulty ? " reason=normal" : " reason=error");
 }
 
 void watchers_fini(struct front_worker *fw)

@@ -126,8 +126,10 @@ static enum session_state line_in_error(struct session *s)
 {
     s->line_len = s->parse.len;
     say_error(s, s->cmd.error);
-    if (s->parse.close)
+    if (s->parse.close) {
+        s->faulty = true;
         return FINISH;
+    }
     return s->parse.swallow ? begin_swallow(s) : next_line(s);
 }
 
@@ -519,10 +521,16 @@ void session_finish(struct session *s)
     s->state = FINISH;
 }
 
+void session_stream(struct session *s)
+{
+    s->streams = true;
+    s->moved_ms = worker_now(s->worker);
+}
+
 void session_deafen(struct session *s)
 {
     s->state = DEAF;
-    s->streams = true;
+    session_stream(s);
 }
 
 void session_drain(struct session *s)

@@ -58,6 +58,7 @@ struct session {
     struct text_slot *open_text;        /* being written: not yet in held_bytes */
 
     bool in_run, in_flush, closed;
+    bool faulty;                /* its client sent what cannot be understood */
     bool blocked;               /* not executed until its output drains */
     bool barrier;               /* a command that must finish alone is open */
     bool broken;                /* memory ran out in the middle of an answer */
@@ -100,6 +101,8 @@ static inline struct chunk *session_chunk(struct session *s)
 
 /* No further command; closed when all answers are out: quit. */
 void session_finish(struct session *s);
+/* Its client is sent more than it asks for from here on: it must read. */
+void session_stream(struct session *s);
 /* What comes is thrown away from here on; it ends when its client closes: watch. */
 void session_deafen(struct session *s);
 /* What was received is still executed, then as above. */

@@ -115,9 +115,10 @@ static void judge_get(struct verdict *v, const struct cmd *cmd, const struct ite
 
     if (it == NULL && wants(cmd, OPTION_VIVIFY)) {
         vivify(v, cmd);
-        v->status = status;
+        v->status = wants(cmd, OPTION_COMPARE) && cmd->cas != 0 && cmd->cas == cmd->token
+                  ? STATUS_HEAD : status;
         v->client_flags = 0;
-        v->marks |= ITEM_WON;
+        v->marks |= ITEM_WON | (wants(cmd, OPTION_NO_USE) ? 0 : ITEM_FETCHED);
         v->told |= MARK_WIN;
         return;
     }
@@ -181,7 +182,7 @@ static void judge_join(struct verdict *v, const struct cmd *cmd, const struct it
     const bool append = cmd->verb == VERB_APPEND;
 
     rewrite(v, cmd, it, STATUS_STORED);
-    v->marks &= (unsigned)(ITEM_FETCHED | ITEM_ACTIVE | ITEM_KEY_ENCODED);
+    v->marks &= ITEM_KEY_ENCODED;       /* memcached's is a new item */
     v->piece[0] = append ? old : more;
     v->piece[1] = append ? more : old;
     v->value_len = len;
@@ -237,7 +238,7 @@ static void judge_number(struct verdict *v, const struct cmd *cmd, const struct 
     if (v->value_len > it->value_len) {         /* memcached's is a new item then */
         if (!item_fits(it->key_len, v->value_len, rules->max_item_bytes))
             verdict(v, STATUS_NO_MEMORY, 0);
-        v->marks &= ~(unsigned)(ITEM_STALE | ITEM_WON);
+        v->marks &= ITEM_KEY_ENCODED;
     }
 }
 

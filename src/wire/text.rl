@@ -198,14 +198,28 @@ static enum cmd_error judge_get(const struct line *l, struct parse *p, struct cm
 }
 
 /*
+ * A storage line without all its words.  If the last one is a number it may be
+ * the length, of a block that follows: an empty key makes such lines.
+ */
+static enum cmd_error judge_short(const struct line *l, struct parse *p)
+{
+    uint64_t number;
+
+    p->close = word_u64(l, &l->last, &number);
+    return CMD_BAD_FORMAT;
+}
+
+/*
  * What follows the line is the client's data, and must never be read as
  * commands.  So a block is swallowed whatever else is wrong, and where its
- * length cannot be read, or is not there, the connection ends.
+ * length cannot be read the connection ends.
  */
 static enum cmd_error judge_store(const struct line *l, struct parse *p, struct cmd *cmd)
 {
     uint32_t bytes;
 
+    if (l->bytes.end == 0)
+        return judge_short(l, p);
     if (!word_u32(l, &l->bytes, &bytes) || bytes > INT32_MAX) {
         p->close = true;
         return CMD_BAD_FORMAT;
@@ -322,10 +336,8 @@ static enum cmd_error judge_meta(const struct line *l, struct parse *p, struct c
     enum cmd_error error = CMD_BAD_FORMAT;
     uint32_t bytes = 0;
 
-    if (!l->whole) {
-        p->close = l->meta == 's';
-        return CMD_BAD_FORMAT;
-    }
+    if (!l->whole)
+        return l->meta == 's' ? judge_short(l, p) : CMD_BAD_FORMAT;
     cmd->form.protocol = PROTOCOL_META;
     cmd->form.meta = l->meta;
     if (l->meta == 's') {

@@ -46,6 +46,7 @@ LINES = [
     (b"get " + K251, BAD), (b"get a " + K251, BAD), (b"get " + K251 + b" a", BAD),
     (b"gat 0 " + K251, BAD),
 
+    (b"set", BAD), (b"set a", BAD), (b"set a b", BAD), (b"cas", BAD), (b"set a noreply", BAD),
     (b"set a x 0 1\r\nX", BAD), (b"set a 0 x 1\r\nX", BAD), (b"set a -1 0 1\r\nX", BAD),
     (b"set a 1a 0 1\r\nX", BAD), (b"set a 0 1a 1\r\nX", BAD), (b"set a 0x 0 1\r\nX", BAD),
     (b"set " + K251 + b" 0 0 1\r\nX", BAD), (b"set " + K251 + b" 0 0 1 noreply\r\nX", SILENCE),
@@ -105,8 +106,8 @@ OWN_LINES = [
 
 # The length of the block cannot be read, so where it ends is not known.
 CLOSING_LINES = [
-    (b"set", BAD), (b"set a", BAD), (b"set a 0", BAD), (b"set a 0 0", BAD),
-    (b"add a 0 0", BAD), (b"cas", BAD), (b"cas a 0 0", BAD), (b"ms a", BAD), (b"ms a x", BAD),
+    (b"set 5", BAD), (b"set a 0", BAD), (b"set a 0 0", BAD), (b"set  0 0 5", BAD),
+    (b"add a 0 0", BAD), (b"cas a 0 0", BAD), (b"ms 5", BAD), (b"ms a x", BAD),
     (b"set a 0 0 x", BAD), (b"set a 0 0 -1", BAD), (b"set a 0 0 +1", BAD),
     (b"set a 0 0 1a", BAD), (b"set a 0 0 0x1", BAD), (b"set a 0 0 99999999999", BAD),
     (b"add a 0 0 2147483648", BAD), (b"cas a 0 0 x 5", BAD),

@@ -16,7 +16,7 @@ TELL = b"set pwned 0 0 1\r\nx\r\n"
 
 STORAGE = [b"set", b"add", b"replace", b"append", b"prepend", b"cas"]
 
-# Too short in any way, such a line has no length; its block follows all the same.
+# Too short, but with a number at its end, such a line may have lost its key.
 STORAGE_LINES = [verb + b" a 0 0 20" for verb in STORAGE] + [b"ms a 20"]
 
 # Every command, in a form that is well; what is answered does not vary.

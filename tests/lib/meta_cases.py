@@ -81,6 +81,7 @@ LINES = [
     (b"me", BAD), (b"me a", EN), (b"me a v", EN), (b"me YQ== b", EN), (b"me " + K250, EN),
     (b"me " + K251, BAD),
 
+    (b"ms", BAD), (b"ms a", BAD),
     (b"ms a 1 C5\r\nX", NF), (b"ms a 1 C0\r\nX", NF), (b"ms a 1 C5 q\r\nX", NF),
     (b"ms a 1 C5 k O1 s c\r\nX", b"NF ka O1 s1 c0\r\n"), (b"ms a 1 C5 I\r\nX", NF),
     (b"ms a 1 C5 MR\r\nX", NF), (b"ms a 1 C5 MA\r\nX", NS), (b"ms a 1 MR\r\nX", NS),
@@ -109,7 +110,7 @@ OWN_LINES = [
 
 # The length of the block cannot be read, so where it ends is not known.
 CLOSING_LINES = [
-    (b"ms", BAD), (b"ms a", BAD),
+    (b"ms 5", BAD),
     (b"ms a x", BAD), (b"ms a -1", BAD), (b"ms a +1", BAD), (b"ms a 1a", BAD),
     (b"ms a q", BAD), (b"ms a 2147483648", BAD), (b"ms a 99999999999 q", BAD),
 ]

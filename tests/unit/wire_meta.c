@@ -79,9 +79,10 @@ static const struct line_case lines[] = {
     { LINE("mg a Mxyz"), "get key=a win novalue letters=M" },
 
     /* ms */
-    { LINE("ms"), "set !format close" },
-    { LINE("ms a"), "set !format close" },
-    { LINE("ms a "), "set !format close" },
+    { LINE("ms"), "set !format" },
+    { LINE("ms a"), "set !format" },
+    { LINE("ms a "), "set !format" },
+    { LINE("ms 5"), "set !format close" },
     { LINE("ms a 5"), "set key=a flags=0 exptime=0 bytes=5" },
     { LINE("ms  a  5 "), "set key=a flags=0 exptime=0 bytes=5" },
     { LINE("ms a 05"), "set key=a flags=0 exptime=0 bytes=5" },

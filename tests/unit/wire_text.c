@@ -110,15 +110,15 @@ static const struct line_case lines[] = {
     { LINE("gats 0 a b c"), "gats 3 keys=a b c exptime=0" },
 
     /* storage: too short to have a block */
-    { LINE("set"), "set !format close" },
-    { LINE("set "), "set !format close" },
-    { LINE("set a"), "set !format close" },
+    { LINE("set"), "set !format" },
+    { LINE("set "), "set !format" },
+    { LINE("set a"), "set !format" },
     { LINE("set a 0"), "set !format close" },
     { LINE("set a 0 0"), "set !format close" },
     { LINE("set a 0 0 "), "set !format close" },
-    { LINE("set noreply"), "set !format close" },
-    { LINE("set a 0 noreply"), "set !format close" },
-    { LINE("cas"), "cas !format close" },
+    { LINE("set noreply"), "set !format" },
+    { LINE("set a 0 noreply"), "set !format" },
+    { LINE("cas"), "cas !format" },
     { LINE("cas a 0 0"), "cas !format close" },
 
     /* storage: whole */
