@@ -61,7 +61,8 @@ def run(*args, program=None, stdin=b"", env=None):
 class Daemon:
     """One chcached.  Use with `with`, or start() and stop()."""
 
-    def __init__(self, *args, port=None, name="chcached"):
+    def __init__(self, *args, port=None, name="chcached", program=None):
+        self.program = program or CHCACHED
         self.args = list(args)
         self.port = port            # None: a free one; 0: no client address
         self.name = name
@@ -104,7 +105,7 @@ class Daemon:
                              % (self.name, self.process.returncode, self.said()))
 
     def _launch(self):
-        args = [CHCACHED, *self.args]
+        args = [self.program, *self.args]
         if self.port:
             args += ["-p", str(self.port)]
         self.stderr = tempfile.TemporaryFile()
