@@ -117,7 +117,7 @@ def time_above_31_bits(words, _):
 def long_key_behind_others(words, _):
     at = {b"get": 1, b"gets": 1, b"gat": 2, b"gats": 2}.get(words[0], len(words))
     return any(len(word) > 250 for word in words[at:]) and (
-        at == 2 and len(words[at]) <= 250 or words[-1] == b"noreply")
+        len(words[at]) <= 250 or words[-1] == b"noreply")
 
 
 def delete_with_time(words, _):
@@ -192,8 +192,8 @@ DECLARED = [
     flags_above_32_bits,
     # They do not wrap, where memcached wraps or complains.
     time_above_31_bits,
-    # Of a gat with a key that is too long nothing is executed; memcached touches
-    # the keys before it, and takes a last key noreply for the word.
+    # Of a get with a key that is too long nothing is executed; memcached fetches
+    # or touches the keys before it, and takes a last key noreply for the word.
     long_key_behind_others,
     # "delete key 5" is an error, not a deletion now.
     delete_with_time,

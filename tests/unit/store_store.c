@@ -449,7 +449,7 @@ static void a_stale_item_is_renewed_by_one_reader(void **state)
         { { VERB_INCR, K, .delta = 1 }, STATUS_NUMBER, NULL, 0 },
         { MG(), STATUS_HIT, "11", F | S | WIN },
         { { VERB_APPEND, K, .value = "0" }, STATUS_STORED, NULL, 0 },
-        { MG(), STATUS_HIT, "110", F },
+        { MG(), STATUS_HIT, "110", 0 },
         /* soon to expire: the same */
         { { VERB_TOUCH, K, .ttl_ms = 10000 }, STATUS_TOUCHED, NULL, 0 },
         { MG_R(10000), STATUS_HIT, "110", F },
@@ -708,7 +708,7 @@ static void a_miss_may_make_an_item(void **state)
     assert_int_equal(RUN(s, 0, &seen, VERB_GET, .key = "k", .options = n,
                          .vivify_ttl_ms = 90000), STATUS_HIT);
     assert_string_equal(seen.value, "");
-    assert_int_equal(seen.a.marks, MARK_WON);
+    assert_int_equal(seen.a.marks, MARK_WON | MARK_FETCHED);
     assert_int_equal(seen.a.ttl_ms, 30000);
     RUN(s, 0, NULL, VERB_DELETE, .key = "k");
 
@@ -721,7 +721,7 @@ static void a_miss_may_make_an_item(void **state)
     assert_int_equal(answer_token(&seen.a), 77);
     assert_int_equal(seen.a.number, 0);
     RUN(s, 5, &seen, VERB_GET, .key = "k");
-    assert_int_equal(seen.a.marks, MARK_WON | MARK_TOKEN | MARK_KEY_ENCODED);
+    assert_int_equal(seen.a.marks, MARK_FETCHED | MARK_WON | MARK_TOKEN | MARK_KEY_ENCODED);
     assert_int_equal(seen.a.ttl_ms, TTL_NEVER);
     RUN(s, 5, NULL, VERB_DELETE, .key = "k");
 
