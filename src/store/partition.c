@@ -128,6 +128,10 @@ struct item *partition_find(struct partition *p, uint64_t hash, const char *key,
     struct item *it = table_find(&p->table, hash, key, len);
 
     if (it != NULL && partition_is_dead(p, it, at_ms)) {
+        if (it->version <= p->floor)
+            p->counts.get_flushed++;
+        else
+            p->counts.get_expired++;
         partition_reap(p, it, at_ms);
         return NULL;
     }

@@ -35,7 +35,7 @@ struct partition_config {
 
 struct partition_counts {
     uint64_t total_items, evictions, expired_unfetched, evicted_unfetched;
-    uint64_t reclaimed, no_memory, too_large;
+    uint64_t reclaimed, no_memory, too_large, get_expired, get_flushed;
 };
 
 struct partition {

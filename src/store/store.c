@@ -371,6 +371,8 @@ static void add_usage(struct store_usage *u, const struct partition *p, int64_t 
     u->expired_unfetched += p->counts.expired_unfetched;
     u->evicted_unfetched += p->counts.evicted_unfetched;
     u->reclaimed += p->counts.reclaimed;
+    u->get_expired += p->counts.get_expired;
+    u->get_flushed += p->counts.get_flushed;
     u->no_memory += p->counts.no_memory;
     u->too_large += p->counts.too_large;
     if (p->oldest != NULL) {

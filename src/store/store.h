@@ -163,6 +163,7 @@ struct store_usage {
     uint64_t limit_bytes;
     uint64_t total_items;       /* ever stored */
     uint64_t evictions, expired_unfetched, evicted_unfetched, reclaimed;
+    uint64_t get_expired, get_flushed;  /* found dead by a command, not by a sweep */
     uint64_t no_memory, too_large;
     int64_t oldest_ms;          /* since the write of the item next to be evicted */
     unsigned n_partitions;

@@ -275,6 +275,24 @@ static void a_flush_kills_what_was_written_before_it(void **state)
     }
 }
 
+static void what_commands_find_dead_is_counted(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+
+    (void)state;
+    RUN(s, 0, NULL, VERB_SET, .key = "a", .value = "v", .ttl_ms = 10);
+    assert_int_equal(RUN(s, 10, NULL, VERB_GET, .key = "a"), STATUS_NOT_FOUND);
+    assert_int_equal(RUN(s, 10, NULL, VERB_GET, .key = "a"), STATUS_NOT_FOUND);
+    RUN(s, 10, NULL, VERB_SET, .key = "b", .value = "v");
+    RUN(s, 10, NULL, VERB_SET, .key = "c", .value = "v");
+    store_flush(s, store_clock(s, START_MS + 10), START_MS + 10, FLUSH_WHEN_DUE);
+    assert_int_equal(RUN(s, 11, NULL, VERB_DELETE, .key = "b"), STATUS_NOT_FOUND);
+    assert_int_equal(RUN(s, 11, NULL, VERB_GET, .key = "c"), STATUS_NOT_FOUND);
+    assert_int_equal(help_usage(s, 11).get_expired, 1);
+    assert_int_equal(help_usage(s, 11).get_flushed, 2);
+    store_free(s);
+}
+
 static void a_flush_is_a_floor_that_only_rises(void **state)
 {
     struct store *s = help_store(64 * MIB);
@@ -788,6 +806,7 @@ int main(void)
         cmocka_unit_test(an_expired_item_is_still_newer_than_an_older_copy),
         cmocka_unit_test(a_version_from_the_future_is_exceeded_at_once),
         cmocka_unit_test(a_flush_kills_what_was_written_before_it),
+        cmocka_unit_test(what_commands_find_dead_is_counted),
         cmocka_unit_test(a_flush_is_a_floor_that_only_rises),
         cmocka_unit_test(a_flush_needs_no_wait_when_the_clock_ran_ahead),
         cmocka_unit_test(a_store_is_a_dictionary),
