@@ -563,7 +563,7 @@ static bool queue_frame(struct link *l, struct request *r, const struct frame *f
                         struct chunk *chunk)
 {
     bool by_ref = chunk != NULL && f->value_len >= SENDQ_REF_BYTES;
-    size_t head = frame_head_len(f), len = by_ref ? head : head + f->value_len;
+    size_t head = r->bytes - f->value_len, len = by_ref ? head : head + f->value_len;
     char *at = sendq_room(&l->out, len), *to;
 
     if (at == NULL)

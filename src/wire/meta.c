@@ -130,9 +130,13 @@ static enum cmd_error take_flags(struct cmd *cmd, const struct meta_flags *flags
 static void settle_vivify(struct cmd *cmd)
 {
     const struct form *form = &cmd->form;
-    const char *n = memchr(form->letters, 'N', form->n_letters);
-    const char *t = memchr(form->letters, 'T', form->n_letters);
+    const unsigned both = OPTION_VIVIFY | OPTION_TTL;
+    const char *n, *t;
 
+    if ((cmd->options & both) != both)
+        return;
+    n = memchr(form->letters, 'N', form->n_letters);
+    t = memchr(form->letters, 'T', form->n_letters);
     cmd->ttl_is_last = n != NULL && t != NULL && t > n;
 }
 
@@ -378,7 +382,8 @@ static char *put_echo(char *out, const struct form *form, const char *key, size_
     return out;
 }
 
-static char *put_text(char *out, const char *text)
+/* Inlined, so that the length of a constant is one. */
+static inline __attribute__((always_inline)) char *put_text(char *out, const char *text)
 {
     const size_t len = strlen(text);
 
