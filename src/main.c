@@ -357,6 +357,7 @@ static bool make_workers(struct chcached *c)
         .max_requests = o->max_reqs_per_event,
         .binary = strcmp(o->protocol, "ascii") != 0,
         .max_item_bytes = o->max_item_size,
+        .keeps_items = c->store != NULL,
         .first_answer_bytes = SESSION_OUTPUT_PAUSE,     /* it goes alone */
         .output_limit_bytes = o->output_limit / o->threads,
         .request_timeout_ms = o->request_timeout,

@@ -11,6 +11,7 @@
 #include "wire/listing.h"
 
 #define LINE_MAX_BYTES (3 * KEY_MAX + 200)
+#define PAGE_BYTES_MAX (1u << 20)       /* no honest page is as long */
 
 struct dump {
     struct slot slot;
@@ -114,7 +115,7 @@ static char *put_cachedump(char *out, const struct listed *l, int64_t wall_ms)
     memcpy(out, l->key, l->key_len);
     out = num_put_u64(put_text(out + l->key_len, " ["), l->value_len);
     out = put_text(out, " b; ");
-    out = num_put_u64(out, l->ttl_ms == TTL_NEVER ? 0 : (uint64_t)((wall_ms + l->ttl_ms) / 1000));
+    out = num_put_u64(out, l->ttl_ms == TTL_NEVER ? 0 : ((uint64_t)wall_ms + (uint64_t)l->ttl_ms) / 1000);
     return put_text(out, " s]\r\n");
 }
 
@@ -163,7 +164,9 @@ static void on_page(struct request *r)
 {
     struct dump *d = r->owner;
 
-    if (r->outcome == ANSWERED) {
+    if (r->outcome == ANSWERED && r->reply.value_len > PAGE_BYTES_MAX) {
+        fail(d, "it answered nonsense");
+    } else if (r->outcome == ANSWERED) {
         d->cursor = r->reply.version;
         d->page = r->reply.value;
         d->len = r->reply.value_len;

@@ -364,12 +364,14 @@ void front_init(struct front *front, struct world *world)
     world->ops->random(world, hash_key, sizeof(hash_key));
     prefixes_init(&front->prefixes, front->config.stat_delimiter, hash_key);
     pthread_mutex_init(&front->reset_lock, NULL);
+    pthread_mutex_init(&front->streams_lock, NULL);
 }
 
 void front_fini(struct front *front)
 {
     prefixes_fini(&front->prefixes);
     pthread_mutex_destroy(&front->reset_lock);
+    pthread_mutex_destroy(&front->streams_lock);
 }
 
 static void free_links(struct link **links, size_t n)

@@ -46,7 +46,8 @@ struct front {
     size_t memory_bytes;        /* atomic: of all shards, cache_memlimit sets it */
     struct prefixes prefixes;
     unsigned streams;           /* atomic: what is watched, see watchers.h */
-    unsigned n_watching[8];     /* atomic: by stream */
+    pthread_mutex_t streams_lock;       /* for what it is made of, */
+    unsigned n_watching[8];     /* by stream */
     uint64_t n_events;          /* atomic: noted so far */
     pthread_mutex_t reset_lock;
     struct stats reset_at;      /* counters at the last `stats reset` */
@@ -71,6 +72,7 @@ struct front_worker {
 struct eviction_place {
     uint64_t cursor;
     bool asked;
+    bool stale;                 /* who wanted the answer is gone */
 };
 
 /* Once config, cluster and what is borrowed are filled in. */

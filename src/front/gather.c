@@ -96,7 +96,7 @@ static void ask_here(struct gather *g, struct gather_part *part, const struct fr
         store_flush(store, f->version, now_ms, (enum flush_when)f->st);
         break;
     case FRAME_LIMIT:
-        store_set_limit(store, f->number);
+        store_set_limit(store, f->number, now_ms);
         break;
     case FRAME_STATS:
         store_usage(store, now_ms, &u);

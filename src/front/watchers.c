@@ -265,20 +265,17 @@ static void note_evictions(struct front_worker *fw, const char *page, size_t len
 static void on_evictions(struct request *r)
 {
     struct front_worker *fw = r->owner;
-    struct eviction_place *place;
+    struct eviction_place *place = &fw->evictions[r->part];
 
-    if (fw->evictions == NULL) {        /* nobody watches any more */
-        request_free(r);
-        return;
-    }
-    place = &fw->evictions[r->part];
-    place->asked = false;
-    if (r->outcome == ANSWERED && r->reply.version >= place->cursor) {
-        if (r->reply.value_len > 0)
+    if (r->outcome == ANSWERED && !place->stale) {
+        /* a version that falls is another life of the shard: it begins anew */
+        if (place->cursor != 0 && r->reply.version > place->cursor &&
+            r->reply.value_len <= EVICTIONS_PAGE)
             note_evictions(fw, r->reply.value, r->reply.value_len,
                            r->reply.version - place->cursor);
         place->cursor = r->reply.version;
     }
+    place->asked = place->stale = false;
     request_free(r);
 }
 
@@ -341,15 +338,15 @@ static void count_streams(struct front *front, unsigned streams, int change)
 {
     unsigned wanted = 0;
 
+    pthread_mutex_lock(&front->streams_lock);
     for (unsigned i = 0; i < N_STREAMS; i++) {
-        unsigned *n = &front->n_watching[i];
-
         if ((streams >> i & 1) != 0)
-            __atomic_add_fetch(n, (unsigned)change, __ATOMIC_RELAXED);
-        if (__atomic_load_n(n, __ATOMIC_RELAXED) > 0)
+            front->n_watching[i] += (unsigned)change;
+        if (front->n_watching[i] > 0)
             wanted |= 1u << i;
     }
     __atomic_store_n(&front->streams, wanted, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&front->streams_lock);
 }
 
 /* The streams that the words name; 0 when one of them is none. */
@@ -406,6 +403,15 @@ void watchers_join(struct session *s, const struct cmd *cmd)
     }
 }
 
+/* The next watcher is told what is evicted from its own first moment on. */
+static void forget_evictions(struct front_worker *fw)
+{
+    for (size_t i = 0; i < fw->n_links; i++) {
+        fw->evictions[i].cursor = 0;
+        fw->evictions[i].stale = fw->evictions[i].asked;
+    }
+}
+
 static void leave(struct front_worker *fw, struct session *s)
 {
     struct watcher **at = &fw->watchers, *w;
@@ -418,8 +424,8 @@ static void leave(struct front_worker *fw, struct session *s)
     __atomic_sub_fetch(&fw->n_watchers, 1, __ATOMIC_RELAXED);
     count_streams(fw->front, w->streams, -1);
     free(w);
-    if (!has_watchers_of(fw, STREAM_EVICTIONS))
-        watchers_forget_links(fw);
+    if (fw->evictions != NULL && !has_watchers_of(fw, STREAM_EVICTIONS))
+        forget_evictions(fw);
 }
 
 void watchers_closed(struct session *s)

@@ -359,6 +359,7 @@ void session_run(struct session *s)
 {
     s->turn_commands = 0;
     drive(s);
+    worker_add_unsent(s->worker, s->out.bytes);
     if (s->first == NULL) {     /* all answered: out with it while it is in the cache */
         session_flush(s);
         return;

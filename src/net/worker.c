@@ -9,12 +9,15 @@
 #define LOOK_MS 1000            /* between two looks for slow clients */
 #define TRIM_BYTES ((size_t)16 << 20)   /* a burst of so much is given back to the kernel */
 
-/* A burst has passed: malloc keeps what it was given back unless it is told. */
+/*
+ * A burst has passed: malloc keeps what it was given back unless it is told.
+ * Where items are kept that would take long.
+ */
 static void trim(struct worker *w)
 {
     const size_t peak = w->pool.peak_bytes;
 
-    if (peak < TRIM_BYTES || w->pool.bytes_out > peak / 4)
+    if (w->config->keeps_items || peak < TRIM_BYTES || w->pool.bytes_out > peak / 4)
         return;
     malloc_trim(0);
     w->pool.peak_bytes = w->pool.bytes_out;
@@ -137,10 +140,13 @@ static void flush_sessions(struct worker *w)
     }
 }
 
-size_t worker_unsent(const struct worker *w)
+/* The pool knows of more than answers: a reason to count, not to act. */
+static size_t count_unsent(const struct worker *w)
 {
     size_t unsent = 0;
 
+    if (w->pool.bytes_out <= w->config->output_limit_bytes)
+        return 0;
     for (const struct session *s = w->sessions; s != NULL; s = s->next)
         unsent += s->closed ? 0 : s->out.bytes;
     return unsent;
@@ -161,10 +167,12 @@ static void keep_output_limit(struct worker *w)
 {
     struct session *worst;
 
+    w->unsent_bytes = count_unsent(w);
     while (worker_is_over(w) && (worst = greediest(w)) != NULL) {
         STAT_ADD(&w->stats, idle_kicks, 1);
         log_warn("net", "closing a client that does not read its answers unsent=%zu",
                  worst->out.bytes);
+        w->unsent_bytes -= worst->out.bytes;
         session_close(worst);
     }
 }

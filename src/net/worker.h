@@ -28,6 +28,7 @@ struct net_config {
     unsigned max_requests;      /* commands of one session in one turn */
     bool binary;                /* the binary protocol is understood */
     size_t max_item_bytes;
+    bool keeps_items;           /* the process has a store: its heap is not trimmed */
     size_t first_answer_bytes;  /* what the answer to a session's first get may be */
     size_t output_limit_bytes;  /* unsent answers of one worker's sessions */
     int64_t request_timeout_ms; /* from a command's first byte to its last; 0: none */
@@ -71,6 +72,7 @@ struct worker {
     struct session *sessions;   /* all */
     struct session_list run;    /* stopped by their share of the turn */
     struct session_list flush;  /* have answers ready or output waiting */
+    size_t unsent_bytes;        /* of all sessions, or more: see worker_add_unsent() */
     struct session *closed;     /* to be freed at the end of the turn */
     struct slot *free_texts;    /* see slot.c */
     struct chunk *kept;         /* answers of this turn that wait for others are */
@@ -108,16 +110,20 @@ bool worker_is_drained(struct worker *w);
 /* From any thread: the loop ends now. */
 void worker_stop(struct worker *w);
 
-/* All that its sessions have not sent. */
-size_t worker_unsent(const struct worker *w);
-
 /* For sessions: more unsent answers wait than config->output_limit_bytes. */
 static inline bool worker_is_over(const struct worker *w)
 {
-    const size_t limit = w->config->output_limit_bytes;
+    return w->unsent_bytes > w->config->output_limit_bytes;
+}
 
-    /* the pool knows of more than answers: a reason to count, not to act */
-    return w->pool.bytes_out > limit && worker_unsent(w) > limit;
+/*
+ * A session that was run has so many bytes unsent.  They are added up while a
+ * turn lasts and counted at its end, and only where there may be too many.
+ */
+static inline void worker_add_unsent(struct worker *w, size_t bytes)
+{
+    if (w->pool.bytes_out > w->config->output_limit_bytes)
+        w->unsent_bytes += bytes;
 }
 
 /* Monotonic milliseconds, read once a turn. */

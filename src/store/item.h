@@ -90,6 +90,14 @@ static inline int64_t item_ttl(const struct item *it, int64_t at_ms)
     return it->expires_at == 0 ? TTL_NEVER : (int64_t)it->expires_at - at_ms;
 }
 
+/* Seconds since its last access; another thread's clock may run a little ahead. */
+static inline uint32_t item_idle_s(const struct item *it, int64_t at_ms)
+{
+    const uint32_t now_s = (uint32_t)(at_ms / 1000);
+
+    return now_s > it->used_at_s ? now_s - it->used_at_s : 0;
+}
+
 /* What is told of its marks (enum mark), and the way back. */
 static inline unsigned item_told(const struct item *it)
 {

@@ -115,7 +115,7 @@ static void show(struct item *it, int64_t at_ms, struct answer *a)
     a->token = item_token(it);
     a->client_flags = it->client_flags;
     a->ttl_ms = item_ttl(it, at_ms);
-    a->idle_s = (uint32_t)(at_ms / 1000) - it->used_at_s;
+    a->idle_s = item_idle_s(it, at_ms);
     a->number = it->value_len;
     a->item = it;
     a->value = item_value(it);
@@ -344,8 +344,10 @@ uint64_t store_flush_version(struct store *s)
     return version;
 }
 
-void store_set_limit(struct store *s, size_t memory_bytes)
+void store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms)
 {
+    const int64_t at_ms = store_at(s, now_ms);
+
     pthread_mutex_lock(&s->whole);
     atomic_store(&s->limit_bytes, memory_bytes);
     for (unsigned i = 0; i < s->n_partitions; i++) {
@@ -353,9 +355,9 @@ void store_set_limit(struct store *s, size_t memory_bytes)
         bool more;
 
         do {
-            partition_lock(p, 0);
+            partition_lock(p, at_ms);
             p->limit_bytes = memory_bytes / s->n_partitions;
-            more = partition_shrink(p, SHRINK_AT_ONCE, 0);
+            more = partition_shrink(p, SHRINK_AT_ONCE, at_ms);
             partition_unlock(p);
         } while (more);
     }

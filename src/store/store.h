@@ -149,7 +149,7 @@ uint64_t store_flush_version(struct store *s);
 uint64_t version_after(uint64_t version, int64_t ms);
 
 /* Changes the limit; items go until it is kept. */
-void store_set_limit(struct store *s, size_t memory_bytes);
+void store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms);
 
 /*
  * Housekeeping: removes what is expired or flushed among about `n` items, from

@@ -69,7 +69,7 @@ static void walk_item(void *arg, uint32_t position, const struct item *it)
         .marks = item_told(it), .version = it->version, .token = item_token(it),
         .client_flags = it->client_flags,
         .ttl_ms = item_ttl(it, w->at_ms),
-        .idle_s = (uint32_t)(w->at_ms / 1000) - it->used_at_s,
+        .idle_s = item_idle_s(it, w->at_ms),
         .value = item_value(it), .value_len = it->value_len,
     };
 

@@ -282,14 +282,14 @@ static void a_lower_limit_is_kept_at_once(void **state)
         struct store *s = one_partition(4 * MIB, evict[i]);
 
         fill(s, 0, 0, 3000);
-        store_set_limit(s, MIB);
+        store_set_limit(s, MIB, START_MS);
         assert_int_equal(help_usage(s, 0).limit_bytes, MIB);
         assert_true(help_usage(s, 0).bytes <= MIB);
         assert_true(help_usage(s, 0).items > 500);
-        store_set_limit(s, 2 * MIB);
+        store_set_limit(s, 2 * MIB, START_MS);
         fill(s, 0, 3000, 3500);
         assert_true(help_usage(s, 0).items > 1000);
-        store_set_limit(s, 0);
+        store_set_limit(s, 0, START_MS);
         assert_int_equal(help_usage(s, 0).items, 0);
         assert_int_equal(SET(s, 0, "k", "v"), STATUS_NO_MEMORY);
         store_free(s);

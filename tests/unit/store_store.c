@@ -761,7 +761,7 @@ static void a_miss_may_make_an_item(void **state)
     assert_int_equal(help_usage(s, 1000).items, 0);
 
     /* no room for it: a miss like any other */
-    store_set_limit(s, 0);
+    store_set_limit(s, 0, START_MS);
     assert_int_equal(RUN(s, 1000, &seen, VERB_GET, .key = "k", .options = n), STATUS_NOT_FOUND);
     assert_int_equal(seen.a.marks, 0);
     assert_int_equal(seen.a.version, 0);

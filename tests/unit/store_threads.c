@@ -150,7 +150,7 @@ static void *keeper(void *arg)
         if (i % 40 == 0)
             store_flush(store, version_after(version, i % 80 == 0 ? 0 : 1000), now, FLUSH_WHEN_DUE);
         if (i % 30 == 0)
-            store_set_limit(store, i % 60 == 0 ? MIB : 2 * MIB);
+            store_set_limit(store, i % 60 == 0 ? MIB : 2 * MIB, START_MS);
         if (i % 100 == 0)
             store_reset_counters(store);
         assert(store_flush_version(store) >= 1);
