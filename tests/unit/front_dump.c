@@ -371,6 +371,58 @@ static void evictions_that_are_no_longer_kept_are_counted(void **state)
     assert_evictions(c, "", "d");
 }
 
+static void a_shard_that_began_anew_is_watched_on(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    (void)opened(2);
+    (void)stage_ask(&stage, c, "watch evictions\r\n");
+    say(shard, page(5000, ""));
+    stage_run(&stage, TICK_MS);
+    say(shard, page(1, ""));                    /* its numbers begin at 1 again */
+    stage_run(&stage, TICK_MS);
+    say(shard, page(3, "ab"));
+    assert_evictions(c, "", "ab");
+}
+
+/* Who comes while an answer is under way is not told what it has for another. */
+static void a_watcher_is_told_nothing_from_before_its_time(void **state)
+{
+    int first = stage_client(&stage), shard = opened(1), second;
+
+    (void)state;
+    (void)opened(2);
+    (void)stage_ask(&stage, first, "watch evictions\r\n");
+    say(shard, page(7, ""));
+    stage_run(&stage, TICK_MS);                 /* asked with 7 */
+    close_far(first);
+    stage_run(&stage, 0);
+    second = stage_client(&stage);
+    assert_string_equal(stage_ask(&stage, second, "watch evictions\r\n"), "OK\r\n");
+    say(shard, page(9, "ab"));
+    expect(second, "");
+    stage_run(&stage, TICK_MS);
+    say(shard, page(20, ""));                   /* asked with 0: it begins */
+    stage_run(&stage, TICK_MS);
+    say(shard, page(21, "c"));
+    assert_evictions(second, "", "c");
+}
+
+static void a_time_to_live_beyond_all_clocks_is_told(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+    struct listed l = { .key = "k", .key_len = 1, .ttl_ms = INT64_MAX };
+    char data[LISTED_MAX];
+
+    (void)state;
+    (void)opened(2);
+    ask(c, "stats cachedump 1 1\r\n");
+    say(shard, (struct frame){ .op = FRAME_DONE, .version = 1, .value = data,
+                               .value_len = (size_t)(listing_put(data, &l) - data) });
+    assert_memory_equal(stage_heard(&stage, c), "ITEM k [0 b; ", 13);
+}
+
 static void a_shard_that_comes_again_is_asked_again(void **state)
 {
     int c = stage_client(&stage), shard = opened(1);
@@ -407,6 +459,9 @@ int main(void)
         TEST(a_record_of_any_bytes_is_one_line, two_shards_shown),
         TEST(evictions_are_asked_for_as_long_as_somebody_watches, two_shards_shown),
         TEST(evictions_that_are_no_longer_kept_are_counted, two_shards_shown),
+        TEST(a_shard_that_began_anew_is_watched_on, two_shards_shown),
+        TEST(a_watcher_is_told_nothing_from_before_its_time, two_shards_shown),
+        TEST(a_time_to_live_beyond_all_clocks_is_told, two_shards_shown),
         TEST(a_shard_that_comes_again_is_asked_again, two_shards_shown),
     };
 

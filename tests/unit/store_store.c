@@ -275,6 +275,20 @@ static void a_flush_kills_what_was_written_before_it(void **state)
     }
 }
 
+/* Each thread reads its clock once a turn, so one may be behind another. */
+static void a_clock_that_is_behind_makes_no_item_idle(void **state)
+{
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+
+    (void)state;
+    RUN(s, 2000, NULL, VERB_SET, .key = "k", .value = "v");
+    RUN(s, 1999, &seen, VERB_GET, .key = "k");
+    assert_int_equal(seen.a.idle_s, 0);
+    free(seen.value);
+    store_free(s);
+}
+
 static void what_commands_find_dead_is_counted(void **state)
 {
     struct store *s = help_store(64 * MIB);
@@ -806,6 +820,7 @@ int main(void)
         cmocka_unit_test(an_expired_item_is_still_newer_than_an_older_copy),
         cmocka_unit_test(a_version_from_the_future_is_exceeded_at_once),
         cmocka_unit_test(a_flush_kills_what_was_written_before_it),
+        cmocka_unit_test(a_clock_that_is_behind_makes_no_item_idle),
         cmocka_unit_test(what_commands_find_dead_is_counted),
         cmocka_unit_test(a_flush_is_a_floor_that_only_rises),
         cmocka_unit_test(a_flush_needs_no_wait_when_the_clock_ran_ahead),
