@@ -1,5 +1,5 @@
 /*
- * bytes - numbers at any address: u is little-endian, be big-endian
+ * bytes - numbers and text at any address: u is little-endian, be big-endian
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
@@ -39,5 +39,20 @@ BYTES_OF(32)
 BYTES_OF(64)
 
 #undef BYTES_OF
+
+/* Copies; returns the end. */
+static inline char *bytes_put(char *out, const void *data, size_t len)
+{
+    if (len > 0)
+        memcpy(out, data, len);
+    return out + len;
+}
+
+/* The same of a string, without its NUL.  Inlined, so that the length of a
+ * constant is one. */
+static inline __attribute__((always_inline)) char *bytes_put_text(char *out, const char *text)
+{
+    return bytes_put(out, text, strlen(text));
+}
 
 #endif

@@ -103,14 +103,6 @@ size_t map_len(const struct map *map)
     return len;
 }
 
-static char *put_text(char *out, const char *text)
-{
-    size_t len = strlen(text);
-
-    memcpy(out, text, len);
-    return out + len;
-}
-
 void map_put(char *out, const struct map *map)
 {
     out = bytes_put_u64(out, map->epoch);
@@ -127,9 +119,9 @@ void map_put(char *out, const struct map *map)
         *out++ = (char)strlen(m->name);
         *out++ = (char)strlen(m->zone);
         *out++ = (char)strlen(m->address);
-        out = put_text(out, m->name);
-        out = put_text(out, m->zone);
-        out = put_text(out, m->address);
+        out = bytes_put_text(out, m->name);
+        out = bytes_put_text(out, m->zone);
+        out = bytes_put_text(out, m->address);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/num.h"
 #include "front/link.h"
 #include "wire/base64.h"
@@ -48,14 +49,6 @@ static void dump_free(struct dump *d)
 
 /* ---- lines ---- */
 
-static char *put_text(char *out, const char *text)
-{
-    const size_t len = strlen(text);
-
-    memcpy(out, text, len);
-    return out + len;
-}
-
 static bool is_plain(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
@@ -83,40 +76,40 @@ char *dump_put_key(char *out, const char *key, size_t len)
 /* Times are seconds since 1970, as memcached prints them. */
 static char *put_metadump(char *out, const struct listed *l, int64_t wall_ms)
 {
-    out = dump_put_key(put_text(out, "key="), l->key, l->key_len);
-    out = put_text(out, " exp=");
+    out = dump_put_key(bytes_put_text(out, "key="), l->key, l->key_len);
+    out = bytes_put_text(out, " exp=");
     if (l->ttl_ms == TTL_NEVER)
-        out = put_text(out, "-1");
+        out = bytes_put_text(out, "-1");
     else
         out = num_put_u64(out, ((uint64_t)wall_ms + (uint64_t)l->ttl_ms + 999) / 1000);
-    out = num_put_u64(put_text(out, " la="), (uint64_t)(wall_ms / 1000) - l->idle_s);
-    out = num_put_u64(put_text(out, " cas="), l->token);
-    out = put_text(out, (l->marks & MARK_FETCHED) != 0 ? " fetch=yes" : " fetch=no");
-    out = put_text(out, " cls=1 size=");
+    out = num_put_u64(bytes_put_text(out, " la="), (uint64_t)(wall_ms / 1000) - l->idle_s);
+    out = num_put_u64(bytes_put_text(out, " cas="), l->token);
+    out = bytes_put_text(out, (l->marks & MARK_FETCHED) != 0 ? " fetch=yes" : " fetch=no");
+    out = bytes_put_text(out, " cls=1 size=");
     out = num_put_u64(out, l->key_len + l->value_len + ITEM_OVERHEAD);
-    out = num_put_u64(put_text(out, " flags="), l->client_flags);
-    return put_text(out, " \n");
+    out = num_put_u64(bytes_put_text(out, " flags="), l->client_flags);
+    return bytes_put_text(out, " \n");
 }
 
 static char *put_mgdump(char *out, const struct listed *l)
 {
-    out = put_text(out, "mg ");
+    out = bytes_put_text(out, "mg ");
     if ((l->marks & MARK_KEY_ENCODED) != 0 || !key_is_text(l->key, l->key_len))
-        return put_text(base64_put(out, l->key, l->key_len), " b\r\n");
+        return bytes_put_text(base64_put(out, l->key, l->key_len), " b\r\n");
     memcpy(out, l->key, l->key_len);
-    return put_text(out + l->key_len, "\r\n");
+    return bytes_put_text(out + l->key_len, "\r\n");
 }
 
 static char *put_cachedump(char *out, const struct listed *l, int64_t wall_ms)
 {
     if ((l->marks & MARK_KEY_ENCODED) != 0 || !key_is_text(l->key, l->key_len))
         return out;
-    out = put_text(out, "ITEM ");
+    out = bytes_put_text(out, "ITEM ");
     memcpy(out, l->key, l->key_len);
-    out = num_put_u64(put_text(out + l->key_len, " ["), l->value_len);
-    out = put_text(out, " b; ");
+    out = num_put_u64(bytes_put_text(out + l->key_len, " ["), l->value_len);
+    out = bytes_put_text(out, " b; ");
     out = num_put_u64(out, l->ttl_ms == TTL_NEVER ? 0 : ((uint64_t)wall_ms + (uint64_t)l->ttl_ms) / 1000);
-    return put_text(out, " s]\r\n");
+    return bytes_put_text(out, " s]\r\n");
 }
 
 static char *put_item(const struct dump *d, char *out, const struct listed *l, int64_t wall_ms)

@@ -75,16 +75,23 @@ static void add_line(struct report *r, struct front_worker *fw, enum stream stre
     r->streams |= 1u << stream;
 }
 
+/* NULL when memory is short: nothing is told then. */
+static struct report *report_new(void)
+{
+    struct report *r = malloc(sizeof(*r));
+
+    if (r != NULL) {
+        r->len = 0;
+        r->streams = 0;
+        r->missed = 0;
+    }
+    return r;
+}
+
 static struct report *report_of_turn(struct front_worker *fw)
 {
-    if (fw->report == NULL) {
-        fw->report = malloc(sizeof(*fw->report));
-        if (fw->report != NULL) {
-            fw->report->len = 0;
-            fw->report->streams = 0;
-            fw->report->missed = 0;
-        }
-    }
+    if (fw->report == NULL)
+        fw->report = report_new();
     return fw->report;
 }
 
@@ -242,14 +249,12 @@ void watchers_turn_end(struct front_worker *fw)
 /* `n`: so many there were; the page has the last of them. */
 static void note_evictions(struct front_worker *fw, const char *page, size_t len, uint64_t n)
 {
-    struct report *r = malloc(sizeof(*r));
+    struct report *r = report_new();
     char key[3 * KEY_MAX + 1];
     struct listed l;
 
     if (r == NULL)
         return;
-    r->len = 0;
-    r->streams = 0;
     r->missed = n;
     for (size_t pos = 0; listing_next(page, len, &pos, &l) && r->missed > 0; r->missed--) {
         *dump_put_key(key, l.key, l.key_len) = '\0';

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/num.h"
 #include "wire/base64.h"
 #include "wire/reply.h"
@@ -303,6 +304,12 @@ static char *put_key(char *out, const char *key, size_t len, bool encoded)
     return out + len;
 }
 
+static char *put_opaque(char *out, const struct form *form)
+{
+    *out++ = ' ';
+    return bytes_put(out, form->opaque, form->opaque_len);
+}
+
 /* What t says: it changes along the line, where T and N set it. */
 struct life {
     int64_t ttl_ms;
@@ -328,9 +335,7 @@ static char *put_flags(char *out, const struct form *form, const char *key, size
     for (unsigned i = 0; i < form->n_letters; i++) {
         switch (form->letters[i]) {
         case 'O':
-            *out++ = ' ';
-            memcpy(out, form->opaque, form->opaque_len);
-            out += form->opaque_len;
+            out = put_opaque(out, form);
             break;
         case 'k':
             out = put_key(out, key, key_len, encoded);
@@ -374,37 +379,26 @@ static char *put_echo(char *out, const struct form *form, const char *key, size_
         if (form->letters[i] == 'k') {
             out = put_key(out, key, key_len, form->key_encoded);
         } else if (form->letters[i] == 'O') {
-            *out++ = ' ';
-            memcpy(out, form->opaque, form->opaque_len);
-            out += form->opaque_len;
+            out = put_opaque(out, form);
         }
     }
     return out;
 }
 
-/* Inlined, so that the length of a constant is one. */
-static inline __attribute__((always_inline)) char *put_text(char *out, const char *text)
-{
-    const size_t len = strlen(text);
-
-    memcpy(out, text, len);
-    return out + len;
-}
-
 static char *put_wins(char *out, unsigned marks)
 {
     if ((marks & MARK_WON) != 0)
-        out = put_text(out, " Z");
+        out = bytes_put_text(out, " Z");
     if ((marks & MARK_STALE) != 0)
-        out = put_text(out, " X");
+        out = bytes_put_text(out, " X");
     if ((marks & MARK_WIN) != 0)
-        out = put_text(out, " W");
+        out = bytes_put_text(out, " W");
     return out;
 }
 
 static char *put_value_status(char *out, size_t value_len)
 {
-    return num_put_u64(put_text(out, "VA "), value_len);
+    return num_put_u64(bytes_put_text(out, "VA "), value_len);
 }
 
 /* mg: a hit with its value or without. */
@@ -416,9 +410,9 @@ static char *put_hit(char *out, const struct form *form, const char *key, size_t
     const bool encoded = (a->marks & MARK_KEY_ENCODED) != 0
                       || (form->key_encoded && !key_is_text(key, key_len));
 
-    out = head ? put_text(out, "HD") : put_value_status(out, value_len);
+    out = head ? bytes_put_text(out, "HD") : put_value_status(out, value_len);
     out = put_flags(out, form, key, key_len, a, value_len, encoded);
-    return put_text(put_wins(out, a->marks), "\r\n");
+    return bytes_put_text(put_wins(out, a->marks), "\r\n");
 }
 
 /* me: all that there is to know.  There are no slab classes: all is class 1. */
@@ -426,20 +420,20 @@ static char *put_debug(char *out, const char *key, size_t key_len, const struct 
 {
     const int64_t seconds = ttl_seconds(a->ttl_ms);
 
-    out = put_text(out, "ME ");
+    out = bytes_put_text(out, "ME ");
     if ((a->marks & MARK_KEY_ENCODED) != 0 || !key_is_text(key, key_len)) {
         out = base64_put(out, key, key_len);
     } else {
         memcpy(out, key, key_len);
         out += key_len;
     }
-    out = put_text(out, " exp=");
-    out = seconds < 0 ? put_text(out, "-1") : num_put_u64(out, (uint64_t)seconds);
-    out = num_put_u64(put_text(out, " la="), a->idle_s);
-    out = num_put_u64(put_text(out, " cas="), answer_token(a));
-    out = put_text(out, (a->marks & MARK_FETCHED) != 0 ? " fetch=yes" : " fetch=no");
-    out = num_put_u64(put_text(out, " cls=1 size="), key_len + a->number + ITEM_OVERHEAD);
-    return put_text(out, "\r\n");
+    out = bytes_put_text(out, " exp=");
+    out = seconds < 0 ? bytes_put_text(out, "-1") : num_put_u64(out, (uint64_t)seconds);
+    out = num_put_u64(bytes_put_text(out, " la="), a->idle_s);
+    out = num_put_u64(bytes_put_text(out, " cas="), answer_token(a));
+    out = bytes_put_text(out, (a->marks & MARK_FETCHED) != 0 ? " fetch=yes" : " fetch=no");
+    out = num_put_u64(bytes_put_text(out, " cls=1 size="), key_len + a->number + ITEM_OVERHEAD);
+    return bytes_put_text(out, "\r\n");
 }
 
 static char *put_sum(char *out, const struct form *form, const char *key, size_t key_len,
@@ -449,27 +443,27 @@ static char *put_sum(char *out, const struct form *form, const char *key, size_t
     char number[NUM_U64_MAX_LEN];
     const size_t len = (size_t)(num_put_u64(number, a->number) - number);
 
-    out = with_value ? put_value_status(out, len) : put_text(out, "HD");
+    out = with_value ? put_value_status(out, len) : bytes_put_text(out, "HD");
     out = put_flags(out, form, key, key_len, a, len, form->key_encoded);
-    out = put_text(out, "\r\n");
+    out = bytes_put_text(out, "\r\n");
     if (!with_value)
         return out;
     memcpy(out, number, len);
-    return put_text(out + len, "\r\n");
+    return bytes_put_text(out + len, "\r\n");
 }
 
 /* ms prints all its flags, stored or not; the others what they were sent. */
 static char *put_status(char *out, const char *status, const struct form *form,
                         const char *key, size_t key_len, const struct answer *a)
 {
-    out = put_text(out, status);
+    out = bytes_put_text(out, status);
     if (form->meta == 's')
         out = put_flags(out, form, key, key_len, a,
                         a->status == STATUS_STORED ? a->number : form->value_len,
                         form->key_encoded);
     else
         out = put_echo(out, form, key, key_len);
-    return put_text(out, "\r\n");
+    return bytes_put_text(out, "\r\n");
 }
 
 char *meta_put(char *out, const struct form *form, enum verb verb, const char *key,
@@ -482,7 +476,7 @@ char *meta_put(char *out, const struct form *form, enum verb verb, const char *k
                                  : put_hit(out, form, key, key_len, a);
     case STATUS_NOT_FOUND:
         if (form->meta == 'e')
-            return put_text(out, "EN\r\n");
+            return bytes_put_text(out, "EN\r\n");
         if (form->meta == 'g')
             return form->quiet ? out : put_status(out, "EN", form, key, key_len, a);
         return put_status(out, "NF", form, key, key_len, a);

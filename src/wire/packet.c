@@ -21,18 +21,11 @@ static char *put_head(char *out, const struct form *form, enum packet_status sta
     return bytes_put_be64(out + PACKET_OPAQUE, cas);
 }
 
-static char *put_bytes(char *out, const char *data, size_t len)
-{
-    if (len > 0)
-        memcpy(out, data, len);
-    return out + len;
-}
-
 char *packet_put(char *out, const struct form *form, enum packet_status status,
                  const char *key, size_t key_len, const char *value, size_t len)
 {
     out = put_head(out, form, status, 0, key_len, key_len + len, 0);
-    return put_bytes(put_bytes(out, key, key_len), value, len);
+    return bytes_put(bytes_put(out, key, key_len), value, len);
 }
 
 char *packet_put_head(char *out, const struct form *form, size_t key_len, size_t value_len)
@@ -89,7 +82,7 @@ static char *put_hit(char *out, const struct form *form, const char *key, size_t
     const size_t value_len = a->status == STATUS_HIT ? a->value_len : 0;
 
     out = put_head(out, form, PACKET_OK, 4, sent_key, 4 + sent_key + value_len, answer_token(a));
-    return put_bytes(bytes_put_be32(out, a->client_flags), key, sent_key);
+    return bytes_put(bytes_put_be32(out, a->client_flags), key, sent_key);
 }
 
 static char *put_miss(char *out, const struct form *form, enum verb verb, const char *key,

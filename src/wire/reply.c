@@ -3,20 +3,15 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/num.h"
-
-static char *put(char *out, const char *text, size_t len)
-{
-    memcpy(out, text, len);
-    return out + len;
-}
 
 char *reply_put_value_head(char *out, const char *key, size_t key_len,
                            const struct answer *a, bool with_cas)
 {
     assert(key_len <= KEY_MAX);
-    out = put(out, "VALUE ", 6);
-    out = put(out, key, key_len);
+    out = bytes_put(out, "VALUE ", 6);
+    out = bytes_put(out, key, key_len);
     *out++ = ' ';
     out = num_put_u64(out, a->client_flags);
     *out++ = ' ';
@@ -25,7 +20,7 @@ char *reply_put_value_head(char *out, const char *key, size_t key_len,
         *out++ = ' ';
         out = num_put_u64(out, answer_token(a));
     }
-    return put(out, "\r\n", 2);
+    return bytes_put(out, "\r\n", 2);
 }
 
 /* The line of a status that needs nothing else to be said. */
@@ -69,7 +64,7 @@ size_t reply_put_line(char *out, enum verb verb, const struct answer *a)
     if (verb_is_get(verb) && a->status == STATUS_NOT_FOUND)
         return 0;
     if (a->status == STATUS_NUMBER)
-        return (size_t)(put(num_put_u64(out, a->number), "\r\n", 2) - out);
+        return (size_t)(bytes_put(num_put_u64(out, a->number), "\r\n", 2) - out);
 
     line = status_line(verb, a->status);
     len = strlen(line);
