@@ -31,7 +31,7 @@ void evictions_fini(struct evictions *e)
 void evictions_add(struct evictions *e, const struct item *it, int64_t at_ms)
 {
     const struct listed l = {
-        .key = item_key(it), .key_len = it->key_len, .marks = item_told(it),
+        .key = it->key, .key_len = it->key_len, .marks = item_told(it),
         .client_flags = it->client_flags, .ttl_ms = item_ttl(it, at_ms),
         .idle_s = item_idle_s(it, at_ms),
         .token = item_token(it), .value_len = it->value_len,

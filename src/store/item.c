@@ -1,65 +1,117 @@
 #include "store/item.h"
 
-#include <stdlib.h>
-
-/*
- * What glibc's malloc takes: a word of its own, in steps of two; three words
- * and whole pages from the size on where it asks the kernel for each block.
- */
-#define MALLOC_WORD sizeof(size_t)
-#define MALLOC_STEP (2 * MALLOC_WORD)
-#define MALLOC_LARGE_WORDS (3 * MALLOC_WORD)
-#define MALLOC_LARGE ((size_t)128 << 10)
-#define PAGE ((size_t)4096)
-
-static size_t round_up(size_t n, size_t step)
+static size_t len_bytes(size_t value_len)
 {
-    return (n + step - 1) & ~(step - 1);
+    if (value_len < ITEM_LEN_16)
+        return 0;
+    return value_len <= UINT16_MAX ? 2 : 4;
 }
 
-size_t item_bytes(size_t key_len, size_t value_len, unsigned marks)
+/* Before the key. */
+static size_t head_bytes(const struct draft *d)
 {
-    const size_t n = sizeof(struct item) + key_len + value_len + item_tail(marks);
-    const size_t bytes = round_up(n + MALLOC_WORD, MALLOC_STEP);
-
-    return bytes < MALLOC_LARGE ? bytes : round_up(n + MALLOC_LARGE_WORDS, PAGE);
+    return ITEM_HEAD + len_bytes(d->value_len) + (d->client_flags != 0 ? 4 : 0)
+         + (d->expires_at != 0 ? 6 : 0);
 }
 
-void *store_memory(size_t size, bool zeroed)
+/* Behind the value. */
+static size_t tail_bytes(unsigned marks)
 {
-    return zeroed ? calloc(1, size) : malloc(size);
+    return (marks & ITEM_TOKEN) != 0 ? sizeof(uint64_t) : 0;
 }
 
-struct item *item_new(size_t key_len, size_t value_len, unsigned marks)
+size_t draft_bytes(const struct draft *d)
 {
-    const size_t bytes = item_bytes(key_len, value_len, marks);
-
-    /* all that is paid for: an item of the same cost can then take its place */
-    return store_memory(bytes - (bytes < MALLOC_LARGE ? MALLOC_WORD : MALLOC_LARGE_WORDS),
-                        false);
+    return head_bytes(d) + d->key_len + d->value_len + tail_bytes(d->marks);
 }
 
-void item_fill(struct item *it, const struct draft *d, int64_t at_ms)
+size_t item_bytes(const struct item *it)
+{
+    return (size_t)(it->value - it->at) + it->value_len + tail_bytes(it->marks);
+}
+
+bool item_can_become(const struct item *it, const struct draft *d)
+{
+    return head_bytes(d) == (size_t)(it->key - it->at);
+}
+
+static void put_word(char *at, uint32_t used_at_s, unsigned uses, unsigned marks)
+{
+    bytes_put_u32(at + ITEM_AT_WORD,
+                  (used_at_s & (ITEM_USED_SPAN - 1)) | uses << 20 | marks << 24);
+}
+
+static char *put_expiry(char *p, uint64_t expires_at)
+{
+    p = bytes_put_u32(p, (uint32_t)expires_at);
+    return bytes_put_u16(p, (uint16_t)(expires_at >> 32));
+}
+
+static char *put_lens(char *at, size_t key_len, size_t value_len)
+{
+    char *p = at + ITEM_HEAD;
+
+    at[ITEM_AT_KEY_LEN] = (char)key_len;
+    switch (len_bytes(value_len)) {
+    case 0:
+        at[ITEM_AT_VALUE_LEN] = (char)value_len;
+        return p;
+    case 2:
+        at[ITEM_AT_VALUE_LEN] = (char)ITEM_LEN_16;
+        return bytes_put_u16(p, (uint16_t)value_len);
+    default:
+        at[ITEM_AT_VALUE_LEN] = (char)ITEM_LEN_32;
+        return bytes_put_u32(p, (uint32_t)value_len);
+    }
+}
+
+/* The second piece first: a prepend moves the old value up in its place. */
+static void put_value(char *value, const struct draft *d)
 {
     const size_t first = d->piece[0].len, second = d->piece[1].len;
-
-    it->version = d->version;
-    it->expires_at = d->expires_at & ITEM_EXPIRES_MAX;
-    it->key_len = d->key_len & 0xff;
-    it->marks = d->marks & ITEM_MARKS;
-    it->client_flags = d->client_flags;
-    it->value_len = (uint32_t)d->value_len;
-    it->used_at_s = (uint32_t)(at_ms / 1000);
-    memcpy(item_key(it), d->key, d->key_len);
-
-    /* The second piece first: a prepend moves the old value up in its place. */
-    char *value = item_value(it);
 
     if (second > 0)
         memmove(value + first, d->piece[1].data, second);
     if (first > 0)
         memmove(value, d->piece[0].data, first);
     memset(value + first + second, ' ', d->value_len - first - second);
-    if ((d->marks & ITEM_TOKEN) != 0)
-        memcpy(value + d->value_len, &d->token, sizeof(d->token));
+}
+
+void item_write(char *at, const struct draft *d)
+{
+    unsigned marks = d->marks & ITEM_TOLD;
+    char *p;
+
+    if (d->client_flags != 0)
+        marks |= ITEM_FLAGS;
+    if (d->expires_at != 0)
+        marks |= ITEM_TTL;
+    bytes_put_u64(at, d->version);
+    put_word(at, d->used_at_s, d->uses, marks);
+    p = put_lens(at, d->key_len, d->value_len);
+    if (d->client_flags != 0)
+        p = bytes_put_u32(p, d->client_flags);
+    if (d->expires_at != 0)
+        p = put_expiry(p, d->expires_at);
+    p = bytes_put(p, d->key, d->key_len);
+    put_value(p, d);
+    if ((marks & ITEM_TOKEN) != 0)
+        bytes_put_u64(p + d->value_len, d->token);
+}
+
+void item_set_expiry(struct item *it, uint64_t expires_at)
+{
+    char *at_expiry = it->at + (it->key - it->at) - 6;
+
+    assert((it->marks & ITEM_TTL) != 0 && expires_at != 0);
+    put_expiry(at_expiry, expires_at);
+    it->expires_at = expires_at;
+}
+
+void item_set_used(struct item *it, uint32_t used_at_s, unsigned uses, unsigned marks)
+{
+    it->used_at_s = used_at_s & (ITEM_USED_SPAN - 1);
+    it->uses = uses;
+    it->marks = marks;
+    put_word(it->at, used_at_s, uses, marks);
 }

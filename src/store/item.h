@@ -1,8 +1,17 @@
 /*
- * item - a key and its value in memory
+ * item - a key and its value, packed
  *
- * One allocation: this header, the key, the value.  An item belongs to the
- * partition that made it, and is read and written under that one's lock.
+ *       8         4                     1      1     0 2 4    4?      6?
+ *      | version | used, uses, marks | key  | value | more | client | expires |
+ *      |         |                   | len  | len   | len  | flags  |         |
+ *      | key ... | value ... | token 8? |
+ *
+ * In memory an item is these bytes, wherever they lie: nothing in it is an
+ * address.  What is seldom there takes no room: flags of 0, no time to live,
+ * a token.  A struct item is what was read of it; it holds while the
+ * partition is locked and nothing is put or removed there.
+ *
+ * `version` 0 says that the item is gone and only its room is left.
  */
 #ifndef STORE_ITEM_H
 #define STORE_ITEM_H
@@ -13,6 +22,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "store/store.h"
 
 /* Those that are told have the values of enum mark. */
@@ -20,43 +30,48 @@ enum {
     ITEM_FETCHED = MARK_FETCHED,        /* a get found it since it was stored */
     ITEM_STALE = MARK_STALE,            /* invalidated, shown until a new value is stored */
     ITEM_WON = MARK_WON,                /* a reader was told to store a new value */
-    ITEM_ACTIVE = MARK_WIN,             /* was used since it got its place in the queue */
+    ITEM_FLAGS = MARK_WIN,              /* client flags are there */
     ITEM_KEY_ENCODED = MARK_KEY_ENCODED,    /* its key was sent in base64 */
-    ITEM_GONE = MARK_CREATED,           /* removed, and freed when its value comes back */
+    ITEM_TTL = MARK_CREATED,            /* it expires */
     ITEM_TOKEN = MARK_TOKEN             /* behind the value is what clients see as token */
 };
 #define ITEM_TOLD \
     ((unsigned)(ITEM_FETCHED | ITEM_STALE | ITEM_WON | ITEM_KEY_ENCODED | ITEM_TOKEN))
-#define ITEM_MARKS 0x7fu
 
-#define ITEM_LOANS_MAX 31       /* of one value at a time */
+#define ITEM_HEAD 14            /* bytes that every item has before its key */
+#define ITEM_EXPIRES_MAX ((UINT64_C(1) << 48) - 1)      /* ms: 8925 years */
+#define ITEM_USES_MAX 15
+#define ITEM_USES_FIRST 1       /* of a new item: it is looked at once before it goes */
 
-#define ITEM_EXPIRES_MAX ((UINT64_C(1) << 44) - 1)      /* 557 years */
+/*
+ * Seconds of last access are kept modulo this, 12 days; whoever looks after
+ * the items sees to it that none seems younger than it is: item_limit_idle().
+ */
+#define ITEM_USED_SPAN ((uint32_t)1 << 20)
 
 struct item {
-    struct item *next;                  /* in its bucket */
-    struct item *newer, *older;         /* in the queue for eviction */
+    char *at;                   /* its bytes */
+    const char *key;
+    char *value;
+    size_t key_len, value_len;
     uint64_t version;
-    uint64_t expires_at : 44;           /* ms since the store began; 0: never */
-    uint64_t key_len : 8;
-    uint64_t marks : 7;                 /* ITEM_FETCHED and so on */
-    uint64_t loans : 5;                 /* who is sending its value, see store_lend() */
+    uint64_t expires_at;        /* ms since the store began; 0: never */
     uint32_t client_flags;
-    uint32_t value_len;
-    uint32_t used_at_s;                 /* last access, seconds since the store began */
+    uint32_t used_at_s;         /* last access, modulo ITEM_USED_SPAN */
+    unsigned uses;              /* of late, up to ITEM_USES_MAX: what it is worth */
+    unsigned marks;             /* ITEM_* */
 };
-
-static_assert(sizeof(struct item) + sizeof(size_t) <= ITEM_OVERHEAD,
-              "the header and malloc's word before it are what -I counts");
 
 /* A value in the making: two pieces, then blanks up to value_len. */
 struct draft {
-    const char *key;
+    const char *key;                    /* not of an item of the store */
     size_t key_len;
     uint64_t version;
     uint64_t expires_at;                /* as in struct item */
     uint32_t client_flags;
-    unsigned marks;                     /* ITEM_TOKEN: by `token` */
+    unsigned marks;                     /* told ones; ITEM_TOKEN: by `token` */
+    uint32_t used_at_s;
+    unsigned uses;
     uint64_t token;                     /* 0: none */
     struct piece {
         const char *data;               /* may lie in the item that is replaced */
@@ -65,24 +80,19 @@ struct draft {
     size_t value_len;
 };
 
-static inline char *item_key(const struct item *it)
-{
-    return (char *)(uintptr_t)(it + 1);
-}
+/* Reads what lies at `at`. */
+static inline void item_read(struct item *it, char *at);
 
-static inline char *item_value(const struct item *it)
+static inline uint64_t item_version(const char *at)
 {
-    return item_key(it) + it->key_len;
+    return bytes_get_u64(at);
 }
 
 /* What clients take for its CAS unique. */
 static inline uint64_t item_token(const struct item *it)
 {
-    uint64_t token = it->version;
-
-    if ((it->marks & ITEM_TOKEN) != 0)
-        memcpy(&token, item_value(it) + it->value_len, sizeof(token));
-    return token;
+    return (it->marks & ITEM_TOKEN) != 0 ? bytes_get_u64(it->value + it->value_len)
+                                         : it->version;
 }
 
 static inline int64_t item_ttl(const struct item *it, int64_t at_ms)
@@ -93,9 +103,15 @@ static inline int64_t item_ttl(const struct item *it, int64_t at_ms)
 /* Seconds since its last access; another thread's clock may run a little ahead. */
 static inline uint32_t item_idle_s(const struct item *it, int64_t at_ms)
 {
-    const uint32_t now_s = (uint32_t)(at_ms / 1000);
+    const uint32_t idle = ((uint32_t)(at_ms / 1000) - it->used_at_s) & (ITEM_USED_SPAN - 1);
 
-    return now_s > it->used_at_s ? now_s - it->used_at_s : 0;
+    return idle < ITEM_USED_SPAN - ITEM_USED_SPAN / 16 ? idle : 0;
+}
+
+/* What its uses are after one more: some looks of evictions take it off again. */
+static inline unsigned item_more_uses(const struct item *it)
+{
+    return it->uses + 2 < ITEM_USES_MAX ? it->uses + 2 : ITEM_USES_MAX;
 }
 
 /* What is told of its marks (enum mark), and the way back. */
@@ -109,17 +125,6 @@ static inline unsigned item_marks(unsigned told)
     return told & ITEM_TOLD;
 }
 
-/* Bytes behind the value. */
-static inline size_t item_tail(unsigned marks)
-{
-    return (marks & ITEM_TOKEN) != 0 ? sizeof(uint64_t) : 0;
-}
-
-static inline bool item_has_key(const struct item *it, const char *key, size_t len)
-{
-    return it->key_len == len && memcmp(item_key(it), key, len) == 0;
-}
-
 /* False when key and value are more than one item may be. */
 static inline bool item_fits(size_t key_len, size_t value_len, size_t max_item_bytes)
 {
@@ -127,25 +132,68 @@ static inline bool item_fits(size_t key_len, size_t value_len, size_t max_item_b
         && key_len + value_len + ITEM_OVERHEAD <= max_item_bytes;
 }
 
-/* Bytes that an item costs, malloc's share and rounding included. */
-size_t item_bytes(size_t key_len, size_t value_len, unsigned marks);
+/* Bytes that a draft, and an item, take. */
+size_t draft_bytes(const struct draft *d);
+size_t item_bytes(const struct item *it);
 
 /*
- * Memory for an item of these lengths, not filled; NULL when there is none.
- * Free with free().
+ * Writes the draft to `at`: new room, or the room of an item of its key for
+ * which item_can_become().  Pieces may lie in the value that is overwritten.
  */
-struct item *item_new(size_t key_len, size_t value_len, unsigned marks);
+void item_write(char *at, const struct draft *d);
 
-/*
- * Writes the draft over `it`: a new item, or one of the same key and cost.
- * Links stay; pieces may lie in the value that is overwritten.  `at_ms` is now.
- */
-void item_fill(struct item *it, const struct draft *d, int64_t at_ms);
+/* Its value begins in the same place, so it can be written over. */
+bool item_can_become(const struct item *it, const struct draft *d);
 
-/*
- * Where all memory of items and indexes comes from.  Weak, so that a test can
- * put its own in this place and run out of memory when it likes.
- */
-void *store_memory(size_t size, bool zeroed) __attribute__((weak));
+/* Changes an item where it is. */
+void item_set_expiry(struct item *it, uint64_t expires_at);     /* has ITEM_TTL */
+void item_set_used(struct item *it, uint32_t used_at_s, unsigned uses, unsigned marks);
+/* Its room is nobody's. */
+static inline void item_end(char *at)
+{
+    bytes_put_u64(at, 0);
+}
+
+/* ---- in the header for speed ---- */
+
+#define ITEM_AT_WORD 8
+#define ITEM_AT_KEY_LEN 12
+#define ITEM_AT_VALUE_LEN 13
+
+#define ITEM_LEN_16 253         /* a byte of length above what it can say: */
+#define ITEM_LEN_32 254         /* two or four bytes more have it */
+
+static inline void item_read(struct item *it, char *at)
+{
+    const uint32_t word = bytes_get_u32(at + ITEM_AT_WORD);
+    char *p = at + ITEM_HEAD;
+
+    it->at = at;
+    it->version = bytes_get_u64(at);
+    it->used_at_s = word & (ITEM_USED_SPAN - 1);
+    it->uses = word >> 20 & ITEM_USES_MAX;
+    it->marks = word >> 24;
+    it->key_len = (unsigned char)at[ITEM_AT_KEY_LEN];
+    it->value_len = (unsigned char)at[ITEM_AT_VALUE_LEN];
+    if (it->value_len == ITEM_LEN_16) {
+        it->value_len = bytes_get_u16(p);
+        p += 2;
+    } else if (it->value_len == ITEM_LEN_32) {
+        it->value_len = bytes_get_u32(p);
+        p += 4;
+    }
+    it->client_flags = 0;
+    if ((it->marks & ITEM_FLAGS) != 0) {
+        it->client_flags = bytes_get_u32(p);
+        p += 4;
+    }
+    it->expires_at = 0;
+    if ((it->marks & ITEM_TTL) != 0) {
+        it->expires_at = bytes_get_u32(p) | (uint64_t)bytes_get_u16(p + 4) << 32;
+        p += 6;
+    }
+    it->key = p;
+    it->value = p + it->key_len;
+}
 
 #endif

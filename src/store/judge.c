@@ -69,11 +69,11 @@ static void rewrite(struct verdict *v, const struct cmd *cmd, const struct item 
 {
     verdict(v, status, DEED_WRITE);
     v->client_flags = it->client_flags;
-    v->marks = it->marks & ~(unsigned)ITEM_TOKEN;
+    v->marks = item_told(it) & ~(unsigned)ITEM_TOKEN;
     v->token = cmd->token;
     v->keep_ttl = !wants(cmd, OPTION_TTL);
     v->ttl_ms = cmd->ttl_ms;
-    v->piece[0] = (struct piece){ item_value(it), it->value_len };
+    v->piece[0] = (struct piece){ it->value, it->value_len };
     v->piece[1] = (struct piece){ NULL, 0 };
     v->value_len = it->value_len;
 }
@@ -177,7 +177,7 @@ static void judge_join(struct verdict *v, const struct cmd *cmd, const struct it
         return;
     }
 
-    const struct piece old = { item_value(it), it->value_len };
+    const struct piece old = { it->value, it->value_len };
     const struct piece more = { cmd->value, cmd->value_len };
     const bool append = cmd->verb == VERB_APPEND;
 
@@ -224,7 +224,7 @@ static void judge_number(struct verdict *v, const struct cmd *cmd, const struct 
         verdict(v, STATUS_EXISTS, 0);
         return;
     }
-    if (!read_number(item_value(it), it->value_len, &n)) {
+    if (!read_number(it->value, it->value_len, &n)) {
         verdict(v, STATUS_NON_NUMERIC, 0);
         return;
     }

@@ -9,28 +9,22 @@
 static void give_back(void *lender, void *what)
 {
     struct partition *p = lender;
-    struct item *it = what;
 
     pthread_mutex_lock(&p->lock);
-    assert(it->loans > 0);
-    it->loans--;
-    if (it->loans == 0 && (it->marks & ITEM_GONE) != 0)
-        free(it);
+    large_back(&p->larges, what);
     pthread_mutex_unlock(&p->lock);
 }
 
 struct chunk *store_lend(struct store *s, const struct answer *a, struct chunk_pool *pool)
 {
-    struct item *it = a->item;
+    struct large *lg = a->item;
     struct chunk *c;
-    uint64_t hash;
 
-    if (a->value_len < LEND_BYTES || it->loans == ITEM_LOANS_MAX)
+    (void)s;
+    if (lg == NULL || a->value_len < LEND_BYTES || lg->loans == LARGE_LOANS_MAX)
         return NULL;
-    /* whose it is must be known before: once unlocked the item is not ours to read */
-    hash = store_hash(s, item_key(it), it->key_len);
-    c = chunk_lent(pool, a->value_len, give_back, store_partition(s, hash), it);
+    c = chunk_lent(pool, a->value_len, give_back, lg->partition, lg);
     if (c != NULL)
-        it->loans++;
+        lg->loans++;
     return c;
 }

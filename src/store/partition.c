@@ -1,11 +1,25 @@
 #include "store/partition.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
-#define SECOND_CHANCES 32       /* in one eviction, so that it is bounded */
-#define ALLOC_EVICTIONS 16      /* when malloc fails while we are below the limit */
-#define GROW_EVICTIONS 8        /* with each insertion, to make room for an index */
+#include "base/hash.h"
+#include "store/reclaim.h"
+
+#define LARGE_FROM ((size_t)16 << 10)
+#define LARGE_SHARE 4           /* of a segment, at most, is one item of the log */
+
+/* Address space is cheap; large items want some, so that they find long runs. */
+#define LARGE_SPACE 4
+
+#define STEP_HOMES 12           /* of an index that grows, with each insertion */
+
+static size_t larges_space(const struct partition_config *config)
+{
+    const size_t space = LARGE_SPACE * config->most_bytes;
+
+    return space > LARGE_SPACE * config->max_item_bytes ? space
+                                                        : LARGE_SPACE * config->max_item_bytes;
+}
 
 bool partition_init(struct partition *p, const struct partition_config *config)
 {
@@ -14,24 +28,37 @@ bool partition_init(struct partition *p, const struct partition_config *config)
         .evict = config->evict,
         .flush_at_ms = INT64_MAX,
         .began_wall_ms = config->began_wall_ms,
+        .hash_key = config->hash_key,
         .evictions = config->evictions,
         .clock = { .lane = config->index, .n_lanes = config->n_partitions, .number = 1 },
     };
-    if (!table_init(&p->table, config->hash_key))
+    if (!index_init(&p->index, config->most_bytes))
         return false;
-    if (pthread_mutex_init(&p->lock, NULL) != 0) {
-        table_fini(&p->table);
-        return false;
-    }
+    if (!segments_init(&p->segments, config->limit_bytes, config->most_bytes))
+        goto no_log;
+    if (!larges_init(&p->larges, larges_space(config)))
+        goto no_larges;
+    if (pthread_mutex_init(&p->lock, NULL) != 0)
+        goto no_lock;
+    p->large_from = p->segments.segment_bytes / LARGE_SHARE;
+    if (p->large_from > LARGE_FROM)
+        p->large_from = LARGE_FROM;
     return true;
+
+no_lock:
+    larges_fini(&p->larges);
+no_larges:
+    segments_fini(&p->segments);
+no_log:
+    index_fini(&p->index);
+    return false;
 }
 
 void partition_fini(struct partition *p)
 {
-    while (p->oldest != NULL)
-        partition_remove(p, p->oldest);
-    assert(p->table.n_items == 0 && p->item_bytes == 0);
-    table_fini(&p->table);
+    larges_fini(&p->larges);
+    segments_fini(&p->segments);
+    index_fini(&p->index);
     pthread_mutex_destroy(&p->lock);
 }
 
@@ -56,196 +83,273 @@ void partition_unlock(struct partition *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void queue_put(struct partition *p, struct item *it)
+/* ---- places ---- */
+
+static uint32_t where_large(const struct large *lg)
 {
-    it->newer = NULL;
-    it->older = p->newest;
-    if (p->newest != NULL)
-        p->newest->newer = it;
-    else
-        p->oldest = it;
-    p->newest = it;
+    return SEGMENTS_PLACES + 1 + lg->id;
 }
 
-static void queue_take(struct partition *p, struct item *it)
+void partition_read(const struct partition *p, uint32_t where, struct found *f)
 {
-    if (it->newer != NULL)
-        it->newer->older = it->older;
-    else
-        p->newest = it->older;
-    if (it->older != NULL)
-        it->older->newer = it->newer;
-    else
-        p->oldest = it->newer;
-}
-
-static void queue_to_front(struct partition *p, struct item *it)
-{
-    if (p->newest == it)
-        return;
-    queue_take(p, it);
-    queue_put(p, it);
-}
-
-static size_t bytes_of(const struct item *it)
-{
-    return item_bytes(it->key_len, it->value_len, it->marks);
-}
-
-/* All but the index's part of a removal. */
-static void discard(struct partition *p, struct item *it)
-{
-    const size_t bytes = bytes_of(it);
-
-    assert(p->item_bytes >= bytes);
-    p->item_bytes -= bytes;
-    queue_take(p, it);
-    if (it->loans > 0)
-        it->marks |= ITEM_GONE;
-    else
-        free(it);
-}
-
-void partition_remove(struct partition *p, struct item *it)
-{
-    table_remove(&p->table, it);
-    discard(p, it);
-}
-
-void partition_reap(struct partition *p, struct item *it, int64_t at_ms)
-{
-    const bool expired = it->expires_at != 0 && (int64_t)it->expires_at <= at_ms;
-
-    p->counts.reclaimed++;
-    if (expired && (it->marks & ITEM_FETCHED) == 0)
-        p->counts.expired_unfetched++;
-    partition_remove(p, it);
-}
-
-struct item *partition_find(struct partition *p, uint64_t hash, const char *key,
-                            size_t len, int64_t at_ms)
-{
-    struct item *it = table_find(&p->table, hash, key, len);
-
-    if (it != NULL && partition_is_dead(p, it, at_ms)) {
-        if (it->version <= p->floor)
-            p->counts.get_flushed++;
-        else
-            p->counts.get_expired++;
-        partition_reap(p, it, at_ms);
-        return NULL;
+    f->where = where;
+    if (where > SEGMENTS_PLACES) {
+        f->large = p->larges.by_id[where - SEGMENTS_PLACES - 1];
+        item_read(&f->item, f->large->at);
+    } else {
+        f->large = NULL;
+        item_read(&f->item, segments_at(&p->segments, where));
     }
-    return it;
 }
 
-/*
- * Removes the item at the end of the queue that nobody used, or a dead one
- * there.  `keep` (or NULL) is passed over.  False when nothing may go; with
- * `force` items go even where the store does not evict.
- */
-static bool evict_one(struct partition *p, const struct item *keep, bool force,
-                      int64_t at_ms)
+bool partition_look(const struct partition *p, uint64_t hash, const char *key, size_t len,
+                    struct found *f)
 {
-    unsigned chances = SECOND_CHANCES;
-    struct item *it;
+    struct place at;
 
-    while ((it = p->oldest) != NULL) {
-        if (it == keep) {
-            if (it == p->newest)
-                return false;
-            queue_to_front(p, it);
-        } else if (partition_is_dead(p, it, at_ms)) {
-            partition_reap(p, it, at_ms);
+    f->hash = index_hash(hash);
+    for (uint32_t where = index_first(&p->index, f->hash, &at); where != INDEX_NOWHERE;
+         where = index_next(&p->index, f->hash, &at)) {
+        partition_read(p, where, f);
+        if (f->item.key_len == len && memcmp(f->item.key, key, len) == 0)
             return true;
-        } else if (!p->evict && !force) {
-            return false;
-        } else if ((it->marks & ITEM_ACTIVE) != 0 && chances > 0) {
-            chances--;
-            it->marks &= ITEM_MARKS ^ ITEM_ACTIVE;
-            queue_to_front(p, it);
-        } else {
-            p->counts.evictions++;
-            if (evictions_wanted(p->evictions, at_ms))
-                evictions_add(p->evictions, it, at_ms);
-            if ((it->marks & ITEM_FETCHED) == 0)
-                p->counts.evicted_unfetched++;
-            partition_remove(p, it);
-            return true;
-        }
     }
     return false;
 }
 
-/* Memory for the draft, within the limit; NULL when it cannot be had. */
-static struct item *take_item(struct partition *p, const struct draft *d,
-                              const struct item *keep, int64_t at_ms)
+bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t len,
+                    int64_t at_ms, struct found *f)
 {
-    const size_t bytes = item_bytes(d->key_len, d->value_len, d->marks);
-    const size_t kept = keep == NULL ? 0 : bytes_of(keep);
-    unsigned tries = ALLOC_EVICTIONS;
-    struct item *it;
-
-    /* what can never fit shall not cost everybody else's items first */
-    if (table_bytes(&p->table) + kept + bytes > p->limit_bytes)
-        return NULL;
-    while (partition_bytes(p) + bytes > p->limit_bytes) {
-        if (!evict_one(p, keep, false, at_ms))
-            return NULL;
-    }
-    while ((it = item_new(d->key_len, d->value_len, d->marks)) == NULL) {
-        if (tries-- == 0 || !evict_one(p, keep, false, at_ms))
-            return NULL;
-    }
-    p->item_bytes += bytes;
-    return it;
-}
-
-/*
- * An index that wants to grow is given its room a few evictions at a time, so
- * that no single command pays for it; chains are longer until then.
- */
-static void grow_index(struct partition *p, const struct item *keep, int64_t at_ms)
-{
-    const size_t bytes = table_wants_bytes(&p->table);
-
-    if (bytes == 0)
-        return;
-    for (int i = 0; i < GROW_EVICTIONS; i++) {
-        if (partition_bytes(p) + bytes <= p->limit_bytes) {
-            table_grow(&p->table);
-            return;
-        }
-        if (!evict_one(p, keep, false, at_ms))
-            return;
-    }
-}
-
-bool partition_put(struct partition *p, uint64_t hash, struct item *old,
-                   const struct draft *d, int64_t at_ms)
-{
-    const size_t bytes = item_bytes(d->key_len, d->value_len, d->marks);
-    struct item *it;
-
-    /* of the same cost: no malloc for keys that are written again and again */
-    if (old != NULL && old->loans == 0 && bytes_of(old) == bytes) {
-        item_fill(old, d, at_ms);
-        queue_to_front(p, old);
-        return true;
-    }
-    if ((it = take_item(p, d, old, at_ms)) == NULL)
+    if (!partition_look(p, hash, key, len, f))
         return false;
-    it->loans = 0;
-    item_fill(it, d, at_ms);
-    queue_put(p, it);
-    if (old != NULL) {
-        table_replace(&p->table, hash, old, it);
-        discard(p, old);
+    if (!partition_is_dead(p, &f->item, at_ms))
+        return true;
+    if (f->item.version <= p->floor)
+        p->counts.get_flushed++;
+    else
+        p->counts.get_expired++;
+    partition_reap(p, f, at_ms);
+    return false;
+}
+
+/* ---- going ---- */
+
+/* Its room; the index does not know it any more. */
+static void leave(struct partition *p, const struct found *f)
+{
+    const size_t bytes = item_bytes(&f->item);
+    struct segments *ss = &p->segments;
+
+    p->item_bytes -= bytes;
+    if (f->large != NULL) {
+        large_remove(&p->larges, f->large);
+        return;
+    }
+    item_end(f->item.at);
+    segments_leave(ss, f->where, segments_span(ss, bytes));
+    reclaim_if_empty(p, segments_segment(ss, f->where));
+}
+
+void partition_remove(struct partition *p, const struct found *f)
+{
+    index_remove(&p->index, f->hash, f->where);
+    leave(p, f);
+}
+
+void partition_reap(struct partition *p, const struct found *f, int64_t at_ms)
+{
+    reclaim_count_dead(p, &f->item, at_ms);
+    partition_remove(p, f);
+}
+
+/* ---- coming ---- */
+
+/* New room for the draft, without making any; *where is its place. */
+static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms,
+                       struct found *f)
+{
+    const size_t bytes = draft_bytes(d);
+    const int64_t ttl_ms = d->expires_at == 0 ? TTL_NEVER : (int64_t)d->expires_at - at_ms;
+    unsigned group;
+    char *at;
+
+    if (bytes > p->large_from) {
+        if (partition_bytes(p) + region_round(bytes) > p->limit_bytes)
+            return NULL;
+        f->large = large_new(&p->larges, bytes, ++p->stamp);
+        if (f->large == NULL)
+            return NULL;
+        f->large->partition = p;
+        f->where = where_large(f->large);
+        return f->large->at;
+    }
+    group = segments_group(&p->segments, ttl_ms);
+    at = segments_take(&p->segments, group, segments_span(&p->segments, bytes), d->expires_at, d->version);
+    if (at == NULL) {
+        if (!segments_has_spare(&p->segments) &&
+            partition_bytes(p) + p->segments.segment_bytes > p->limit_bytes)
+            return NULL;
+        if (!segments_open(&p->segments, group, ++p->stamp))
+            return NULL;
+        at = segments_take(&p->segments, group, segments_span(&p->segments, bytes), d->expires_at, d->version);
+    }
+    f->large = NULL;
+    f->where = segments_where(&p->segments, at);
+    return at;
+}
+
+/* The room is the old item's: nothing else has to know. */
+static bool write_over(struct partition *p, const struct found *old, struct draft *d)
+{
+    const size_t bytes = draft_bytes(d), had = item_bytes(&old->item);
+
+    if (!item_can_become(&old->item, d))
+        return false;
+    if (old->large != NULL) {
+        if (old->large->loans > 0 || region_round(bytes) != large_bytes(old->large) ||
+            bytes <= p->large_from)
+            return false;
+        large_to_front(&p->larges, old->large, ++p->stamp);
     } else {
-        table_insert(&p->table, hash, it);
-        grow_index(p, it, at_ms);
+        if (segments_span(&p->segments, bytes) != segments_span(&p->segments, had) ||
+            !segments_can_end(&p->segments, old->where, d->expires_at))
+            return false;
+        segments_renew(&p->segments, old->where, d->expires_at, d->version);
+    }
+    d->uses = item_more_uses(&old->item);
+    item_write(old->item.at, d);
+    p->item_bytes += bytes - had;
+    return true;
+}
+
+/* Writes the draft to new room and makes that its key's place. */
+static bool write_new(struct partition *p, const struct found *old, struct draft *d,
+                      struct found *f, char *at)
+{
+    d->uses = old != NULL && old->item.uses > 0 ? old->item.uses : ITEM_USES_FIRST;
+    item_write(at, d);
+    p->item_bytes += draft_bytes(d);
+    if (old != NULL) {
+        index_move(&p->index, f->hash, old->where, f->where);
+        leave(p, old);
+    } else if (!index_insert(&p->index, f->hash, f->where)) {
+        item_read(&f->item, at);
+        leave(p, f);
+        return false;
     }
     return true;
 }
+
+/* Pieces of what is there move when room is made: they wait in memory of
+ * their own, the caller's.  False when there is none. */
+static bool save_piece(struct draft *d, const struct found *old, char **saved)
+{
+    *saved = NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        struct piece *piece = &d->piece[i];
+
+        if (piece->len == 0 || piece->data < old->item.at ||
+            piece->data >= old->item.value + old->item.value_len)
+            continue;
+        *saved = store_may_take(piece->len) ? malloc(piece->len) : NULL;
+        if (*saved == NULL)
+            return false;
+        memcpy(*saved, piece->data, piece->len);
+        piece->data = *saved;
+        return true;            /* only one of two is of the old value */
+    }
+    return true;
+}
+
+/* The same when room must be made first. */
+static bool put_with_room(struct partition *p, uint64_t hash, struct draft *d,
+                          struct found *f, int64_t at_ms)
+{
+    const size_t bytes = draft_bytes(d);
+    struct found old;
+    bool is_there;
+    char *at;
+
+    if (!(bytes > p->large_from ? reclaim_bytes(p, region_round(bytes), at_ms)
+                                : reclaim_segment(p, at_ms)))
+        return false;
+    at = take_room(p, d, at_ms, f);
+    if (at == NULL)
+        return false;
+    is_there = partition_look(p, hash, d->key, d->key_len, &old);
+    return write_new(p, is_there ? &old : NULL, d, f, at);
+}
+
+/* An index that wants to grow gets its room before it is full. */
+static void tend_index(struct partition *p, int64_t at_ms)
+{
+    const size_t bytes = index_wants_bytes(&p->index);
+
+    if (bytes > 0 && reclaim_bytes(p, bytes, at_ms))
+        index_grow(&p->index);
+    index_step(&p->index, STEP_HOMES);
+}
+
+bool partition_put(struct partition *p, uint64_t hash, const struct found *old,
+                   const struct draft *draft, int64_t at_ms)
+{
+    struct draft d = *draft;
+    struct found f = { .hash = index_hash(hash) };
+    char *saved = NULL, *at;
+    bool done;
+
+    if (old != NULL && write_over(p, old, &d))
+        return true;
+    at = take_room(p, &d, at_ms, &f);
+    if (at != NULL)
+        done = write_new(p, old, &d, &f, at);
+    else
+        done = (old == NULL || save_piece(&d, old, &saved))
+            && put_with_room(p, hash, &d, &f, at_ms);
+    free(saved);
+    tend_index(p, at_ms);
+    return done;
+}
+
+/* It is written anew, to a segment whose items last as long. */
+static bool rewrite(struct partition *p, uint64_t hash, const char *key,
+                    const struct found *f, uint64_t expires_at, int64_t at_ms)
+{
+    const struct item *it = &f->item;
+    const struct draft d = {
+        .key = key, .key_len = it->key_len, .version = it->version,
+        .expires_at = expires_at, .client_flags = it->client_flags,
+        .marks = item_told(it), .token = item_token(it), .used_at_s = it->used_at_s,
+        .piece = { { it->value, it->value_len } }, .value_len = it->value_len,
+    };
+
+    return partition_put(p, hash, f, &d, at_ms);
+}
+
+void partition_touch(struct partition *p, uint64_t hash, const char *key, struct found *f,
+                     uint64_t expires_at, int64_t at_ms)
+{
+    const uint64_t old_end = f->item.expires_at;
+
+    if (expires_at == old_end)
+        return;
+    if (expires_at != 0 && old_end != 0 &&
+        (f->large != NULL || segments_can_end(&p->segments, f->where, expires_at))) {
+        item_set_expiry(&f->item, expires_at);
+        if (f->large == NULL)
+            segments_renew(&p->segments, f->where, expires_at, f->item.version);
+        return;
+    }
+
+    struct found left;
+
+    /* no room: it may end early, but not late */
+    if (!rewrite(p, hash, key, f, expires_at, at_ms) && old_end == 0 &&
+        partition_look(p, hash, key, f->item.key_len, &left))
+        partition_remove(p, &left);
+}
+
+/* ---- clock ---- */
 
 uint64_t partition_next_version(struct partition *p, int64_t at_ms)
 {
@@ -269,32 +373,17 @@ uint64_t partition_flush_version(const struct partition *p)
     return p->flush_version != 0 ? p->flush_version : p->floor;
 }
 
-unsigned partition_sweep(struct partition *p, unsigned n, int64_t at_ms, bool *round)
+int64_t partition_oldest_ms(const struct partition *p)
 {
-    unsigned looked = 0;
+    uint64_t oldest = VERSION_MAX;
 
-    do {
-        struct item *it = table_walk(&p->table, &p->sweep_position), *next;
+    for (unsigned i = 0; i < p->segments.n_groups; i++) {
+        const uint32_t segment = p->segments.groups[i].oldest;
 
-        looked++;
-        for (; it != NULL; it = next) {
-            next = it->next;
-            looked++;
-            if (partition_is_dead(p, it, at_ms))
-                partition_reap(p, it, at_ms);
-        }
-    } while (looked < n && p->sweep_position != 0);
-    *round = p->sweep_position == 0;
-    return looked;
-}
-
-bool partition_shrink(struct partition *p, unsigned n, int64_t at_ms)
-{
-    while (partition_bytes(p) > p->limit_bytes) {
-        if (n-- == 0)
-            return true;
-        if (!evict_one(p, NULL, true, at_ms))
-            return false;       /* the index alone is left */
+        if (segment != SEGMENTS_NONE && p->segments.segment[segment].newest_version < oldest)
+            oldest = p->segments.segment[segment].newest_version;
     }
-    return false;
+    if (p->larges.oldest != NULL && item_version(p->larges.oldest->at) < oldest)
+        oldest = item_version(p->larges.oldest->at);
+    return oldest < VERSION_MAX ? version_wall_ms(oldest) - p->began_wall_ms : INT64_MAX;
 }

@@ -1,17 +1,15 @@
 /*
- * partition - a part of a store: index, queue for eviction, memory, clock
+ * partition - a part of a store: index, memory, clock
  *
- *      newest <-> item <-> item <-> ... <-> oldest --evicted-->
+ *      hash --index--> place --+--> segments   small items, one behind the other
+ *                              +--> larges     large ones, in pages of their own
  *
- * What is written goes to the front of the queue.  A hit does not move an
- * item, it sets ITEM_ACTIVE, where that is not set already: hits then write
- * nothing, and no neighbour's cache line, most of the time.  An active item
- * that comes to the end loses the mark and goes to the front once more
- * (CLOCK, Corbato 1968: LRU with one bit of memory).
+ * The limit holds for all three: memory that one needs is taken from what is
+ * over, then from holes, then by eviction (reclaim.h), wherever it is.
  *
- * All but partition_init() and _fini() want the lock held, which
- * partition_lock() takes.  `at_ms` is the store's time: milliseconds since it
- * began, never negative.
+ * All but partition_init(), _fini() and the prefetching want the lock held,
+ * which partition_lock() takes.  `at_ms` is the store's time: milliseconds
+ * since it began, never negative.
  */
 #ifndef STORE_PARTITION_H
 #define STORE_PARTITION_H
@@ -19,14 +17,18 @@
 #include <pthread.h>
 
 #include "store/evictions.h"
-#include "store/table.h"
+#include "store/index.h"
+#include "store/item.h"
+#include "store/large.h"
+#include "store/segments.h"
 #include "store/version.h"
 
 #define PARTITION_ALIGN 64      /* a cache line: neighbours do not share one */
 
 struct partition_config {
     const uint64_t *hash_key;   /* borrowed */
-    size_t limit_bytes;
+    size_t limit_bytes, most_bytes;     /* at first; that it can ever be given */
+    size_t max_item_bytes;
     bool evict;
     int64_t began_wall_ms;      /* the wall's clock at at_ms 0 */
     unsigned index, n_partitions;
@@ -40,19 +42,32 @@ struct partition_counts {
 
 struct partition {
     _Alignas(PARTITION_ALIGN) pthread_mutex_t lock;
-    struct table table;
-    struct item *newest, *oldest;       /* owned, all of them */
-    size_t item_bytes;                  /* of all items; the index is not in it */
-    size_t limit_bytes;                 /* for both */
+    struct index index;
+    struct segments segments;
+    struct larges larges;
+    size_t large_from;                  /* bytes of an item that is not for the log */
+    size_t item_bytes;                  /* of all items, as they lie */
+    size_t limit_bytes;                 /* for index, segments and larges */
     bool evict;
+    uint64_t stamp;                     /* counts, so that segments and large items
+                                           have an age, however fast time goes */
     uint64_t floor;                     /* items at or below are dead */
     uint64_t flush_version;             /* a flush that waits, */
     int64_t flush_at_ms;                /* INT64_MAX when there is none */
     int64_t began_wall_ms;
     struct version_clock clock;
+    const uint64_t *hash_key;           /* borrowed: the store's */
     struct evictions *evictions;        /* borrowed */
-    uint64_t sweep_position;            /* a place in a walk of the table */
+    uint32_t sweep_large, sweep_segment;        /* looked at next, see reclaim_sweep() */
+    int64_t idle_looked_ms;
     struct partition_counts counts;
+};
+
+/* An item and where it is. */
+struct found {
+    struct item item;
+    struct large *large;        /* NULL: in the log */
+    uint32_t where, hash;       /* as the index has them */
 };
 
 /* False when memory is short; then there is nothing to _fini(). */
@@ -71,28 +86,33 @@ static inline bool partition_is_dead(const struct partition *p, const struct ite
         || (it->expires_at != 0 && (int64_t)it->expires_at <= at_ms);
 }
 
-/* The live item of a key, or NULL; a dead one is removed. */
-struct item *partition_find(struct partition *p, uint64_t hash, const char *key,
-                            size_t len, int64_t at_ms);
+/* Reads the item at a place of the index. */
+void partition_read(const struct partition *p, uint32_t where, struct found *f);
 
-/* Marks an item as used. */
-static inline void partition_use(struct item *it, unsigned marks)
-{
-    if ((it->marks & marks) != marks)
-        it->marks = (it->marks | marks) & ITEM_MARKS;
-}
+/* The item of a key, dead or not. */
+bool partition_look(const struct partition *p, uint64_t hash, const char *key, size_t len,
+                    struct found *f);
+/* The live item of a key; a dead one is removed. */
+bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t len,
+                    int64_t at_ms, struct found *f);
 
 /*
  * Puts the draft in the place of `old`, the item of its key (or NULL: there is
- * none), evicting what must go for it.  False when it cannot be stored: `old`
- * is then as it was.  When true `old` is gone, or is the new item.
+ * none), making room by reclaiming and evicting.  False when it cannot be
+ * stored.  Either way what was found of `old` is void: it may have moved, and
+ * may even have been evicted.
  */
-bool partition_put(struct partition *p, uint64_t hash, struct item *old,
+bool partition_put(struct partition *p, uint64_t hash, const struct found *old,
                    const struct draft *d, int64_t at_ms);
 
-/* Removes and frees an item; the second counts it as expired or flushed. */
-void partition_remove(struct partition *p, struct item *it);
-void partition_reap(struct partition *p, struct item *it, int64_t at_ms);
+/* Gives the item of `key` (not of a store), which was found, another end; 0:
+ * never.  What was found is void afterwards. */
+void partition_touch(struct partition *p, uint64_t hash, const char *key, struct found *f,
+                     uint64_t expires_at, int64_t at_ms);
+
+/* Removes an item; the second counts it as expired or flushed. */
+void partition_remove(struct partition *p, const struct found *f);
+void partition_reap(struct partition *p, const struct found *f, int64_t at_ms);
 
 uint64_t partition_next_version(struct partition *p, int64_t at_ms);
 
@@ -101,17 +121,31 @@ void partition_flush(struct partition *p, uint64_t version, bool due);
 /* The flush that waits, or the last one there was. */
 uint64_t partition_flush_version(const struct partition *p);
 
-/* Looks at about `n` items where the last sweep stopped and reaps the dead.
- * Says how many it looked at; true in *round when it came to the end. */
-unsigned partition_sweep(struct partition *p, unsigned n, int64_t at_ms, bool *round);
+/* When the items that an eviction looks at next were written; INT64_MAX: none. */
+int64_t partition_oldest_ms(const struct partition *p);
 
-/* Removes up to `n` items that are over the limit.  False when none is. */
-bool partition_shrink(struct partition *p, unsigned n, int64_t at_ms);
+/* Hints that need no lock: fetch where the hash is looked for, then its item. */
+static inline void partition_prefetch(const struct partition *p, uint64_t hash)
+{
+    index_prefetch(&p->index, index_hash(hash));
+}
 
-/* Items and index. */
+static inline void partition_prefetch_item(const struct partition *p, uint64_t hash)
+{
+    const uint32_t where = index_guess(&p->index, index_hash(hash));
+
+    if (where != INDEX_NOWHERE && where <= SEGMENTS_PLACES) {
+        const char *at = segments_at(&p->segments, where);
+
+        __builtin_prefetch(at);
+        __builtin_prefetch(at + 64);
+    }
+}
+
+/* Memory that it takes. */
 static inline size_t partition_bytes(const struct partition *p)
 {
-    return p->item_bytes + table_bytes(&p->table);
+    return index_bytes(&p->index) + segments_bytes(&p->segments) + larges_bytes(&p->larges);
 }
 
 #endif

@@ -15,6 +15,7 @@ struct store {
     int64_t began_wall_ms;
     pthread_mutex_t whole;      /* held by what must reach all partitions in one
                                    order: flush and limit; never by a command */
+    size_t most_bytes;          /* that the limit can be raised to */
     atomic_size_t limit_bytes;  /* as configured: the partitions' are rounded */
     atomic_uint sweep_index;    /* the partition that is swept next */
     struct evictions evictions;
@@ -28,7 +29,7 @@ static inline int64_t store_at(const struct store *s, int64_t now_ms)
     return now_ms > s->began_ms ? now_ms - s->began_ms : 0;
 }
 
-/* The bottom bits: a table uses the top ones. */
+/* The bottom bits: an index uses the top ones. */
 static inline struct partition *store_partition(struct store *s, uint64_t hash)
 {
     return &s->partition[hash & (s->n_partitions - 1)];

@@ -5,9 +5,14 @@
 
 #include "base/hash.h"
 #include "store/parts.h"
+#include "store/reclaim.h"
 
 #define LARGEST_IN_PARTITION 4  /* of the largest items, one has room for */
-#define SHRINK_AT_ONCE 256      /* items that go with the lock held */
+#define PARTITION_MIN ((size_t)8 << 20)
+
+/* So much more than its limit a store can be given later: address space only. */
+#define GROWTH 4
+#define GROWTH_MIN ((size_t)64 << 20)
 
 /*
  * How far ahead of the wall's clock a flush may be that is meant for now: the
@@ -17,12 +22,18 @@
 
 static unsigned count_partitions(const struct store_config *config)
 {
-    const size_t share = config->max_item_bytes * LARGEST_IN_PARTITION;
+    const size_t largest = config->max_item_bytes * LARGEST_IN_PARTITION;
+    const size_t share = largest > PARTITION_MIN ? largest : PARTITION_MIN;
     unsigned n = VERSION_MAX_LANES;
 
     while (n > 1 && config->memory_bytes / n < share)
         n /= 2;
     return n;
+}
+
+static size_t most_bytes(size_t limit)
+{
+    return limit > GROWTH_MIN / GROWTH ? limit * GROWTH : GROWTH_MIN;
 }
 
 struct store *store_new(const struct store_config *config)
@@ -40,6 +51,7 @@ struct store *store_new(const struct store_config *config)
     s->began_ms = config->now_ms;
     s->began_wall_ms = config->wall_ms;
     atomic_init(&s->limit_bytes, config->memory_bytes);
+    s->most_bytes = most_bytes(config->memory_bytes / n) * n;
     if (pthread_mutex_init(&s->whole, NULL) != 0) {
         free(s);
         return NULL;
@@ -52,7 +64,8 @@ struct store *store_new(const struct store_config *config)
     for (unsigned i = 0; i < n; i++) {
         const struct partition_config pc = {
             .hash_key = s->hash_key, .limit_bytes = config->memory_bytes / n,
-            .evict = config->evict, .began_wall_ms = config->wall_ms,
+            .most_bytes = most_bytes(config->memory_bytes / n),
+            .max_item_bytes = config->max_item_bytes, .evict = config->evict, .began_wall_ms = config->wall_ms,
             .index = i, .n_partitions = n, .evictions = &s->evictions,
         };
 
@@ -93,9 +106,12 @@ uint64_t store_hash(const struct store *s, const char *key, size_t len)
 
 void store_prefetch(const struct store *s, uint64_t hash)
 {
-    const struct partition *p = &s->partition[hash & (s->n_partitions - 1)];
+    partition_prefetch(&s->partition[hash & (s->n_partitions - 1)], hash);
+}
 
-    table_prefetch(&p->table, hash);
+void store_prefetch_item(const struct store *s, uint64_t hash)
+{
+    partition_prefetch_item(&s->partition[hash & (s->n_partitions - 1)], hash);
 }
 
 /* A time to live, not TTL_OVER, as an item keeps it. */
@@ -108,8 +124,10 @@ static uint64_t expires_at(int64_t ttl_ms, int64_t at_ms)
     return (uint64_t)(at_ms + ttl_ms);
 }
 
-static void show(struct item *it, int64_t at_ms, struct answer *a)
+static void show(const struct found *f, int64_t at_ms, struct answer *a)
 {
+    const struct item *it = &f->item;
+
     a->marks |= item_told(it);
     a->version = it->version;
     a->token = item_token(it);
@@ -117,8 +135,8 @@ static void show(struct item *it, int64_t at_ms, struct answer *a)
     a->ttl_ms = item_ttl(it, at_ms);
     a->idle_s = item_idle_s(it, at_ms);
     a->number = it->value_len;
-    a->item = it;
-    a->value = item_value(it);
+    a->item = f->large;
+    a->value = it->value;
     a->value_len = it->value_len;
 }
 
@@ -132,10 +150,10 @@ static void show_created(const struct verdict *v, struct answer *a, store_reader
         reader(arg, a);
 }
 
-/* Writes what was judged; `it` (or NULL) is what it takes the place of.  False
- * when there is no room for it. */
+/* Writes what was judged; `old` (or NULL) is what it takes the place of, and
+ * void afterwards.  False when there is no room for it. */
 static bool write_item(struct partition *p, const struct cmd *cmd, uint64_t hash,
-                       struct item *it, const struct verdict *v, int64_t at_ms,
+                       const struct found *old, const struct verdict *v, int64_t at_ms,
                        struct answer *a)
 {
     struct draft d = {
@@ -143,6 +161,7 @@ static bool write_item(struct partition *p, const struct cmd *cmd, uint64_t hash
         .version = partition_next_version(p, at_ms),
         .client_flags = v->client_flags,
         .marks = v->marks | (v->token != 0 ? ITEM_TOKEN : 0u), .token = v->token,
+        .used_at_s = (uint32_t)(at_ms / 1000),
         .piece = { v->piece[0], v->piece[1] }, .value_len = v->value_len,
     };
 
@@ -150,27 +169,36 @@ static bool write_item(struct partition *p, const struct cmd *cmd, uint64_t hash
     a->token = v->token;
     a->marks |= v->token != 0 ? MARK_TOKEN : 0u;
     if (!v->keep_ttl && v->ttl_ms < 0) {        /* stored and gone at once */
-        if (it != NULL)
-            partition_remove(p, it);
+        if (old != NULL)
+            partition_remove(p, old);
         return true;
     }
-    d.expires_at = v->keep_ttl ? it->expires_at : expires_at(v->ttl_ms, at_ms);
-    return partition_put(p, hash, it, &d, at_ms);
+    d.expires_at = v->keep_ttl ? old->item.expires_at : expires_at(v->ttl_ms, at_ms);
+    return partition_put(p, hash, old, &d, at_ms);
+}
+
+/* There was no room: better no item than an old one. */
+static void remove_refused(struct partition *p, const struct cmd *cmd, uint64_t hash)
+{
+    struct found f;
+
+    if (partition_look(p, hash, cmd->key, cmd->key_len, &f))
+        partition_remove(p, &f);
 }
 
 static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t hash,
-                          struct item *it, const struct verdict *v,
+                          const struct found *old, const struct verdict *v,
                           int64_t at_ms, struct answer *a, store_reader *reader, void *arg)
 {
     /* what t of ma tells before a T that follows it */
-    const int64_t old_ttl_ms = it != NULL ? item_ttl(it, at_ms) : TTL_NEVER;
+    const int64_t old_ttl_ms = old != NULL ? item_ttl(&old->item, at_ms) : TTL_NEVER;
 
     a->marks = v->told;
-    if (!write_item(p, cmd, hash, it, v, at_ms, a)) {
+    if (!write_item(p, cmd, hash, old, v, at_ms, a)) {
         *a = (struct answer){ .status = verb_is_get(cmd->verb) ? STATUS_NOT_FOUND
                                                                : STATUS_NO_MEMORY };
-        if (it != NULL && (v->deeds & DEED_REMOVE) != 0)
-            partition_remove(p, it);
+        if ((v->deeds & DEED_REMOVE) != 0)
+            remove_refused(p, cmd, hash);
         return;
     }
     a->ttl_ms = old_ttl_ms;
@@ -183,26 +211,37 @@ static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t h
     }
 }
 
-/* Shows and touches; the item may be gone afterwards. */
-static void execute_found(struct partition *p, const struct cmd *cmd, struct item *it,
-                          const struct verdict *v, int64_t at_ms,
+/* A hit leaves its traces in the item once a second: most hits write nothing. */
+static void use(struct item *it, unsigned deeds, int64_t at_ms)
+{
+    const uint32_t now_s = (uint32_t)(at_ms / 1000);
+    const bool first_now = item_idle_s(it, at_ms) > 0;
+    unsigned marks = it->marks;
+
+    marks |= (deeds & DEED_WIN) != 0 ? ITEM_WON : 0u;
+    marks |= (deeds & DEED_USE) != 0 ? ITEM_FETCHED : 0u;
+    if ((deeds & DEED_USE) != 0 && first_now)
+        item_set_used(it, now_s, item_more_uses(it), marks);
+    else if (marks != it->marks)
+        item_set_used(it, it->used_at_s, it->uses, marks);
+}
+
+/* Shows, and then touches: the item may be gone afterwards. */
+static void execute_found(struct partition *p, const struct cmd *cmd, uint64_t hash,
+                          struct found *f, const struct verdict *v, int64_t at_ms,
                           struct answer *a, store_reader *reader, void *arg)
 {
     a->marks = v->told;
-    show(it, at_ms, a);
-    if ((v->deeds & DEED_USE) != 0) {
-        partition_use(it, ITEM_FETCHED | ITEM_ACTIVE);
-        if (a->idle_s > 0)      /* once a second at most: hits seldom write */
-            it->used_at_s += a->idle_s;
-    }
-    if ((v->deeds & DEED_WIN) != 0)
-        partition_use(it, ITEM_WON);
-    if ((v->deeds & DEED_TOUCH) != 0 && cmd->ttl_ms >= 0)
-        it->expires_at = expires_at(cmd->ttl_ms, at_ms) & ITEM_EXPIRES_MAX;
+    show(f, at_ms, a);
+    use(&f->item, v->deeds, at_ms);
     if (v->status == STATUS_HIT)
         reader(arg, a);
-    if ((v->deeds & DEED_TOUCH) != 0 && cmd->ttl_ms < 0)
-        partition_remove(p, it);
+    if ((v->deeds & DEED_TOUCH) == 0)
+        return;
+    if (cmd->ttl_ms < 0)
+        partition_remove(p, f);
+    else
+        partition_touch(p, hash, cmd->key, f, expires_at(cmd->ttl_ms, at_ms), at_ms);
 }
 
 void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_t now_ms,
@@ -211,21 +250,23 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
     struct partition *p = store_partition(s, hash);
     const int64_t at_ms = store_at(s, now_ms);
     struct verdict v;
-    struct item *it;
+    struct found found, *f = NULL;
 
     partition_lock(p, at_ms);
-    it = partition_find(p, hash, cmd->key, cmd->key_len, at_ms);
-    judge(&v, cmd, it, it != NULL ? item_ttl(it, at_ms) : TTL_NEVER, &s->rules);
+    if (partition_find(p, hash, cmd->key, cmd->key_len, at_ms, &found))
+        f = &found;
+    judge(&v, cmd, f != NULL ? &f->item : NULL,
+          f != NULL ? item_ttl(&f->item, at_ms) : TTL_NEVER, &s->rules);
     *a = (struct answer){ .status = v.status, .number = v.number };
 
     if ((v.deeds & DEED_WRITE) != 0)
-        execute_write(p, cmd, hash, it, &v, at_ms, a, reader, arg);
+        execute_write(p, cmd, hash, f, &v, at_ms, a, reader, arg);
     else if ((v.deeds & (DEED_SHOW | DEED_TOUCH)) != 0)
-        execute_found(p, cmd, it, &v, at_ms, a, reader, arg);
+        execute_found(p, cmd, hash, f, &v, at_ms, a, reader, arg);
     else if ((v.deeds & DEED_USE) != 0)
-        partition_use(it, ITEM_ACTIVE);
-    else if ((v.deeds & DEED_REMOVE) != 0 && it != NULL)
-        partition_remove(p, it);
+        item_set_used(&f->item, f->item.used_at_s, item_more_uses(&f->item), f->item.marks);
+    else if ((v.deeds & DEED_REMOVE) != 0 && f != NULL)
+        partition_remove(p, f);
 
     p->counts.no_memory += a->status == STATUS_NO_MEMORY;
     p->counts.too_large += a->status == STATUS_TOO_LARGE;
@@ -237,12 +278,13 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
                           uint64_t hash, int64_t at_ms)
 {
     /* a dead item too: that its time has come does not make an older one newer */
-    struct item *it = table_find(&p->table, hash, copy->key, copy->key_len);
+    struct found found, *old = partition_look(p, hash, copy->key, copy->key_len, &found)
+                             ? &found : NULL;
     const bool gone = copy->deleted || copy->ttl_ms < 0;
     const bool has_token = (copy->marks & MARK_TOKEN) != 0;
 
     version_see(&p->clock, copy->version);
-    if (copy->version <= p->floor || (it != NULL && it->version >= copy->version))
+    if (copy->version <= p->floor || (old != NULL && old->item.version >= copy->version))
         return APPLIED_OLDER;
     if (!gone && item_fits(copy->key_len, copy->value_len, s->rules.max_item_bytes)) {
         const struct draft d = {
@@ -250,17 +292,18 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
             .expires_at = expires_at(copy->ttl_ms, at_ms),
             .client_flags = copy->client_flags,
             .marks = item_marks(copy->marks), .token = has_token ? copy->token : 0,
+            .used_at_s = (uint32_t)(at_ms / 1000),
             .piece = { { copy->value, copy->value_len } }, .value_len = copy->value_len,
         };
 
-        if (partition_put(p, hash, it, &d, at_ms)) {
+        if (partition_put(p, hash, old, &d, at_ms)) {
             p->counts.total_items++;
             return APPLIED;
         }
     }
     /* deleted, or no room for it: better none than an older one */
-    if (it != NULL)
-        partition_remove(p, it);
+    if (partition_look(p, hash, copy->key, copy->key_len, &found))
+        partition_remove(p, &found);
     p->counts.no_memory += !gone;
     return gone ? APPLIED : APPLIED_NO_MEMORY;
 }
@@ -349,6 +392,8 @@ void store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms)
     const int64_t at_ms = store_at(s, now_ms);
 
     pthread_mutex_lock(&s->whole);
+    if (memory_bytes > s->most_bytes)
+        memory_bytes = s->most_bytes;
     atomic_store(&s->limit_bytes, memory_bytes);
     for (unsigned i = 0; i < s->n_partitions; i++) {
         struct partition *p = &s->partition[i];
@@ -357,7 +402,7 @@ void store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms)
         do {
             partition_lock(p, at_ms);
             p->limit_bytes = memory_bytes / s->n_partitions;
-            more = partition_shrink(p, SHRINK_AT_ONCE, at_ms);
+            more = reclaim_shrink(p, at_ms);
             partition_unlock(p);
         } while (more);
     }
@@ -366,8 +411,11 @@ void store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms)
 
 static void add_usage(struct store_usage *u, const struct partition *p, int64_t at_ms)
 {
-    u->items += p->table.n_items;
-    u->bytes += partition_bytes(p);
+    const int64_t oldest_ms = partition_oldest_ms(p);
+
+    u->items += p->index.n_items;
+    u->bytes += p->item_bytes + index_bytes(&p->index);
+    u->resident_bytes += partition_bytes(p);
     u->total_items += p->counts.total_items;
     u->evictions += p->counts.evictions;
     u->expired_unfetched += p->counts.expired_unfetched;
@@ -377,12 +425,8 @@ static void add_usage(struct store_usage *u, const struct partition *p, int64_t 
     u->get_flushed += p->counts.get_flushed;
     u->no_memory += p->counts.no_memory;
     u->too_large += p->counts.too_large;
-    if (p->oldest != NULL) {
-        const int64_t age = p->began_wall_ms + at_ms - version_wall_ms(p->oldest->version);
-
-        if (age > u->oldest_ms)
-            u->oldest_ms = age;
-    }
+    if (oldest_ms != INT64_MAX && at_ms - oldest_ms > u->oldest_ms)
+        u->oldest_ms = at_ms - oldest_ms;
 }
 
 void store_usage(struct store *s, int64_t now_ms, struct store_usage *u)

@@ -50,6 +50,8 @@ void store_set_number(struct store *s, unsigned number);
  */
 uint64_t store_hash(const struct store *s, const char *key, size_t len);
 void store_prefetch(const struct store *s, uint64_t hash);
+/* The same of the item, once what store_prefetch() fetches is there. */
+void store_prefetch_item(const struct store *s, uint64_t hash);
 
 /*
  * Called for a hit while the item's partition is locked: a->value points into
@@ -160,6 +162,7 @@ void store_sweep(struct store *s, unsigned n, int64_t now_ms);
 struct store_usage {
     uint64_t items;             /* kept now, expired ones not yet swept included */
     uint64_t bytes;             /* they take, with their headers and the index */
+    uint64_t resident_bytes;    /* of memory in use for both, whatever is in it */
     uint64_t limit_bytes;
     uint64_t total_items;       /* ever stored */
     uint64_t evictions, expired_unfetched, evicted_unfetched, reclaimed;

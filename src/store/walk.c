@@ -1,10 +1,11 @@
 /* Walks through a store in bounded steps: for moves, for repair, for sweeping. */
 #include "ring/ring.h"
 #include "store/parts.h"
+#include "store/reclaim.h"
 
 /*
- * A cursor is a place in a table (top bits of a hash, the others 0) and, in
- * its lowest byte, the index of the partition.  0 is the start, and the end.
+ * A cursor is the part of a hash that an index knows, on top, and in its lowest
+ * byte the number of the partition.  0 is the start, and the end.
  */
 #define CURSOR_INDEX 0xffu
 
@@ -15,44 +16,54 @@ static bool arc_has(struct arc arc, uint32_t position)
     return position - arc.first <= arc.last - arc.first;
 }
 
-/* Visits the live items of the next bucket in the arc; says what it looked at. */
-static unsigned visit_bucket(const struct partition *p, uint64_t *place, struct arc arc,
-                             int64_t at_ms, item_visitor *visit, void *arg)
+struct visit {
+    const struct partition *p;
+    struct arc arc;
+    int64_t at_ms;
+    item_visitor *visit;
+    void *arg;
+    unsigned looked;
+};
+
+static void visit_place(void *arg, uint32_t hash, uint32_t where)
 {
-    unsigned looked = 1;
+    struct visit *v = arg;
+    struct found f;
+    uint32_t position;
 
-    for (const struct item *it = table_walk(&p->table, place); it; it = it->next) {
-        const uint32_t position = ring_hash(item_key(it), it->key_len);
-
-        looked++;
-        if (arc_has(arc, position) && !partition_is_dead(p, it, at_ms))
-            visit(arg, position, it);
-    }
-    return looked;
+    (void)hash;
+    v->looked++;
+    partition_read(v->p, where, &f);
+    position = ring_hash(f.item.key, f.item.key_len);
+    if (arc_has(v->arc, position) && !partition_is_dead(v->p, &f.item, v->at_ms))
+        v->visit(v->arg, position, &f.item);
 }
 
 static void visit_items(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
                         int64_t at_ms, item_visitor *visit, void *arg)
 {
-    unsigned index = *cursor & CURSOR_INDEX, looked = 0;
-    uint64_t place = *cursor & ~(uint64_t)CURSOR_INDEX;
+    struct visit v = { .arc = arc, .at_ms = at_ms, .visit = visit, .arg = arg };
+    unsigned index = *cursor & CURSOR_INDEX;
+    uint32_t hash = (uint32_t)(*cursor >> 32);
 
     for (; index < s->n_partitions; index++) {
         struct partition *p = &s->partition[index];
 
+        v.p = p;
         partition_lock(p, at_ms);
-        do
-            looked += visit_bucket(p, &place, arc, at_ms, visit, arg);
-        while (looked < n && place != 0);
+        do {
+            hash = index_walk(&p->index, hash, visit_place, &v);
+            v.looked++;
+        } while (v.looked < n && hash != 0);
         partition_unlock(p);
-        if (place != 0)
+        if (hash != 0)
             break;
-        if (looked >= n) {
+        if (v.looked >= n) {
             index++;
             break;
         }
     }
-    *cursor = index < s->n_partitions ? place | index : 0;
+    *cursor = index < s->n_partitions ? (uint64_t)hash << 32 | index : 0;
 }
 
 struct walk {
@@ -65,12 +76,12 @@ static void walk_item(void *arg, uint32_t position, const struct item *it)
 {
     const struct walk *w = arg;
     const struct copy copy = {
-        .key = item_key(it), .key_len = it->key_len,
+        .key = it->key, .key_len = it->key_len,
         .marks = item_told(it), .version = it->version, .token = item_token(it),
         .client_flags = it->client_flags,
         .ttl_ms = item_ttl(it, w->at_ms),
         .idle_s = item_idle_s(it, w->at_ms),
-        .value = item_value(it), .value_len = it->value_len,
+        .value = it->value, .value_len = it->value_len,
     };
 
     (void)position;
@@ -112,19 +123,14 @@ void store_digest(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
 void store_sweep(struct store *s, unsigned n, int64_t now_ms)
 {
     const int64_t at_ms = store_at(s, now_ms);
-    unsigned looked = 0;
 
-    for (unsigned i = 0; i < s->n_partitions && looked < n; i++) {
-        unsigned index = atomic_load_explicit(&s->sweep_index, memory_order_relaxed);
+    for (unsigned i = 0, looked = 0; i < s->n_partitions && looked < n; i++) {
+        const unsigned index = atomic_fetch_add_explicit(&s->sweep_index, 1,
+                                                         memory_order_relaxed);
         struct partition *p = &s->partition[index & (s->n_partitions - 1)];
-        bool round;
 
         partition_lock(p, at_ms);
-        looked += partition_sweep(p, n - looked, at_ms, &round);
+        looked += reclaim_sweep(p, n - looked, at_ms);
         partition_unlock(p);
-        if (round)
-            atomic_compare_exchange_strong_explicit(&s->sweep_index, &index, index + 1,
-                                                    memory_order_relaxed,
-                                                    memory_order_relaxed);
     }
 }

@@ -4,44 +4,55 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "store/evictions.h"
 #include "store_help.h"
 #include "wire/listing.h"
 
 #define KEPT 200                /* of the last evictions */
 #define WANTED_MS 2000          /* after they were asked for */
 
-/* One partition, so that the oldest item is the next to go. */
-static struct store *small_store(void)
-{
-    struct store_config config = help_config(64 * 1024);
-    struct store *s;
+struct ring {
+    struct evictions e;
+    unsigned next;              /* the key that goes next */
+};
 
-    config.max_item_bytes = 16 * 1024;
-    s = store_new(&config);
-    assert_non_null(s);
-    assert_int_equal(help_usage(s, 0).n_partitions, 1);
-    return s;
+static struct ring *new_ring(void)
+{
+    struct ring *r = calloc(1, sizeof(*r));
+
+    assert_non_null(r);
+    assert_true(evictions_init(&r->e));
+    return r;
 }
 
-/* Sets new keys, "key-00000000" first, until `n` items more were evicted. */
-static void evict(struct store *s, int64_t at_ms, unsigned n)
+static void free_ring(struct ring *r)
 {
-    static unsigned next;
-    const uint64_t until = help_usage(s, at_ms).evictions + n;
-    char key[32];
+    evictions_fini(&r->e);
+    free(r);
+}
 
-    if (help_usage(s, at_ms).total_items == 0)
-        next = 0;
-    while (help_usage(s, at_ms).evictions < until)
-        assert_int_equal(SET(s, at_ms, help_key(key, next++), "value"), STATUS_STORED);
-    assert_int_equal(help_usage(s, at_ms).evictions, until);
+/* `n` items go, "key-00000000" first. */
+static void evict(struct ring *r, int64_t at_ms, unsigned n)
+{
+    char key[32], bytes[64];
+    struct item it;
+
+    for (; n > 0; n--) {
+        const struct draft d = { .key = help_key(key, r->next++), .key_len = strlen(key),
+                                 .version = 1, .piece = { { "value", 5 } }, .value_len = 5 };
+
+        item_write(bytes, &d);
+        item_read(&it, bytes);
+        if (evictions_wanted(&r->e, at_ms))
+            evictions_add(&r->e, &it, at_ms);
+    }
 }
 
 /* Takes what came after the cursor: keys `first` and so on, `n` of them. */
-static void takes(struct store *s, int64_t at_ms, uint64_t *cursor, unsigned first, unsigned n)
+static void takes(struct ring *r, int64_t at_ms, uint64_t *cursor, unsigned first, unsigned n)
 {
     char page[EVICTIONS_PAGE], key[32];
-    const size_t len = store_evictions(s, cursor, START_MS + at_ms, page);
+    const size_t len = evictions_take(&r->e, cursor, at_ms, page);
     struct listed l;
     unsigned seen = 0;
 
@@ -56,7 +67,7 @@ static void takes(struct store *s, int64_t at_ms, uint64_t *cursor, unsigned fir
 
 static void nothing_is_kept_before_somebody_asks(void **state)
 {
-    struct store *s = small_store();
+    struct ring *s = new_ring();
     uint64_t cursor = 0;
 
     (void)state;
@@ -65,12 +76,12 @@ static void nothing_is_kept_before_somebody_asks(void **state)
     assert_int_not_equal(cursor, 0);
     evict(s, 0, 3);
     takes(s, 0, &cursor, 50, 3);
-    store_free(s);
+    free_ring(s);
 }
 
 static void what_is_evicted_comes_once_and_in_order(void **state)
 {
-    struct store *s = small_store();
+    struct ring *s = new_ring();
     uint64_t cursor = 0, second = 0;
     unsigned first = 0;
 
@@ -86,13 +97,13 @@ static void what_is_evicted_comes_once_and_in_order(void **state)
     evict(s, 0, 5);
     takes(s, 0, &second, first, 5);
     takes(s, 0, &cursor, first, 5);
-    store_free(s);
+    free_ring(s);
 }
 
 static void of_more_than_are_kept_the_last_ones_come(void **state)
 {
     static const unsigned counts[] = { KEPT - 1, KEPT, KEPT + 1, 3 * KEPT + 50 };
-    struct store *s = small_store();
+    struct ring *s = new_ring();
     uint64_t cursor = 0;
     unsigned first = 0;
 
@@ -107,13 +118,13 @@ static void of_more_than_are_kept_the_last_ones_come(void **state)
         assert_int_equal(cursor - before, counts[i]);
         first += counts[i];
     }
-    store_free(s);
+    free_ring(s);
 }
 
 /* As after a restart of the shard. */
 static void a_cursor_from_the_future_begins_now(void **state)
 {
-    struct store *s = small_store();
+    struct ring *s = new_ring();
     uint64_t cursor = 0, future;
 
     (void)state;
@@ -128,12 +139,12 @@ static void a_cursor_from_the_future_begins_now(void **state)
     assert_int_equal(future, cursor);
     evict(s, 0, 5);
     takes(s, 0, &future, 5, 5);
-    store_free(s);
+    free_ring(s);
 }
 
 static void when_nobody_asks_any_longer_nothing_is_kept(void **state)
 {
-    struct store *s = small_store();
+    struct ring *s = new_ring();
     uint64_t cursor = 0;
 
     (void)state;
@@ -143,26 +154,37 @@ static void when_nobody_asks_any_longer_nothing_is_kept(void **state)
     takes(s, WANTED_MS, &cursor, 0, 10);
     evict(s, WANTED_MS + 1, 10);
     takes(s, WANTED_MS + 1, &cursor, 20, 10);
-    store_free(s);
+    free_ring(s);
 }
 
 static void an_eviction_is_told_with_all_that_was_known_of_the_item(void **state)
 {
-    char page[EVICTIONS_PAGE];
-    struct store *s = small_store();
+    char page[EVICTIONS_PAGE], key[32], value[1000];
+    struct store_config config = help_config(256 * 1024);
+    struct store *s;
     const struct copy copy = { .key = "k", .key_len = 1, .version = 9, .value = "value",
                                .value_len = 5, .client_flags = 7, .ttl_ms = 9000,
                                .marks = MARK_FETCHED | MARK_TOKEN, .token = 77 };
     uint64_t cursor = 0;
-    size_t pos = 0, len;
+    size_t pos = 0, len = 0;
     struct listed l;
 
     (void)state;
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    config.max_item_bytes = 16 * 1024;
+    s = store_new(&config);
+    assert_non_null(s);
     assert_int_equal(store_apply(s, &copy, START_MS), APPLIED);
-    takes(s, 4000, &cursor, 0, 0);
-    evict(s, 4000, 1);
-    len = store_evictions(s, &cursor, START_MS + 4000, page);
-    assert_true(listing_next(page, len, &pos, &l));
+    assert_int_equal(store_evictions(s, &cursor, START_MS + 4000, page), 0);
+    for (unsigned i = 0; RUN(s, 4000, NULL, VERB_GET, .key = "k", .options = OPTION_NO_USE)
+                         == STATUS_HIT; i++) {
+        RUN(s, 4000, NULL, VERB_SET, .key = help_key(key, i), .value = value, .ttl_ms = 9000);
+        len = store_evictions(s, &cursor, START_MS + 4000, page);
+    }
+    do
+        assert_true(listing_next(page, len, &pos, &l));
+    while (l.key_len != 1);
     assert_int_equal(l.key_len, 1);
     assert_memory_equal(l.key, "k", 1);
     assert_int_equal(l.marks, MARK_FETCHED | MARK_TOKEN);

@@ -1,0 +1,199 @@
+#include "store/large.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORD_PAGES 64
+#define WORD_FULL UINT64_MAX
+
+bool larges_init(struct larges *ls, size_t reserve)
+{
+    const size_t n_words = reserve / REGION_PAGE / WORD_PAGES;
+
+    *ls = (struct larges){ .n_words = n_words };
+    if (!region_init(&ls->region, n_words * WORD_PAGES * REGION_PAGE))
+        return false;
+    ls->taken = store_may_take(n_words) ? calloc(n_words, sizeof(*ls->taken)) : NULL;
+    if (ls->taken == NULL) {
+        region_fini(&ls->region);
+        return false;
+    }
+    return true;
+}
+
+void larges_fini(struct larges *ls)
+{
+    while (ls->newest != NULL)
+        large_remove(ls, ls->newest);
+    assert(ls->n_pages == 0);
+    free(ls->by_id);
+    free(ls->taken);
+    region_fini(&ls->region);
+}
+
+/* ---- pages ---- */
+
+static bool is_taken(const struct larges *ls, size_t page)
+{
+    return (ls->taken[page / WORD_PAGES] >> page % WORD_PAGES & 1) != 0;
+}
+
+static void mark(struct larges *ls, size_t page, size_t n, bool taken)
+{
+    for (size_t i = page; i < page + n; i++) {
+        const uint64_t bit = (uint64_t)1 << i % WORD_PAGES;
+
+        if (taken)
+            ls->taken[i / WORD_PAGES] |= bit;
+        else
+            ls->taken[i / WORD_PAGES] &= ~bit;
+    }
+}
+
+/* The first run of `n` free pages: low ones are used first, so that long runs
+ * stay together behind them.  SIZE_MAX when there is none. */
+static size_t find_run(struct larges *ls, size_t n)
+{
+    const size_t end = ls->n_words * WORD_PAGES;
+    size_t run = 0;
+
+    while (ls->first_free < ls->n_words && ls->taken[ls->first_free] == WORD_FULL)
+        ls->first_free++;
+    for (size_t page = ls->first_free * WORD_PAGES; page < end;) {
+        if (page % WORD_PAGES == 0 && ls->taken[page / WORD_PAGES] == WORD_FULL) {
+            run = 0;
+            page += WORD_PAGES;
+            continue;
+        }
+        run = is_taken(ls, page) ? 0 : run + 1;
+        page++;
+        if (run == n)
+            return page - n;
+    }
+    return SIZE_MAX;
+}
+
+static char *take_pages(struct larges *ls, size_t n)
+{
+    const size_t page = find_run(ls, n);
+
+    if (page == SIZE_MAX || !region_use(&ls->region, (page + n) * REGION_PAGE))
+        return NULL;
+    mark(ls, page, n, true);
+    ls->n_pages += n;
+    return ls->region.base + page * REGION_PAGE;
+}
+
+static void give_pages(struct larges *ls, const char *at, size_t n)
+{
+    const size_t page = (size_t)(at - ls->region.base) / REGION_PAGE;
+
+    region_discard(&ls->region, page * REGION_PAGE, n * REGION_PAGE);
+    mark(ls, page, n, false);
+    if (page / WORD_PAGES < ls->first_free)
+        ls->first_free = page / WORD_PAGES;
+    ls->n_pages -= n;
+}
+
+/* ---- items ---- */
+
+static bool take_id(struct larges *ls, struct large *lg)
+{
+    struct large **wider;
+
+    while (ls->free_id < ls->n_ids && ls->by_id[ls->free_id] != NULL)
+        ls->free_id++;
+    if (ls->free_id == ls->n_ids) {
+        const uint32_t n = ls->n_ids == 0 ? 16 : 2 * ls->n_ids;
+
+        wider = store_may_take(n) ? realloc(ls->by_id, n * sizeof(struct large *)) : NULL;
+        if (wider == NULL)
+            return false;
+        memset(wider + ls->n_ids, 0, (n - ls->n_ids) * sizeof(struct large *));
+        ls->by_id = wider;
+        ls->n_ids = n;
+    }
+    lg->id = ls->free_id;
+    ls->by_id[lg->id] = lg;
+    return true;
+}
+
+static void queue_put(struct larges *ls, struct large *lg)
+{
+    lg->newer = NULL;
+    lg->older = ls->newest;
+    if (ls->newest != NULL)
+        ls->newest->newer = lg;
+    else
+        ls->oldest = lg;
+    ls->newest = lg;
+}
+
+static void queue_take(struct larges *ls, struct large *lg)
+{
+    if (lg->newer != NULL)
+        lg->newer->older = lg->older;
+    else
+        ls->newest = lg->older;
+    if (lg->older != NULL)
+        lg->older->newer = lg->newer;
+    else
+        ls->oldest = lg->newer;
+}
+
+struct large *large_new(struct larges *ls, size_t bytes, uint64_t stamp)
+{
+    const size_t n_pages = region_round(bytes) / REGION_PAGE;
+    struct large *lg = store_may_take(sizeof(*lg)) ? malloc(sizeof(*lg)) : NULL;
+
+    if (lg == NULL)
+        return NULL;
+    *lg = (struct large){ .n_pages = n_pages, .stamp = stamp };
+    if (!take_id(ls, lg)) {
+        free(lg);
+        return NULL;
+    }
+    lg->at = take_pages(ls, n_pages);
+    if (lg->at == NULL) {
+        ls->by_id[lg->id] = NULL;
+        free(lg);
+        return NULL;
+    }
+    queue_put(ls, lg);
+    return lg;
+}
+
+static void end(struct larges *ls, struct large *lg)
+{
+    give_pages(ls, lg->at, lg->n_pages);
+    free(lg);
+}
+
+void large_remove(struct larges *ls, struct large *lg)
+{
+    queue_take(ls, lg);
+    ls->by_id[lg->id] = NULL;
+    if (lg->id < ls->free_id)
+        ls->free_id = lg->id;
+    lg->gone = true;
+    if (lg->loans == 0)
+        end(ls, lg);
+}
+
+void large_to_front(struct larges *ls, struct large *lg, uint64_t stamp)
+{
+    lg->stamp = stamp;
+    if (ls->newest == lg)
+        return;
+    queue_take(ls, lg);
+    queue_put(ls, lg);
+}
+
+void large_back(struct larges *ls, struct large *lg)
+{
+    assert(lg->loans > 0);
+    lg->loans--;
+    if (lg->loans == 0 && lg->gone)
+        end(ls, lg);
+}

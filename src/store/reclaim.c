@@ -1,0 +1,545 @@
+#include "store/reclaim.h"
+
+#include "base/hash.h"
+
+/*
+ * An eviction looks through so many segments and frees a quarter of them.
+ * More would copy less and know better, and hold the lock for longer.
+ */
+#define WINDOW 8
+#define FREED 4
+#define HOLES_SHARE 16          /* below this part of the log they are not looked for */
+#define BATCH 16                /* items whose slots are fetched at once */
+#define CHANCES 32              /* large items an eviction passes over */
+#define WORTHS 64               /* classes, see worth() */
+#define IDLE_LOOK_MS INT64_C(250000000)     /* three days: a quarter of ITEM_USED_SPAN */
+
+void reclaim_count_dead(struct partition *p, const struct item *it, int64_t at_ms)
+{
+    const bool expired = it->expires_at != 0 && (int64_t)it->expires_at <= at_ms;
+
+    p->counts.reclaimed++;
+    if (expired && (it->marks & ITEM_FETCHED) == 0)
+        p->counts.expired_unfetched++;
+}
+
+static void count_evicted(struct partition *p, const struct item *it, int64_t at_ms)
+{
+    p->counts.evictions++;
+    if (evictions_wanted(p->evictions, at_ms))
+        evictions_add(p->evictions, it, at_ms);
+    if ((it->marks & ITEM_FETCHED) == 0)
+        p->counts.evicted_unfetched++;
+}
+
+/* What goes is dead, or evicted. */
+static void count_gone(struct partition *p, const struct item *it, int64_t at_ms)
+{
+    if (partition_is_dead(p, it, at_ms))
+        reclaim_count_dead(p, it, at_ms);
+    else
+        count_evicted(p, it, at_ms);
+}
+
+/* ---- the items of a segment ---- */
+
+struct reader {
+    struct partition *p;
+    uint32_t segment, at, end;  /* offsets: read up to here, of so much */
+};
+
+static struct reader reader_of(struct partition *p, uint32_t segment)
+{
+    return (struct reader){ p, segment, 0, p->segments.segment[segment].used };
+}
+
+/* The next item that is there; false at the end. */
+static bool next_item(struct reader *r, struct found *f)
+{
+    const struct segments *ss = &r->p->segments;
+
+    while (r->at < r->end) {
+        char *at = segments_base(ss, r->segment) + r->at;
+
+        item_read(&f->item, at);
+        r->at += segments_span(ss, item_bytes(&f->item));
+        if (f->item.version == 0)
+            continue;
+        f->large = NULL;
+        f->where = segments_where(ss, at);
+        return true;
+    }
+    return false;
+}
+
+/* Up to BATCH of them, the index's memory for them on its way. */
+static unsigned next_batch(struct reader *r, struct found *batch)
+{
+    unsigned n = 0;
+
+    while (n < BATCH && next_item(r, &batch[n])) {
+        struct found *f = &batch[n++];
+
+        f->hash = index_hash(hash_sip13(r->p->hash_key, f->item.key, f->item.key_len));
+        index_prefetch(&r->p->index, f->hash);
+    }
+    return n;
+}
+
+/* The index knows it no more; its room is the caller's business. */
+static void forget(struct partition *p, const struct found *f)
+{
+    index_remove(&p->index, f->hash, f->where);
+    p->item_bytes -= item_bytes(&f->item);
+}
+
+static void drop_segment(struct partition *p, uint32_t segment, int64_t at_ms)
+{
+    struct reader r = reader_of(p, segment);
+    struct found batch[BATCH];
+    unsigned n;
+
+    while ((n = next_batch(&r, batch)) > 0) {
+        for (unsigned i = 0; i < n; i++) {
+            count_gone(p, &batch[i].item, at_ms);
+            forget(p, &batch[i]);
+        }
+    }
+    segments_free(&p->segments, segment);
+}
+
+void reclaim_if_empty(struct partition *p, uint32_t segment)
+{
+    if (p->segments.segment[segment].n_live == 0)
+        segments_free(&p->segments, segment);
+}
+
+/* ---- squeezing ---- */
+
+/*
+ * Items slide down over holes and over what goes, in memory and from segment
+ * to segment.  What is written never overtakes what is read: of each segment
+ * no more was written than was read of it.
+ */
+struct squeeze {
+    struct partition *p;
+    int64_t at_ms;
+    bool evicts;
+    unsigned cut;               /* what is worth less goes; of what is worth this */
+    size_t cut_bytes, stay_bytes, credit;       /* a part stays */
+    uint32_t to;                /* the segment that is written, */
+    struct segment fill;        /* and what it holds then */
+};
+
+static void begin_fill(struct squeeze *q, uint32_t segment)
+{
+    q->to = segment;
+    q->fill = (struct segment){ .drops_at_ms = 1 };
+}
+
+static void end_fill(struct squeeze *q)
+{
+    struct segments *ss = &q->p->segments;
+    struct segment *s = &ss->segment[q->to];
+
+    ss->used_bytes += q->fill.used - (size_t)s->used;
+    ss->live_bytes += q->fill.used - (size_t)s->live;
+    s->drops_at_ms = q->fill.drops_at_ms;
+    s->newest_version = q->fill.newest_version;
+    s->used = s->live = q->fill.used;
+    s->n_live = q->fill.n_live;
+    if (q->evicts)
+        s->stamp = ++q->p->stamp;
+}
+
+static void slide(struct squeeze *q, struct found *f)
+{
+    struct segments *ss = &q->p->segments;
+    const size_t bytes = item_bytes(&f->item);
+    const uint32_t span = segments_span(ss, bytes);
+    char *to;
+
+    if (ss->segment_bytes - q->fill.used < span) {
+        end_fill(q);
+        begin_fill(q, ss->segment[q->to].newer);
+    }
+    to = segments_base(ss, q->to) + q->fill.used;
+    segment_add(&q->fill, span, f->item.expires_at, f->item.version);
+    if (to != f->item.at) {
+        memmove(to, f->item.at, bytes);
+        index_move(&q->p->index, f->hash, f->where, segments_where(ss, to));
+    }
+    if (q->evicts && f->item.uses > 0) {
+        f->item.at = to;
+        item_set_used(&f->item, f->item.used_at_s, f->item.uses - 1, f->item.marks);
+    }
+}
+
+/*
+ * What an eviction goes by: uses of late for each byte, in half powers of two.
+ * What has none left goes first, however short it is: else a store that was
+ * full of short items would stay so.
+ */
+static unsigned worth(const struct item *it)
+{
+    const uint64_t per_byte = ((uint64_t)it->uses << 24) / item_bytes(it);
+    const unsigned bits = 63 - (unsigned)__builtin_clzll(per_byte | 2);
+
+    return it->uses == 0 ? 0 : 2 * bits + (unsigned)(per_byte >> (bits - 1) & 1);
+}
+
+/* Of those that are worth as much as each other a part stays, evenly spread. */
+static bool stays(struct squeeze *q, const struct item *it)
+{
+    unsigned w;
+
+    if (partition_is_dead(q->p, it, q->at_ms))
+        return false;
+    if (!q->evicts)
+        return true;
+    w = worth(it);
+    if (w != q->cut)
+        return w > q->cut;
+    q->credit += q->stay_bytes;
+    if (q->credit < q->cut_bytes)
+        return false;
+    q->credit -= q->cut_bytes;
+    return true;
+}
+
+static void squeeze_segment(struct squeeze *q, uint32_t segment)
+{
+    struct reader r = reader_of(q->p, segment);
+    struct found batch[BATCH];
+    unsigned n;
+
+    while ((n = next_batch(&r, batch)) > 0) {
+        for (unsigned i = 0; i < n; i++) {
+            if (stays(q, &batch[i].item)) {
+                slide(q, &batch[i]);
+            } else {
+                count_gone(q->p, &batch[i].item, q->at_ms);
+                forget(q->p, &batch[i]);
+            }
+        }
+    }
+}
+
+/*
+ * `n` segments of a group from `first` on; those that fall empty are spare.
+ * Says which is the last one that is left, SEGMENTS_NONE when none is.
+ */
+static uint32_t squeeze(struct squeeze *q, uint32_t first, uint32_t n)
+{
+    struct segments *ss = &q->p->segments;
+    uint32_t segment = first, next, behind, last;
+
+    begin_fill(q, first);
+    for (uint32_t i = 0; i < n; i++, segment = next) {
+        next = ss->segment[segment].newer;
+        squeeze_segment(q, segment);
+    }
+    behind = segment;
+    end_fill(q);
+    last = q->fill.n_live > 0 ? q->to : ss->segment[q->to].older;
+    segment = q->fill.n_live > 0 ? ss->segment[q->to].newer : q->to;
+    for (; segment != behind; segment = next) {
+        next = ss->segment[segment].newer;
+        segments_free(ss, segment);
+    }
+    return q->to == first && q->fill.n_live == 0 ? SEGMENTS_NONE : last;
+}
+
+/* ---- what is over, and holes ---- */
+
+static bool is_over(const struct partition *p, const struct segment *s, int64_t at_ms)
+{
+    return (s->drops_at_ms != 0 && s->drops_at_ms <= at_ms) || s->newest_version <= p->floor;
+}
+
+/* Drops segments that are over until about `n` items have gone; says how many. */
+static unsigned drop_over(struct partition *p, unsigned n, int64_t at_ms)
+{
+    struct segments *ss = &p->segments;
+    unsigned gone = 0;
+
+    for (unsigned g = 0; g < ss->n_groups; g++) {
+        for (uint32_t i = ss->groups[g].oldest, next; i != SEGMENTS_NONE && gone < n; i = next) {
+            next = ss->segment[i].newer;
+            if (!is_over(p, &ss->segment[i], at_ms))
+                continue;
+            gone += ss->segment[i].n_live + 1;
+            drop_segment(p, i, at_ms);
+        }
+    }
+    return gone;
+}
+
+/*
+ * `n` neighbours in a group that would fit fewer segments: there are holes,
+ * and room for what is lost at the ends of segments.
+ */
+static bool has_holes(const struct segments *ss, uint32_t first, uint32_t n)
+{
+    uint64_t live = 0, holes = 0, n_live = 0;
+    uint32_t i = first;
+
+    for (uint32_t k = 0; k < n; k++, i = ss->segment[i].newer) {
+        if (i == SEGMENTS_NONE)
+            return false;
+        live += ss->segment[i].live;
+        holes += ss->segment[i].used - ss->segment[i].live;
+        n_live += ss->segment[i].n_live;
+    }
+    return holes > 0
+        && live + n * (live / (n_live | 1)) <= (uint64_t)(n - 1) * ss->segment_bytes;
+}
+
+/* Slides the items of such neighbours together.  False when there are none. */
+static bool fill_holes(struct partition *p, uint32_t n, int64_t at_ms)
+{
+    struct squeeze q = { .p = p, .at_ms = at_ms };
+    struct segments *ss = &p->segments;
+
+    for (unsigned g = 0; g < ss->n_groups; g++) {
+        for (uint32_t i = ss->groups[g].oldest; i != SEGMENTS_NONE; i = ss->segment[i].newer) {
+            if (!has_holes(ss, i, n))
+                continue;
+            squeeze(&q, i, n);
+            if (segments_has_spare(ss))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* ---- eviction ---- */
+
+struct worths {
+    size_t bytes[WORTHS];       /* of the items of each class */
+    size_t sum;
+    uint32_t widest;            /* of all items */
+};
+
+static void weigh(const struct squeeze *q, uint32_t segment, struct worths *ws)
+{
+    struct reader r = reader_of(q->p, segment);
+    struct found f;
+
+    while (next_item(&r, &f)) {
+        const uint32_t span = segments_span(&q->p->segments, item_bytes(&f.item));
+
+        if (partition_is_dead(q->p, &f.item, q->at_ms))
+            continue;
+        ws->bytes[worth(&f.item)] += span;
+        ws->sum += span;
+        if (span > ws->widest)
+            ws->widest = span;
+    }
+}
+
+/* Says what must go so that the items of `n` segments fit `left` of them,
+ * whatever is lost at the ends of those. */
+static void choose(struct squeeze *q, uint32_t first, uint32_t n, uint32_t left)
+{
+    const struct segments *ss = &q->p->segments;
+    struct worths ws = { .sum = 0 };
+    size_t room, gone = 0;
+
+    for (uint32_t i = 0; i < n; i++, first = ss->segment[first].newer)
+        weigh(q, first, &ws);
+    room = (size_t)left * (ss->segment_bytes - ws.widest);
+    if (ws.sum <= room)
+        return;                 /* nothing is worth less than 0 */
+    while (gone + ws.bytes[q->cut] < ws.sum - room)
+        gone += ws.bytes[q->cut++];
+    q->cut_bytes = ws.bytes[q->cut];
+    q->stay_bytes = gone + q->cut_bytes - (ws.sum - room);
+}
+
+static void evict_segments(struct partition *p, struct group *g, int64_t at_ms)
+{
+    struct squeeze q = { .p = p, .at_ms = at_ms, .evicts = true };
+    const uint32_t first = g->oldest;
+    uint32_t n = g->n - 1, last;        /* the newest is still being written */
+
+    if (n > WINDOW)
+        n = WINDOW;
+    if (n > 1) {
+        choose(&q, first, n, n - (n + FREED - 1) / FREED);
+        last = squeeze(&q, first, n);
+        if (last != SEGMENTS_NONE)
+            segments_to_young(&p->segments, last);
+    }
+    if (!segments_has_spare(&p->segments))
+        drop_segment(p, g->oldest, at_ms);
+}
+
+/* The group with the segment that was not looked at for longest: one with a
+ * few, if there is one.  NULL when the log is empty. */
+static struct group *next_group(struct segments *ss)
+{
+    struct group *best = NULL;
+
+    for (unsigned i = 0; i < ss->n_groups; i++) {
+        struct group *g = &ss->groups[i];
+
+        if (g->n == 0)
+            continue;
+        if (best == NULL || (best->n <= 2 && g->n > 2) ||
+            ((best->n <= 2) == (g->n <= 2) &&
+             ss->segment[g->oldest].stamp < ss->segment[best->oldest].stamp))
+            best = g;
+    }
+    return best;
+}
+
+static void find_large(struct partition *p, struct large *lg, struct found *f)
+{
+    const struct item *it = &f->item;
+
+    partition_read(p, SEGMENTS_PLACES + 1 + lg->id, f);
+    f->hash = index_hash(hash_sip13(p->hash_key, it->key, it->key_len));
+}
+
+/* The oldest large item that was not read since the last look, nor is lent. */
+static bool evict_large(struct partition *p, int64_t at_ms)
+{
+    struct larges *ls = &p->larges;
+    unsigned chances = CHANCES;
+    struct found f;
+
+    for (struct large *lg = ls->oldest; lg != NULL; lg = ls->oldest) {
+        find_large(p, lg, &f);
+        if (!partition_is_dead(p, &f.item, at_ms) && (f.item.uses > 1 || lg->loans > 0) &&
+            chances > 0) {
+            chances--;
+            item_set_used(&f.item, f.item.used_at_s, f.item.uses / 2, f.item.marks);
+            large_to_front(ls, lg, ++p->stamp);
+            continue;
+        }
+        count_gone(p, &f.item, at_ms);
+        partition_remove(p, &f);
+        return true;
+    }
+    return false;
+}
+
+static bool evict(struct partition *p, int64_t at_ms)
+{
+    const struct large *lg = p->larges.oldest;
+    struct group *g = next_group(&p->segments);
+
+    if (g == NULL)
+        return evict_large(p, at_ms);
+    if (lg != NULL && lg->stamp < p->segments.segment[g->oldest].stamp)
+        return evict_large(p, at_ms);
+    evict_segments(p, g, at_ms);
+    return true;
+}
+
+/* ---- the order of it ---- */
+
+/* Memory becomes free: a spare segment, or pages.  False when none can. */
+static bool reclaim(struct partition *p, int64_t at_ms)
+{
+    if (drop_over(p, 1, at_ms) > 0)
+        return true;
+    if (segments_holes(&p->segments) > segments_bytes(&p->segments) / HOLES_SHARE && fill_holes(p, WINDOW, at_ms))
+        return true;
+    if (p->evict)
+        return evict(p, at_ms);
+    for (uint32_t n = 2; n <= p->segments.n_touched; n *= 2)
+        if (fill_holes(p, n, at_ms))
+            return true;
+    return false;
+}
+
+bool reclaim_bytes(struct partition *p, size_t bytes, int64_t at_ms)
+{
+    /* what can never fit shall not cost everybody else's items first */
+    if (index_bytes(&p->index) + bytes > p->limit_bytes)
+        return false;
+    while (partition_bytes(p) + bytes > p->limit_bytes)
+        if (!segments_discard(&p->segments) && !reclaim(p, at_ms))
+            return false;
+    return true;
+}
+
+bool reclaim_segment(struct partition *p, int64_t at_ms)
+{
+    const size_t bytes = p->segments.segment_bytes;
+
+    if (index_bytes(&p->index) + bytes > p->limit_bytes)
+        return false;
+    while (!segments_has_spare(&p->segments) && partition_bytes(p) + bytes > p->limit_bytes)
+        if (!reclaim(p, at_ms))
+            return false;
+    return true;
+}
+
+/* ---- housekeeping ---- */
+
+/* Of large items, which are not many, some are looked at in turn. */
+static unsigned sweep_large(struct partition *p, unsigned n, int64_t at_ms)
+{
+    const struct larges *ls = &p->larges;
+    unsigned looked = 0;
+    struct found f;
+
+    for (; looked < n && looked < ls->n_ids; looked++) {
+        if (++p->sweep_large >= ls->n_ids)
+            p->sweep_large = 0;
+        if (ls->by_id[p->sweep_large] == NULL)
+            continue;
+        find_large(p, ls->by_id[p->sweep_large], &f);
+        if (partition_is_dead(p, &f.item, at_ms))
+            partition_reap(p, &f, at_ms);
+    }
+    return looked;
+}
+
+/* One segment's items are not taken for young because their time has wrapped. */
+static void limit_idle(struct partition *p, int64_t at_ms)
+{
+    const uint32_t most = ITEM_USED_SPAN / 2;
+    struct found f;
+
+    for (struct reader r = reader_of(p, p->sweep_segment); next_item(&r, &f);) {
+        if (item_idle_s(&f.item, at_ms) > most)
+            item_set_used(&f.item, (uint32_t)(at_ms / 1000) - most, f.item.uses, f.item.marks);
+    }
+}
+
+static void sweep_idle(struct partition *p, int64_t at_ms)
+{
+    if (at_ms < p->idle_looked_ms + IDLE_LOOK_MS)
+        return;
+    if (p->sweep_segment < p->segments.n_touched) {
+        limit_idle(p, at_ms);
+        p->sweep_segment++;
+        return;
+    }
+    p->sweep_segment = 0;
+    p->idle_looked_ms = at_ms;
+}
+
+unsigned reclaim_sweep(struct partition *p, unsigned n, int64_t at_ms)
+{
+    const unsigned looked = drop_over(p, n, at_ms) + sweep_large(p, n, at_ms);
+
+    sweep_idle(p, at_ms);
+    index_shrink(&p->index);
+    index_step(&p->index, n);
+    return looked;
+}
+
+bool reclaim_shrink(struct partition *p, int64_t at_ms)
+{
+    index_shrink(&p->index);
+    index_step(&p->index, UINT32_MAX);
+    if (partition_bytes(p) <= p->limit_bytes)
+        return false;
+    return segments_discard(&p->segments) || drop_over(p, 1, at_ms) > 0
+        || fill_holes(p, WINDOW, at_ms) || evict(p, at_ms);
+}
