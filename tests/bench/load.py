@@ -1,0 +1,47 @@
+"""Runs mcload and judges what it says."""
+
+import json
+import os
+import subprocess
+
+from servers import Failed, before_exec, daemon
+
+MCLOAD = os.path.join(daemon.BUILD, "tests", "bench", "mcload")
+
+FAULTS = ("wrong_values", "stale_values", "error_replies", "protocol_errors", "disconnects",
+          "lost_requests", "preload_errors")
+
+
+class Mcload:
+    """One mcload against one server, running until result() is asked for."""
+
+    def __init__(self, processes, args, core=None, bound_s=600):
+        pids = [pid for process in processes for pid in process.family()]
+        argv = [MCLOAD, "--json", "--time-limit", bound_s, *args]
+        if pids:
+            argv += ["--pid", ",".join(map(str, pids))]
+        self.bound_s = bound_s
+        self.process = subprocess.Popen(
+            [str(arg) for arg in [*argv, processes[0].address]], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before_exec(core))
+
+    def result(self):
+        """Its JSON.  Failed when it met an error."""
+        try:
+            out, err = self.process.communicate(timeout=2 * self.bound_s + 60)
+        except subprocess.TimeoutExpired:
+            raise Failed("mcload did not end") from None
+        finally:
+            self.process.kill()
+            self.process.wait()
+        if self.process.returncode != 0:
+            raise Failed("mcload: exit %d: %s %s" % (self.process.returncode, err.strip()[-300:],
+                                                     out.strip()[:600]))
+        return json.loads(out)
+
+
+def no_faults(said):
+    """Failed when a checked answer was wrong."""
+    for fault in FAULTS:
+        if said[fault]:
+            raise Failed("%d %s" % (said[fault], fault))
