@@ -28,6 +28,7 @@ beside them stands the floor: servers that store nothing.
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import signal
@@ -94,10 +95,12 @@ def choice(text):
 def address(text):
     """HOST:PORT[,PID...] or unix:PATH[,PID...]: (address, pids)."""
     where, *pids = text.split(",")
-    try:
-        return where, [int(pid) for pid in pids]
-    except ValueError:
-        raise argparse.ArgumentTypeError("%s: HOST:PORT, then process ids" % text) from None
+    if ":" not in where or not all(pid.isdigit() for pid in pids):
+        raise argparse.ArgumentTypeError("%s: HOST:PORT or unix:PATH, then process ids" % text)
+    gone = [pid for pid in pids if not os.path.exists("/proc/" + pid)]
+    if gone:
+        raise argparse.ArgumentTypeError("%s: no process %s here" % (text, ", ".join(gone)))
+    return where, [int(pid) for pid in pids]
 
 
 def at_least(least, kind):
@@ -178,7 +181,7 @@ def main():
     try:
         tables = measure(options)
     except Failed as e:
-        sys.exit("\ncompare.py: chcached failed: %s" % e)
+        sys.exit("\ncompare.py: %s" % e)
     except KeyboardInterrupt:
         sys.exit(130)
     if options.json:

@@ -16,7 +16,7 @@ import collections
 import statistics
 
 import servers
-from load import Mcload, no_faults
+from load import Mcload
 from servers import CORES, SHARDS, Failed, Host
 
 WARMUP_S = 0.2
@@ -136,12 +136,13 @@ class Runner:
 
     def mcload(self, seconds, *more):
         """One run; its JSON.  Failed when it met an error or a server forgot keys."""
-        said = Mcload(self.processes, ["--warmup", WARMUP_S, "-d", seconds,
-                                       "-k", self.load.keys, "-v", self.load.value,
-                                       *self.load.args.split(), *more],
+        said = Mcload("%s, %s" % (self.server.name, self.load.title), self.processes,
+                      ["--warmup", WARMUP_S, "-d", seconds, "-k", self.load.keys,
+                       "-v", self.load.value, *self.load.args.split(), *more],
                       self.core, bound_s=60 + seconds).result()
         if said["hits"] + said["misses"] and said["hit_rate"] < 0.99:
-            raise Failed("only %.1f %% hits" % (said["hit_rate"] * 100))
+            raise Failed("%s, %s: only %.1f %% hits" % (self.server.name, self.load.title,
+                                                        said["hit_rate"] * 100))
         return said
 
     def preload(self):
@@ -157,9 +158,14 @@ class Runner:
 
     def verify(self, seconds):
         """Requests whose answers were checked.  Failed when one was wrong."""
-        said = self.mcload(seconds, "--preload", "--verify", "--strict")
-        no_faults(said)
-        return said["requests"]
+        return self.mcload(seconds, "--preload", "--verify", "--strict")["requests"]
+
+
+def leave_out(table, server, why, note):
+    """A peer may fail, and the table goes on; not ours, and not what the user named."""
+    if server.ours or table.id == "given":
+        raise why
+    note("left out: %s" % why)
 
 
 def start_all(table, load, host, core, note):
@@ -175,10 +181,8 @@ def start_all(table, load, host, core, note):
             runners.append(Runner(server, processes, load, core))
             runners[-1].preload()
         except Failed as e:
-            if server.ours:
-                raise
             runners = [r for r in runners if r.server is not server]
-            note("%s, %s: left out: %s" % (server.name, load.title, e))
+            leave_out(table, server, e, note)
     return runners
 
 
@@ -203,10 +207,8 @@ def run_load(table, load, options, note):
             try:
                 runner.measure(options.seconds)
             except Failed as e:
-                if runner.server.ours:
-                    raise
                 failed.add(runner)
-                note("%s, %s: left out: %s" % (runner.server.name, load.title, e))
+                leave_out(table, runner.server, e, note)
 
         in_turns(runners, options.rounds, measure)
         checked = sum(r.verify(options.seconds) for r in runners if r.server.ours)
@@ -250,7 +252,8 @@ def ratios(table, our, it):
     """ours / theirs: (of all processes, of the front or None)."""
     if table.by_rate:
         return ratio(our.per_s, it.per_s), None
-    return ratio(our.all_us, it.all_us), ratio(our.front_us, it.front_us) if table.has_front else None
+    front = ratio(our.front_us, it.front_us) if table.has_front else None
+    return ratio(our.all_us, it.all_us), front
 
 
 def is_missed(bar, whole, front):
@@ -258,7 +261,7 @@ def is_missed(bar, whole, front):
 
 
 def cells(table, present, load, runners):
-    """One line's cells: each server's figure, ours / each peer's, its bar; which bars are missed."""
+    """One line: each server's figure, ours / each peer's, its bar; which bars are missed."""
     our = runners["chcached"]
     missed = []
     for server in present:
@@ -303,8 +306,8 @@ def record(table, load, runners):
     for name, it in runners.items():
         whole, front = ratios(table, runners["chcached"], it)
         bar = BARS.get(table.id, {}).get((load.id, name))
-        result[name] = {"cpu_us": it.all_us, "front_cpu_us": it.front_us, "requests_per_s": it.per_s,
-                        "chcached_ratio": whole, "chcached_front_ratio": front,
+        result[name] = {"cpu_us": it.all_us, "front_cpu_us": it.front_us,
+                        "requests_per_s": it.per_s, "chcached_ratio": whole, "chcached_front_ratio": front,
                         "bar": bar and bar._asdict()}
     return result
 
@@ -315,7 +318,7 @@ def run(table, loads, options):
     notes, result, checked = [], {}, 0
     for server in table.servers:
         if missing(server):
-            notes.append("%s: left out: %s" % (server.name, missing(server)))
+            notes.append("left out: %s: %s" % (server.name, missing(server)))
     what = ("requests per second; a ratio of more than 1 is for chcached" if table.by_rate else
             "CPU per request, µs, all server processes")
     print("## %s\n\n%s: medians of %d rounds of %g s.\nA ratio is the median of the rounds' "

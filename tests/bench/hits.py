@@ -53,7 +53,7 @@ NODES = {OURS: (servers.chcached, ()), YARDSTICK: (servers.memcached, ("MEMCACHE
 
 
 def data(size):
-    return ["-v", SIZES[size].value, "--ttl", "5:1,20:1,0:1", "--verify", "--strict"]
+    return ["-v", SIZES[size].value, "--ttl", "5:1,20:1,0:1", "--verify", "--strict", "--no-flags"]
 
 
 # ---- equal memory --------------------------------------------------------------
@@ -63,8 +63,8 @@ def warm_kib(name, size, limit_kib):
     """Resident memory of a server with this limit after more was set than it can hold."""
     with Host() as host:
         processes = NODES[name][0](1, limit_kib)(host)
-        load.no_faults(load.Mcload(processes, [
-            "-k", WARM_KEYS, "--preload", "-c", 1, "-n", 1, "-g", 1, *data(size)]).result())
+        load.Mcload(name, processes, ["-k", WARM_KEYS, "--preload", "-c", 1, "-n", 1, "-g", 1,
+                                      *data(size)]).result()
         return resident_kib(processes[0].process.pid)
 
 
@@ -96,15 +96,12 @@ def measure(row, names, options):
     half = options.hits_seconds / 2
     with Host() as host:
         started = {name: NODES[name][0](1, limit_for(name, row.size))(host) for name in names}
-        runs = {name: load.Mcload(processes, [
+        runs = {name: load.Mcload(name, processes, [
             "-k", KEYS, *row.args.split(), *data(row.size), "--fill", "-g", 1, "-c", 1, "-p", 64,
             "-m", KEYS_A_GET, "--rate", options.rate / KEYS_A_GET, "--arrivals", "fixed",
             "--seed", options.seed, "--warmup", half, "-d", half,
         ]) for name, processes in started.items()}
-        said = {name: run.result() for name, run in runs.items()}
-    for one in said.values():
-        load.no_faults(one)
-    return said
+        return {name: run.result() for name, run in runs.items()}
 
 
 def rate_of(said):

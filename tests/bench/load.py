@@ -13,35 +13,32 @@ FAULTS = ("wrong_values", "stale_values", "error_replies", "protocol_errors", "d
 
 
 class Mcload:
-    """One mcload against one server, running until result() is asked for."""
+    """One mcload against a server, `name` in complaints, running until result() is asked for."""
 
-    def __init__(self, processes, args, core=None, bound_s=600):
+    def __init__(self, name, processes, args, core=None, bound_s=600):
         pids = [pid for process in processes for pid in process.family()]
         argv = [MCLOAD, "--json", "--time-limit", bound_s, *args]
         if pids:
             argv += ["--pid", ",".join(map(str, pids))]
-        self.bound_s = bound_s
+        self.name, self.bound_s = name, bound_s
         self.process = subprocess.Popen(
             [str(arg) for arg in [*argv, processes[0].address]], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before_exec(core))
 
     def result(self):
-        """Its JSON.  Failed when it met an error."""
+        """Its JSON.  Failed when it met an error or, with --verify, a wrong value."""
         try:
             out, err = self.process.communicate(timeout=2 * self.bound_s + 60)
         except subprocess.TimeoutExpired:
-            raise Failed("mcload did not end") from None
+            raise Failed("%s: mcload did not end" % self.name) from None
         finally:
             self.process.kill()
             self.process.wait()
         if self.process.returncode != 0:
-            raise Failed("mcload: exit %d: %s %s" % (self.process.returncode, err.strip()[-300:],
-                                                     out.strip()[:600]))
-        return json.loads(out)
-
-
-def no_faults(said):
-    """Failed when a checked answer was wrong."""
-    for fault in FAULTS:
-        if said[fault]:
-            raise Failed("%d %s" % (said[fault], fault))
+            raise Failed("%s: exit %d of mcload: %s %s" % (
+                self.name, self.process.returncode, err.strip()[-300:], out.strip()[:600]))
+        said = json.loads(out)
+        for fault in FAULTS:
+            if said[fault]:
+                raise Failed("%s: %d %s" % (self.name, said[fault], fault))
+        return said
