@@ -168,6 +168,13 @@ def leave_out(table, server, why, note):
     note("left out: %s" % why)
 
 
+def start(server, load, host):
+    try:
+        return server.start(host)
+    except Failed as e:
+        raise Failed("%s, %s: %s" % (server.name, load.title, e)) from None
+
+
 def start_all(table, load, host, core, note):
     """The servers of a table that are here and can do this load, with their keys."""
     runners = []
@@ -175,7 +182,7 @@ def start_all(table, load, host, core, note):
         if missing(server):
             continue
         try:
-            processes = server.start(host)
+            processes = start(server, load, host)
             if processes is None:
                 continue
             runners.append(Runner(server, processes, load, core))
@@ -307,8 +314,8 @@ def record(table, load, runners):
         whole, front = ratios(table, runners["chcached"], it)
         bar = BARS.get(table.id, {}).get((load.id, name))
         result[name] = {"cpu_us": it.all_us, "front_cpu_us": it.front_us,
-                        "requests_per_s": it.per_s, "chcached_ratio": whole, "chcached_front_ratio": front,
-                        "bar": bar and bar._asdict()}
+                        "requests_per_s": it.per_s, "chcached_ratio": whole,
+                        "chcached_front_ratio": front, "bar": bar and bar._asdict()}
     return result
 
 

@@ -206,7 +206,8 @@ def twemproxy(host):
     port, stats_port = daemon.free_port(), daemon.free_port()
     pool = host.write("nutcracker.yml", NUTCRACKER_POOL % port + "".join(
         "   - 127.0.0.1:%d:1 shard-%d\n" % (s.port, i) for i, s in enumerate(shards)))
-    argv = [NUTCRACKER, "-c", pool, "-a", "127.0.0.1", "-s", stats_port]
+    argv = [NUTCRACKER, "-c", pool, "-a", "127.0.0.1", "-s", stats_port,
+            "-o", os.path.join(host.folder, "nutcracker.log")]
     return [host.start(argv, port), *shards]
 
 
