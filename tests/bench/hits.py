@@ -34,7 +34,7 @@ SIZES = {
 
 #   must: points of the hit ratio above memcached's.
 #   In keys asked for: the hot set changes every 500,000, and of each million
-#   the last 200,000 are keys that nobody asks for again.
+#   200,000 in a row are keys that nobody asks for again.
 Row = collections.namedtuple("Row", "id title size args must")
 ROWS = [
     Row("zipf-64m", "zipf 1.0", "64m", "--zipf 1.0", 1.5),
@@ -118,7 +118,7 @@ def judge(row, said, options):
         faults.append("more memory")
     slow = min(rate_of(one) for one in said.values())
     if slow < AT_LEAST_OF_RATE * options.rate:
-        faults.append("only %.0f keys/s" % slow)
+        faults.append("not comparable: only %.0f keys/s" % slow)
     return points, ", ".join(faults)
 
 
