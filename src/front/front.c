@@ -70,8 +70,9 @@ static void execute_here(struct front *front, struct session *s, struct cmd *cmd
 
     if (r.q == NULL)
         return;
-    store_execute(front->store, cmd, store_hash(front->store, cmd->key, cmd->key_len),
-                  worker_now(w), &a, on_hit, &r);
+    if (cmd->hash == 0)
+        cmd->hash = store_hash(front->store, cmd->key, cmd->key_len);
+    store_execute(front->store, cmd, cmd->hash, worker_now(w), &a, on_hit, &r);
     chunk_unref(r.loan);
     note(w->front, s->fd, &asked, &a);
     hide_token(front, &a);
@@ -340,6 +341,22 @@ static void handle(struct session *s, struct cmd *cmd)
         control_handle(s, cmd);
 }
 
+/* All of a batch is on its way from memory before the first of it is needed. */
+static void foresee(struct worker *w, struct lookup *keys, unsigned n)
+{
+    const struct front_worker *fw = w->front;
+    const struct store *store = fw->front->store;
+
+    if (fw->n_links > 1 || fw->links[0] != NULL)
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        keys[i].hash = store_hash(store, keys[i].key, keys[i].key_len);
+        store_prefetch(store, keys[i].hash);
+    }
+    for (unsigned i = 0; i < n && n > 1; i++)
+        store_prefetch_item(store, keys[i].hash);
+}
+
 static void turn_end(struct worker *w)
 {
     struct front_worker *fw = w->front;
@@ -353,7 +370,10 @@ static void turn_end(struct worker *w)
     }
 }
 
-const struct handler front_handler = { handle, turn_end, watchers_opened, watchers_closed };
+const struct handler front_handler = {
+    .handle = handle, .foresee = foresee, .turn_end = turn_end,
+    .opened = watchers_opened, .closed = watchers_closed,
+};
 
 /* its life */
 

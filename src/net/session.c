@@ -76,10 +76,8 @@ static bool next_allowed(struct session *s)
     return true;
 }
 
-static void execute(struct session *s)
+static void execute(struct session *s, struct cmd *cmd)
 {
-    struct cmd *cmd = &s->cmd;
-
     s->turn_commands++;
     s->begun_ms = 0;
     cmd_settle_times(cmd, worker_wall(s->worker));
@@ -135,7 +133,7 @@ static enum session_state line_in_error(struct session *s)
 
 static enum session_state too_large(struct session *s)
 {
-    execute(s);                 /* the store refuses it and removes the old value */
+    execute(s, &s->cmd);        /* the store refuses it and removes the old value */
     return begin_swallow(s);
 }
 
@@ -150,14 +148,109 @@ static enum session_state begin_keys(struct session *s, size_t at, size_t left)
 }
 
 /* The first byte of a connection says what it speaks. */
-static enum parse_status parse(struct session *s, const char *data, size_t len)
+static enum parse_status parse(struct session *s, const char *data, size_t len, struct cmd *cmd)
 {
     if (s->dialect == DIALECT_UNKNOWN)
         s->dialect = (unsigned char)data[0] == BINARY_MAGIC && s->worker->config->binary
                    ? DIALECT_BINARY : DIALECT_TEXT;
     if (s->dialect == DIALECT_BINARY)
-        return binary_parse(&s->parse, data, len, &s->cmd);
-    return text_parse(&s->parse, data, len, &s->cmd);
+        return binary_parse(&s->parse, data, len, cmd);
+    return text_parse(&s->parse, data, len, cmd);
+}
+
+static bool ends_block(const struct parse *p, const char *end)
+{
+    return p->block_end == 0 || (end[0] == '\r' && end[1] == '\n');
+}
+
+/* The block behind the line that was parsed at `data`: is it there, and good? */
+static bool take_block(const struct session *s, struct cmd *cmd, const char *data, size_t len)
+{
+    const struct parse *p = &s->parse;
+
+    if (cmd->value_len > s->worker->config->max_item_bytes ||
+        p->len + cmd->value_len + p->block_end > len)
+        return false;
+    cmd->value = data + p->len;
+    return ends_block(p, cmd->value + cmd->value_len);
+}
+
+/*
+ * The length of the keyed command that was parsed at `data`, if nothing but to
+ * execute it is left; else 0.  A key in `parse` does not outlast the next one.
+ */
+static size_t whole_command(const struct session *s, struct cmd *cmd, const char *data, size_t len)
+{
+    const struct parse *p = &s->parse;
+
+    if (cmd->error != CMD_OK || !verb_is_keyed(cmd->verb) || cmd->key == NULL ||
+        cmd->key == p->key)
+        return 0;
+    if (!verb_has_value(cmd->verb))
+        return p->len;
+    return take_block(s, cmd, data, len) ? p->len + cmd->value_len + p->block_end : 0;
+}
+
+/* Room in the batch, and as many as this turn has left. */
+static unsigned batch_limit(const struct session *s)
+{
+    unsigned left = s->worker->config->max_requests - s->turn_commands;
+
+    return left < BATCH_MAX ? left : BATCH_MAX;
+}
+
+static void foresee(struct worker *w)
+{
+    if (w->handler->foresee != NULL && w->batch.n > 0)
+        w->handler->foresee(w, w->batch.keys, w->batch.n);
+}
+
+/*
+ * Fills the batch with the commands that need nothing more.  When there is
+ * none the first is in batch.cmds[0] as far as it was understood.
+ */
+static enum parse_status read_ahead(struct session *s)
+{
+    struct batch *b = &s->worker->batch;
+    const unsigned limit = batch_limit(s);
+    const char *data = recvq_data(&s->in);
+    size_t at = 0, took, len = recvq_len(&s->in);
+    enum parse_status status;
+
+    for (b->n = 0; b->n < limit && at < len; at += took) {
+        struct cmd *cmd = &b->cmds[b->n];
+
+        status = parse(s, data + at, len - at, cmd);
+        took = status == PARSE_DONE ? whole_command(s, cmd, data + at, len - at) : 0;
+        if (took == 0 && b->n == 0)
+            return status;
+        parse_init(&s->parse);
+        if (took == 0)
+            break;
+        batch_add(b, cmd->key, cmd->key_len, at + took);
+    }
+    foresee(s->worker);
+    return PARSE_DONE;
+}
+
+static enum session_state execute_batch(struct session *s)
+{
+    struct batch *b = &s->worker->batch;
+    size_t done = 0;
+
+    for (unsigned i = 0; i < b->n && s->state == READ_LINE; i++) {
+        struct cmd *cmd = &b->cmds[i];
+
+        if (i > 0 && !next_allowed(s))
+            return YIELD;
+        cmd->hash = b->keys[i].hash;
+        if (verb_has_value(cmd->verb))
+            STAT_ADD(&s->worker->stats, cmd_set, 1);
+        execute(s, cmd);
+        recvq_consume(&s->in, b->end[i] - done);
+        done = b->end[i];
+    }
+    return s->state;
 }
 
 static enum session_state read_line(struct session *s)
@@ -169,11 +262,14 @@ static enum session_state read_line(struct session *s)
     if (len > s->parse.pos) {
         if (!next_allowed(s))
             return YIELD;
-        status = parse(s, data, len);
+        status = read_ahead(s);
     }
     if (status == PARSE_MORE)
         return s->worker->stopping ? FINISH : YIELD;
     s->last_cmd_ms = worker_now(s->worker);
+    if (s->worker->batch.n > 0)
+        return execute_batch(s);
+    s->cmd = s->worker->batch.cmds[0];
     if (status == PARSE_KEYS)
         return begin_keys(s, s->parse.len, 0);
     if (s->cmd.error != CMD_OK)
@@ -188,7 +284,7 @@ static enum session_state read_line(struct session *s)
         keys_at = (size_t)(s->cmd.args - data);
         return begin_keys(s, keys_at, s->parse.len - keys_at);
     }
-    execute(s);
+    execute(s, &s->cmd);
     return next_line(s);
 }
 
@@ -209,31 +305,73 @@ static enum session_state read_value(struct session *s)
     s->cmd.value = line + s->line_len;
     end = s->cmd.value + s->cmd.value_len;
     s->line_len += s->cmd.value_len + s->parse.block_end;
-    if (s->parse.block_end == 0 || (end[0] == '\r' && end[1] == '\n'))
-        execute(s);
+    if (ends_block(&s->parse, end))
+        execute(s, &s->cmd);
     else
         say_error(s, CMD_BAD_CHUNK);
     return next_line(s);
 }
 
+static void take_keys(struct session *s, size_t len)
+{
+    recvq_consume(&s->in, len);
+    if (s->whole_line)
+        s->left -= len;
+}
+
+/* Fills the batch with the next keys; *rest: what to take behind the last. */
+static enum keys_status read_keys_ahead(struct session *s, size_t *rest)
+{
+    struct batch *b = &s->worker->batch;
+    const unsigned limit = batch_limit(s);
+    const size_t len = s->whole_line ? s->left : recvq_len(&s->in);
+    enum keys_status status = KEYS_KEY;
+    size_t at = 0, end = 0, key_len;
+    const char *key;
+
+    for (b->n = 0; b->n < limit; batch_add(b, key, key_len, at)) {
+        end = at;
+        status = text_keys_next(recvq_data(&s->in), len, &at, s->whole_line, &key, &key_len);
+        if (status != KEYS_KEY)
+            break;
+    }
+    if (status == KEYS_END && s->whole_line)
+        at = len;
+    *rest = status != KEYS_KEY ? at - end : 0;
+    foresee(s->worker);
+    return status;
+}
+
+/* False: stopped on the way. */
+static bool execute_keys(struct session *s)
+{
+    const struct batch *b = &s->worker->batch;
+    size_t done = 0;
+
+    for (unsigned i = 0; i < b->n; i++) {
+        if (i > 0 && !next_allowed(s))
+            return false;
+        s->cmd.key = b->keys[i].key;
+        s->cmd.key_len = b->keys[i].key_len;
+        s->cmd.hash = b->keys[i].hash;
+        execute(s, &s->cmd);
+        take_keys(s, b->end[i] - done);
+        done = b->end[i];
+    }
+    return true;
+}
+
 static enum session_state read_keys(struct session *s)
 {
-    size_t pos = 0, len = recvq_len(&s->in);
     enum keys_status status;
+    size_t rest;
 
     if (!next_allowed(s))
         return YIELD;
-    if (s->whole_line)
-        len = s->left;
-    status = text_keys_next(recvq_data(&s->in), len, &pos, s->whole_line,
-                            &s->cmd.key, &s->cmd.key_len);
-    if (status == KEYS_KEY)
-        execute(s);
-    else if (status == KEYS_END && s->whole_line)
-        pos = s->left;
-    recvq_consume(&s->in, pos);
-    if (s->whole_line)
-        s->left -= pos;
+    status = read_keys_ahead(s, &rest);
+    if (!execute_keys(s))
+        return YIELD;
+    take_keys(s, rest);
     switch (status) {
     case KEYS_KEY:
         return READ_KEYS;

@@ -17,9 +17,9 @@
 
 #include "base/stats.h"
 #include "base/world.h"
+#include "net/batch.h"
 #include "net/chunk.h"
 
-struct cmd;
 struct session;
 struct worker;
 
@@ -39,6 +39,9 @@ struct net_config {
 struct handler {
     /* cmd->error is CMD_OK.  Answers now or later, through the session's slots. */
     void (*handle)(struct session *s, struct cmd *cmd);
+    /* Commands with these keys come next, if nothing stops them; what is found
+     * of their hashes goes with them, in cmd->hash.  NULL: not interested. */
+    void (*foresee)(struct worker *w, struct lookup *keys, unsigned n);
     /* All sessions of this turn were read: send what has gathered. */
     void (*turn_end)(struct worker *w);
     /* A session begins, and ends; NULL where nobody wants to know. */
@@ -74,6 +77,7 @@ struct worker {
     struct session_list flush;  /* have answers ready or output waiting */
     size_t unsent_bytes;        /* of all sessions, or more: see worker_add_unsent() */
     struct session *closed;     /* to be freed at the end of the turn */
+    struct batch batch;         /* of the session whose turn it is */
     struct slot *free_texts;    /* see slot.c */
     struct chunk *kept;         /* answers of this turn that wait for others are */
     size_t kept_used;           /* written into it; a reference, or NULL */

@@ -33,6 +33,8 @@ static struct stage stage;
 static struct later *laters;
 static char notes[1 << 20];
 static size_t notes_len;
+static char foreseen[4096];     /* as "a c d;e;": a batch ends with a ; */
+static size_t foreseen_len;
 static unsigned n_handled;
 static bool handled_over;       /* ... one while too many answers were unsent */
 
@@ -88,12 +90,36 @@ static void say_big(struct session *s, char what)
     assert_true(sendq_commit(q, BIG));
 }
 
+static uint64_t hash_of(const char *key, size_t len)
+{
+    uint64_t hash = len;
+
+    while (len-- > 0)
+        hash = hash * 31 + (unsigned char)key[len];
+    return hash;
+}
+
+static void foresee(struct worker *w, struct lookup *keys, unsigned n)
+{
+    (void)w;
+    for (unsigned i = 0; i < n; i++) {
+        keys[i].hash = hash_of(keys[i].key, keys[i].key_len);
+        foreseen_len += (size_t)snprintf(foreseen + foreseen_len, sizeof(foreseen) - foreseen_len,
+                                         "%.*s%s", (int)keys[i].key_len, keys[i].key,
+                                         i + 1 < n ? " " : ";");
+        if (foreseen_len >= sizeof(foreseen))
+            foreseen_len = sizeof(foreseen) - 1;
+    }
+}
+
 static void handle(struct session *s, struct cmd *cmd)
 {
     char text[280], reply[300];
     size_t len = cmd->value != NULL && cmd->value_len < 20 ? cmd->value_len : 0;
     size_t key_len = cmd->key_len < 250 ? cmd->key_len : 250;
 
+    if (cmd->hash != 0)         /* what was foreseen is what comes */
+        assert_int_equal(cmd->hash, hash_of(cmd->key, cmd->key_len));
     n_handled++;
     handled_over |= worker_is_over(s->worker);
     snprintf(text, sizeof(text), "%s%s%.*s%s%.*s", verb_word(cmd->verb),
@@ -132,12 +158,14 @@ static void turn_end(struct worker *w)
     }
 }
 
-static const struct handler stub = { .handle = handle, .turn_end = turn_end };
+static const struct handler stub = {
+    .handle = handle, .foresee = foresee, .turn_end = turn_end,
+};
 
 static void forget_notes(void)
 {
-    notes_len = 0;
-    notes[0] = '\0';
+    notes_len = foreseen_len = 0;
+    notes[0] = foreseen[0] = '\0';
     n_handled = 0;
     handled_over = false;
 }
@@ -214,6 +242,128 @@ static void commands_may_be_cut_anywhere(void **state)
             stage_run(&stage, 0);
         }
     }
+}
+
+/* What needs nothing but to be executed; all else is left for its turn. */
+static void keys_are_foreseen_before_they_are_asked_for(void **state)
+{
+    static const struct { const char *in, *foreseen, *notes; } cases[] = {
+        { "get a\r\nget c\r\nset d 0 0 1\r\n1\r\ndelete e\r\n", "a c d e;",
+          "get a,get c,set d=1,delete e," },
+        { "get a c d\r\n", "a c d;", "get a,get c,get d," },
+        { "get a\r\nget c d\r\nget e\r\n", "a;c d;e;", "get a,get c,get d,get e," },
+        { "get a\r\nversion\r\nget c\r\nget d\r\n", "a;c d;", "get a,version,get c,get d," },
+        { "get a\r\nnonsense\r\nget c\r\n", "a;c;", "get a,get c," },
+        { "get a\r\nset d 0 0 2\r\n1", "a;", "get a," },
+        { "get a\r\nset d 0 0 2\r\n123\r\nget c\r\n", "a;c;", "get a,get c," },
+        { "get a\r\nset d 0 0 50\r\n12345678901234567890123456789012345678901234567890\r\n"
+          "get c\r\n", "a;c;", "get a,set d,get c," },
+        { "get a\r\nmg Yw== b\r\nmg ZA== b\r\nget e\r\n", "a;e;", "get a,get c,get d,get e," },
+        { "get a\r\nquit\r\nget c\r\n", "a;", "get a,quit," },
+        { "get a\r\nflush_all\r\nget c\r\n", "a;", "get a,flush_all," },
+        { "get a\r\nwatch\r\nget c\r\n", "a;", "get a,watch," },
+        { "get k1\r\nget k2\r\nget k3\r\nget k4\r\nget k5\r\nget k6\r\nget k7\r\n",
+          "k1 k2 k3 k4 k5;k6 k7;", "get k1,get k2,get k3,get k4,get k5,get k6,get k7," },
+        { "get k1 k2 k3 k4 k5 k6\r\n", "k1 k2 k3 k4 k5;k6;",
+          "get k1,get k2,get k3,get k4,get k5,get k6," },
+    };
+
+    (void)state;
+    stage.config.max_requests = 5;
+    stage.config.max_item_bytes = 40;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        int c = stage_client(&stage);
+
+        forget_notes();
+        (void)stage_ask(&stage, c, cases[i].in);
+        assert_string_equal(foreseen, cases[i].foreseen);
+        assert_string_equal(notes, cases[i].notes);
+        while (laters != NULL)
+            answer("[flush");
+        close_far(c);
+        stage_run(&stage, 0);
+    }
+}
+
+/* Commands of all kinds, several batches of them; x: answered at the turn's end. */
+static const char *const kinds[] = {
+    "get a\r\n", "get x\r\n", "set k 0 0 5\r\nhello\r\n", "get a c d\r\n",
+    "set k 0 0 2 noreply\r\n\r\n\r\n", "set k 0 0 5\r\nhelloworld\r\n", "get a x c x e\r\n",
+    "set " K251 " 0 0 7\r\nget zz\n\r\n", "nonsense\r\n", "get " K251 "\r\n", "delete c\r\n",
+    "set k 0 0 50\r\n12345678901234567890123456789012345678901234567890\r\n", "version\r\n",
+    "mg Yw== b k\r\n", "ms ZA== 3 b\r\nabc\r\n", "mg a v\r\n", "ms x 2\r\nok\r\n", "mn\r\n",
+    "incr n 1\r\n", "incr n one\r\n", "touch a 0\r\n", "gat 0 a c\r\n", "set x 0 0 0\r\n\r\n",
+};
+
+#define N_KINDS_SAID 200
+
+/* Says them in pieces of `piece` bytes, 0: a command each; takes all down. */
+static char *say_kinds(unsigned seed, size_t piece, char *said)
+{
+    static char in[N_KINDS_SAID * 400];
+    int c = stage_client(&stage);
+    size_t len = 0;
+    char *heard;
+
+    forget_notes();
+    for (unsigned i = 0; i < N_KINDS_SAID; i++) {
+        const char *kind = kinds[seed % N_OF(kinds)];
+
+        seed = (seed * 1103515245u + 12345u) % 0x7fffffffu;
+        if (piece == 0) {
+            stage_say(&stage, c, kind);
+            stage_run(&stage, 0);
+        }
+        memcpy(in + len, kind, strlen(kind));
+        len += strlen(kind);
+    }
+    for (size_t at = 0; piece > 0 && at < len; at += piece) {
+        fake_write(stage.world, c, in + at, len - at < piece ? len - at : piece);
+        stage_run(&stage, 0);
+    }
+    strcpy(said, notes);
+    heard = strdup(stage_heard(&stage, c));
+    assert_non_null(heard);
+    close_far(c);
+    stage_run(&stage, 0);
+    return heard;
+}
+
+static void a_batch_is_answered_as_its_commands_one_by_one(void **state)
+{
+    static const size_t pieces[] = { 1, 7, 61, 250, 1000, 5000, SIZE_MAX };
+    static char alone[1 << 16], together[1 << 16];
+
+    (void)state;
+    stage.config.max_requests = 100;
+    stage.config.max_item_bytes = 40;
+    for (unsigned seed = 1; seed <= 10; seed++) {
+        char *one_by_one = say_kinds(seed, 0, alone);
+
+        for (size_t i = 0; i < N_OF(pieces); i++) {
+            char *heard = say_kinds(seed, pieces[i], together);
+
+            assert_string_equal(together, alone);
+            assert_string_equal(heard, one_by_one);
+            free(heard);
+        }
+        free(one_by_one);
+    }
+}
+
+/* It is executed when its turn comes, and what is behind it when it is done. */
+static void a_barrier_in_a_pipeline_keeps_its_place(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "get a\r\nget c\r\nflush_all\r\nget d\r\nget e f\r\n"),
+                        "[get a][get c]");
+    assert_string_equal(notes, "get a,get c,flush_all,");
+    answer("[flush");
+    session_resume(stage.worker.sessions);
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, c), "[flush][get d][get e][get f]END\r\n");
 }
 
 static void a_large_value_arrives_whole(void **state)
@@ -816,6 +966,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(commands_may_be_cut_anywhere),
+        TEST(keys_are_foreseen_before_they_are_asked_for),
+        TEST(a_batch_is_answered_as_its_commands_one_by_one),
+        TEST(a_barrier_in_a_pipeline_keeps_its_place),
         TEST(a_large_value_arrives_whole),
         TEST(a_value_that_is_too_large_is_swallowed),
         TEST(a_get_of_many_keys_is_streamed),
