@@ -45,6 +45,14 @@ uint32_t hash_murmur3_32(const void *data, size_t len, uint32_t seed)
     return h ^ h >> 16;
 }
 
+/* The same of a message of `len`: from its last whole word, if it has one. */
+static inline uint64_t tail_of(const char *p, size_t n, size_t len)
+{
+    if (n == 0 || len < 8)
+        return tail(p, n);
+    return bytes_get_u64(p + n - 8) >> (64 - 8 * n);
+}
+
 struct sip {
     uint64_t a, b, c, d;
 };
@@ -82,7 +90,7 @@ uint64_t hash_sip13(const uint64_t key[2], const void *data, size_t len)
 
     for (left = len; left >= 8; left -= 8, p += 8)
         sip_word(&s, bytes_get_u64(p));
-    sip_word(&s, (uint64_t)len << 56 | tail(p, left));
+    sip_word(&s, (uint64_t)len << 56 | tail_of(p, left, len));
 
     s.c ^= 0xff;
     sip_round(&s);

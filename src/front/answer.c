@@ -5,11 +5,13 @@
 #include "wire/meta.h"
 #include "wire/reply.h"
 
-static const char end_text[] = "\r\nEND\r\n";
+/* What may follow a value: as much of it as the protocol has, copied whole. */
+static const char tail[8] = "\r\nEND\r\n";
 
-/* What was written at `start` up to `end`, the value and what follows it. */
+/* What was written at `start` up to `end`, the value and `tail_len` bytes of
+ * the tail.  Room for all of it is there. */
 static bool put_with_value(struct sendq *q, const char *start, char *end, const struct answer *a,
-                           const char *tail, size_t tail_len, struct chunk *by_ref)
+                           size_t tail_len, struct chunk *by_ref)
 {
     if (by_ref != NULL)
         return sendq_commit(q, (size_t)(end - start)) &&
@@ -17,8 +19,14 @@ static bool put_with_value(struct sendq *q, const char *start, char *end, const 
                sendq_add(q, tail, tail_len);
     memcpy(end, a->value, a->value_len);
     end += a->value_len;
-    memcpy(end, tail, tail_len);
+    memcpy(end, tail, sizeof(tail));
     return sendq_commit(q, (size_t)(end - start) + tail_len);
+}
+
+/* Bytes for an answer: a head, and the value if it is copied. */
+static size_t room_for(size_t head, const struct answer *a, const struct chunk *by_ref)
+{
+    return head + (by_ref == NULL ? a->value_len + sizeof(tail) : 0);
 }
 
 /* The chunk, if the value is better sent from there than copied. */
@@ -31,14 +39,14 @@ static bool put_text_hit(struct sendq *q, const struct asked *asked, const struc
                          struct chunk *chunk)
 {
     const bool with_cas = asked->verb == VERB_GETS || asked->verb == VERB_GATS;
-    const size_t tail = asked->form->more ? 2 : sizeof(end_text) - 1;
+    const size_t tail_len = asked->form->more ? 2 : strlen("\r\nEND\r\n");
     struct chunk *by_ref = better_sent(a, chunk);
-    char *start = sendq_room(q, REPLY_HEAD_MAX + tail + (by_ref ? 0 : a->value_len));
+    char *start = sendq_room(q, room_for(REPLY_HEAD_MAX, a, by_ref));
 
     return start != NULL &&
            put_with_value(q, start,
                           reply_put_value_head(start, asked->key, asked->key_len, a, with_cas),
-                          a, end_text, tail, by_ref);
+                          a, tail_len, by_ref);
 }
 
 static bool put_text(struct sendq *q, const struct asked *asked, const struct answer *a,
@@ -51,7 +59,7 @@ static bool put_text(struct sendq *q, const struct asked *asked, const struct an
     if (asked->form->quiet)
         return true;
     if (verb_is_get(asked->verb))
-        return asked->form->more || sendq_add(q, end_text + 2, sizeof(end_text) - 3);
+        return asked->form->more || sendq_add(q, "END\r\n", 5);
     p = sendq_room(q, REPLY_LINE_MAX);
     return p != NULL && sendq_commit(q, reply_put_line(p, asked->verb, a));
 }
@@ -59,15 +67,15 @@ static bool put_text(struct sendq *q, const struct asked *asked, const struct an
 static bool put_meta(struct sendq *q, const struct asked *asked, const struct answer *a,
                      struct chunk *chunk)
 {
-    const size_t value = a->status == STATUS_HIT ? a->value_len + 2 : 0;
-    struct chunk *by_ref = value > 0 ? better_sent(a, chunk) : NULL;
-    char *start = sendq_room(q, META_LINE_MAX + (by_ref ? 0 : value)), *end;
+    const bool hit = a->status == STATUS_HIT;
+    struct chunk *by_ref = hit ? better_sent(a, chunk) : NULL;
+    char *start = sendq_room(q, hit ? room_for(META_LINE_MAX, a, by_ref) : META_LINE_MAX), *end;
 
     if (start == NULL)
         return false;
     end = meta_put(start, asked->form, asked->verb, asked->key, asked->key_len, a);
-    if (value > 0)
-        return put_with_value(q, start, end, a, "\r\n", 2, by_ref);
+    if (hit)
+        return put_with_value(q, start, end, a, 2, by_ref);
     return sendq_commit(q, (size_t)(end - start));
 }
 
@@ -76,13 +84,14 @@ static bool put_binary(struct sendq *q, const struct asked *asked, const struct 
 {
     const bool hit = a->status == STATUS_HIT;
     struct chunk *by_ref = hit ? better_sent(a, chunk) : NULL;
-    char *start = sendq_room(q, PACKET_ANSWER_MAX + (hit && !by_ref ? a->value_len : 0)), *end;
+    char *start = sendq_room(q, hit ? room_for(PACKET_ANSWER_MAX, a, by_ref) : PACKET_ANSWER_MAX);
+    char *end;
 
     if (start == NULL)
         return false;
     end = packet_put_answer(start, asked->form, asked->verb, asked->key, asked->key_len, a);
     if (hit)
-        return put_with_value(q, start, end, a, "", 0, by_ref);
+        return put_with_value(q, start, end, a, 0, by_ref);
     return sendq_commit(q, (size_t)(end - start));
 }
 

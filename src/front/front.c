@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/unset.h"
 #include "front/answer.h"
 #include "front/control.h"
 #include "front/link.h"
@@ -34,20 +35,30 @@ static void hide_token(const struct front *front, struct answer *a)
     a->marks &= ~(unsigned)MARK_TOKEN;
 }
 
+static bool put_hit(struct reading *r, const struct answer *a)
+{
+    struct asked asked = asked_by(r->cmd);
+
+    return answer_put(r->q, &asked, a, r->loan);
+}
+
+static bool put_hit_without_token(struct reading *r, const struct front *front,
+                                  const struct answer *a)
+{
+    struct answer hidden = *a;
+
+    hide_token(front, &hidden);
+    return put_hit(r, &hidden);
+}
+
 static void on_hit(void *arg, const struct answer *a)
 {
     struct reading *r = arg;
     struct front_worker *fw = r->s->worker->front;
-    struct asked asked = asked_by(r->cmd);
-    struct answer hidden;
+    const struct front *front = fw->front;
 
-    if (!fw->front->config.cas) {
-        hidden = *a;
-        hide_token(fw->front, &hidden);
-        a = &hidden;
-    }
-    r->loan = store_lend(fw->front->store, a, &r->s->worker->pool);
-    if (!answer_put(r->q, &asked, a, r->loan))
+    r->loan = store_lend(front->store, a, &r->s->worker->pool);
+    if (!(front->config.cas ? put_hit(r, a) : put_hit_without_token(r, front, a)))
         r->s->broken = true;
 }
 
@@ -66,7 +77,7 @@ static void execute_here(struct front *front, struct session *s, struct cmd *cmd
     struct reading r = { s, session_reply(s), cmd, NULL };
     struct asked asked = asked_by(cmd);
     struct worker *w = s->worker;
-    struct answer a;
+    UNSET struct answer a;      /* store_execute() fills it */
 
     if (r.q == NULL)
         return;

@@ -1,8 +1,9 @@
 #include "net/sendq.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/unset.h"
 
 #define IOV_PIECES 64           /* sent by one call */
 
@@ -12,11 +13,6 @@ void sendq_init(struct sendq *q, struct chunk_pool *pool)
     q->pool = pool;
     q->pieces = q->few;
     q->cap = SENDQ_INLINE;
-}
-
-static struct sendq_piece *piece_at(struct sendq *q, unsigned i)
-{
-    return &q->pieces[(q->head + i) & (q->cap - 1)];
 }
 
 static void drop_tail(struct sendq *q)
@@ -29,7 +25,7 @@ static void drop_tail(struct sendq *q)
 void sendq_fini(struct sendq *q)
 {
     for (unsigned i = 0; i < q->n; i++)
-        chunk_unref(piece_at(q, i)->chunk);
+        chunk_unref(sendq_piece_at(q, i)->chunk);
     drop_tail(q);
     if (q->pieces != q->few)
         free(q->pieces);
@@ -46,7 +42,7 @@ static bool make_room_for_piece(struct sendq *q)
     if (wider == NULL)
         return false;
     for (unsigned i = 0; i < q->n; i++)
-        wider[i] = *piece_at(q, i);
+        wider[i] = *sendq_piece_at(q, i);
     if (q->pieces != q->few)
         free(q->pieces);
     q->pieces = wider;
@@ -57,39 +53,24 @@ static bool make_room_for_piece(struct sendq *q)
 
 bool sendq_add_ref(struct sendq *q, struct chunk *chunk, const char *at, size_t len)
 {
-    struct sendq_piece *last = q->n > 0 ? piece_at(q, q->n - 1) : NULL;
-
     if (len == 0)
         return true;
-    if (last != NULL && last->chunk == chunk && last->at + last->len == at) {
-        last->len += len;
+    if (sendq_ends_at(q, chunk, at)) {
+        sendq_piece_at(q, q->n - 1)->len += len;
     } else {
         if (!make_room_for_piece(q))
             return false;
-        *piece_at(q, q->n++) = (struct sendq_piece){ chunk_ref(chunk), at, len };
+        *sendq_piece_at(q, q->n++) = (struct sendq_piece){ chunk_ref(chunk), at, len };
     }
     q->bytes += len;
     return true;
 }
 
-char *sendq_room(struct sendq *q, size_t len)
+bool sendq_new_tail(struct sendq *q, size_t len)
 {
-    if (q->tail == NULL || q->tail->size - q->tail_used < len) {
-        drop_tail(q);
-        q->tail = chunk_new(q->pool, len);
-        if (q->tail == NULL)
-            return NULL;
-    }
-    return q->tail->data + q->tail_used;
-}
-
-bool sendq_commit(struct sendq *q, size_t len)
-{
-    assert(q->tail != NULL && q->tail_used + len <= q->tail->size);
-    if (!sendq_add_ref(q, q->tail, q->tail->data + q->tail_used, len))
-        return false;
-    q->tail_used += len;
-    return true;
+    drop_tail(q);
+    q->tail = chunk_new(q->pool, len);
+    return q->tail != NULL;
 }
 
 bool sendq_add(struct sendq *q, const void *data, size_t len)
@@ -110,7 +91,7 @@ bool sendq_add_value(struct sendq *q, struct chunk *chunk, const char *at, size_
 bool sendq_move(struct sendq *to, struct sendq *from)
 {
     for (; from->n > 0; from->n--) {
-        struct sendq_piece *p = piece_at(from, 0);
+        struct sendq_piece *p = sendq_piece_at(from, 0);
         bool ok = p->len >= SENDQ_REF_BYTES ? sendq_add_ref(to, p->chunk, p->at, p->len)
                                             : sendq_add(to, p->at, p->len);
         if (!ok)
@@ -127,7 +108,7 @@ static void consume(struct sendq *q, size_t len)
 {
     q->bytes -= len;
     while (len > 0) {
-        struct sendq_piece *p = piece_at(q, 0);
+        struct sendq_piece *p = sendq_piece_at(q, 0);
         size_t take = len < p->len ? len : p->len;
 
         p->at += take;
@@ -152,7 +133,7 @@ static void consume(struct sendq *q, size_t len)
 
 enum io sendq_flush(struct sendq *q, struct world *w, int fd, uint64_t *sent)
 {
-    struct iovec iov[IOV_PIECES];
+    UNSET struct iovec iov[IOV_PIECES];
     size_t wanted, done;
     enum io io;
     int n;
@@ -160,7 +141,7 @@ enum io sendq_flush(struct sendq *q, struct world *w, int fd, uint64_t *sent)
     while (q->n > 0) {
         wanted = 0;
         for (n = 0; n < IOV_PIECES && (unsigned)n < q->n; n++) {
-            struct sendq_piece *p = piece_at(q, (unsigned)n);
+            struct sendq_piece *p = sendq_piece_at(q, (unsigned)n);
             iov[n] = (struct iovec){ (void *)p->at, p->len };
             wanted += p->len;
         }

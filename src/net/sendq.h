@@ -10,6 +10,7 @@
 #ifndef NET_SENDQ_H
 #define NET_SENDQ_H
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "base/world.h"
@@ -43,8 +44,8 @@ void sendq_fini(struct sendq *q);
  * `len` contiguous bytes to write to, in q->tail; say with sendq_commit() how
  * many were used.  NULL when memory is short.
  */
-char *sendq_room(struct sendq *q, size_t len);
-bool sendq_commit(struct sendq *q, size_t len);
+static inline char *sendq_room(struct sendq *q, size_t len);
+static inline bool sendq_commit(struct sendq *q, size_t len);
 
 /* Copies.  False when memory is short: nothing was queued. */
 bool sendq_add(struct sendq *q, const void *data, size_t len);
@@ -63,5 +64,45 @@ bool sendq_move(struct sendq *to, struct sendq *from);
  * Adds what went to *sent.
  */
 enum io sendq_flush(struct sendq *q, struct world *w, int fd, uint64_t *sent);
+
+/* Inlined, because every answer takes this way. */
+
+/* Another tail, of at least `len` bytes.  False when memory is short. */
+bool sendq_new_tail(struct sendq *q, size_t len);
+
+static inline struct sendq_piece *sendq_piece_at(struct sendq *q, unsigned i)
+{
+    return &q->pieces[(q->head + i) & (q->cap - 1)];
+}
+
+static inline char *sendq_room(struct sendq *q, size_t len)
+{
+    if ((q->tail == NULL || q->tail->size - q->tail_used < len) && !sendq_new_tail(q, len))
+        return NULL;
+    return q->tail->data + q->tail_used;
+}
+
+/* Does the last piece end at `at` in `chunk`? */
+static inline bool sendq_ends_at(struct sendq *q, const struct chunk *chunk, const char *at)
+{
+    const struct sendq_piece *last = sendq_piece_at(q, q->n - 1);
+
+    return q->n > 0 && last->chunk == chunk && last->at + last->len == at;
+}
+
+static inline bool sendq_commit(struct sendq *q, size_t len)
+{
+    const char *at = q->tail->data + q->tail_used;
+
+    assert(q->tail_used + len <= q->tail->size);
+    if (sendq_ends_at(q, q->tail, at)) {
+        sendq_piece_at(q, q->n - 1)->len += len;
+        q->bytes += len;
+    } else if (!sendq_add_ref(q, q->tail, at, len)) {
+        return false;
+    }
+    q->tail_used += len;
+    return true;
+}
 
 #endif

@@ -70,20 +70,6 @@ void worker_fini(struct worker *w)
     pthread_mutex_destroy(&w->mail_lock);
 }
 
-int64_t worker_now(struct worker *w)
-{
-    if (!w->now_known) {
-        w->now_ms = w->world->ops->mono_ns(w->world) / 1000000;
-        w->now_known = true;
-    }
-    return w->now_ms;
-}
-
-int64_t worker_wall(struct worker *w)
-{
-    return worker_now(w) + w->wall_offset_ms;
-}
-
 void worker_post(struct worker *w, struct mail *m)
 {
     m->next = NULL;

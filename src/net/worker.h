@@ -131,8 +131,19 @@ static inline void worker_add_unsent(struct worker *w, size_t bytes)
 }
 
 /* Monotonic milliseconds, read once a turn. */
-int64_t worker_now(struct worker *w);
+static inline int64_t worker_now(struct worker *w)
+{
+    if (!w->now_known) {
+        w->now_ms = w->world->ops->mono_ns(w->world) / 1000000;
+        w->now_known = true;
+    }
+    return w->now_ms;
+}
+
 /* Milliseconds since 1970, by the clock read at the start. */
-int64_t worker_wall(struct worker *w);
+static inline int64_t worker_wall(struct worker *w)
+{
+    return worker_now(w) + w->wall_offset_ms;
+}
 
 #endif

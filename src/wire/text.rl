@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/unset.h"
 #include "wire/meta.h"
 
 #define LINE_MIN 4              /* memcached calls a shorter one malformed, not unknown */
@@ -415,7 +416,7 @@ enum parse_status text_parse(struct parse *p, const char *data, size_t len, stru
 {
     size_t end = len < TEXT_LINE_MAX ? len : TEXT_LINE_MAX;
     const char *newline = NULL;
-    struct line l;
+    UNSET struct line l;        /* line_scan() fills it */
 
     assert(p->pos <= end);
     if (p->pos < end)
