@@ -18,7 +18,7 @@
     word = ^" "+;
     more = ( sp word )*;            # words that nobody asked for are ignored
 
-    key        = word  %key;
+    key        = word  >key_begun %key;
     flags      = word  %flags;
     exptime    = word  %exptime;
     bytes      = word  %bytes;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/num.h"
 #include "base/unset.h"
 #include "wire/meta.h"
@@ -44,6 +45,7 @@ struct line {
     action stray { l->stray = true; }
     action whole { l->whole = true; }
 
+    action key_begun  { p += run_len((const char *)p + 1, (size_t)(pe - p) - 1); }
     action key        { l->key = WORD; l->long_key |= end - at > KEY_MAX; }
     action flags      { l->flags = WORD; }
     action exptime    { l->exptime = WORD; }
@@ -101,6 +103,27 @@ struct line {
 
 #define HERE ((uint32_t)(p - start))
 #define WORD ((struct word){ at, end })
+
+/*
+ * How many bytes above blanks and controls the text begins with.  The machine
+ * has nothing to learn from them once it is in a key, and is led past them.
+ */
+static size_t run_len(const char *text, size_t len)
+{
+    const uint64_t ones = UINT64_MAX / 255;     /* 0x01 in each byte */
+    size_t at = 0;
+
+    for (; len - at >= 8; at += 8) {
+        const uint64_t word = bytes_get_u64(text + at);
+        const uint64_t ends = (word - ones * (' ' + 1)) & ~word & (ones << 7);
+
+        if (ends != 0)          /* above the lowest, carries may have set others */
+            return at + (size_t)__builtin_ctzll(ends) / 8;
+    }
+    while (at < len && (unsigned char)text[at] > ' ')
+        at++;
+    return at;
+}
 
 /* `ended`: the line ends at data[len]; otherwise more of it would follow. */
 static void line_scan(struct line *l, const char *data, size_t len, bool ended)
@@ -453,8 +476,9 @@ enum keys_status text_keys_next(const char *data, size_t len, size_t *pos, bool 
     while (at < len && data[at] == ' ')
         at++;
     *pos = at;
-    for (end = at; end < len && end - at <= KEY_MAX && !ends_key(data[end]); end++)
-        ;
+    end = at + run_len(data + at, len - at);
+    while (end < len && end - at <= KEY_MAX && !ends_key(data[end]))
+        end++;
     if (end - at > KEY_MAX)
         return KEYS_BAD;
 

@@ -498,6 +498,41 @@ static void walk_keys(const char *data, size_t len, bool whole, struct descripti
     }
 }
 
+/* Long ones are looked through several bytes at a time. */
+static void a_byte_means_the_same_wherever_it_stands_in_a_key(void **state)
+{
+    char line[] = "get kkkkkkkkkkkkkkkkkkkkk\r\n";
+    char *const key = line + 4;
+    const size_t len = 21;
+
+    (void)state;
+    for (size_t at = 1; at + 1 < len; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            const bool stray = byte == '\0' || byte == '\r';
+            struct parse p;
+            struct cmd cmd;
+            const char *next;
+            size_t next_len, pos = 3;
+
+            if (byte == '\n')
+                continue;
+            key[at] = (char)byte;
+            parse_init(&p);
+            assert_int_equal(text_parse(&p, line, sizeof(line) - 1, &cmd), PARSE_DONE);
+            assert_int_equal(cmd.error, stray ? CMD_BAD_FORMAT : CMD_OK);
+            if (!stray)
+                assert_int_equal(p.n_keys, byte == ' ' ? 2 : 1);
+            assert_int_equal(text_keys_next(line, sizeof(line) - 1, &pos, true, &next, &next_len),
+                             stray ? KEYS_BAD : KEYS_KEY);
+            if (!stray) {
+                assert_ptr_equal(next, key);
+                assert_int_equal(next_len, byte == ' ' ? at : len);
+            }
+        }
+        key[at] = 'k';
+    }
+}
+
 static void keys_are_taken_one_by_one(void **state)
 {
     static const struct {
@@ -651,6 +686,7 @@ int main(void)
         cmocka_unit_test(what_follows_a_line_changes_nothing),
         cmocka_unit_test(every_verb_is_found_by_its_word),
         cmocka_unit_test(a_line_is_judged_whole_up_to_the_limit),
+        cmocka_unit_test(a_byte_means_the_same_wherever_it_stands_in_a_key),
         cmocka_unit_test(keys_are_taken_one_by_one),
         cmocka_unit_test(a_get_of_any_length_is_streamed),
         cmocka_unit_test(exptimes_are_seconds_from_now_or_since_1970),
