@@ -498,6 +498,10 @@ void session_run(struct session *s)
     s->turn_commands = 0;
     drive(s);
     worker_add_unsent(s->worker, s->out.bytes);
+}
+
+void session_send(struct session *s)
+{
     if (s->first == NULL) {     /* all answered: out with it while it is in the cache */
         session_flush(s);
         return;
@@ -584,6 +588,7 @@ static void on_readable(struct session *s)
     if (io == IO_EOF) {         /* it may have closed one way only: nc */
         s->state = FINISH;
         session_run(s);
+        session_send(s);
         return;
     }
     if (io == IO_FAILED) {
@@ -591,7 +596,8 @@ static void on_readable(struct session *s)
         return;
     }
     STAT_ADD(&w->stats, bytes_read, recvq_len(&s->in) - before);
-    session_run(s);
+    s->in_run = true;
+    worker_add_ready(w, s);
 }
 
 static void on_event(void *arg, int what)

@@ -114,8 +114,9 @@ void session_close(struct session *s);
 /* It has something to emit or to send: flushed at the end of the turn. */
 void session_join_flush(struct session *s);
 
-/* For the worker */
+/* For the worker: its commands are executed; then what came of it is sent. */
 void session_run(struct session *s);
+void session_send(struct session *s);
 /* Now and then: a client that takes too long over one command is told so. */
 void session_look(struct session *s);
 void session_flush(struct session *s);

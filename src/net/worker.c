@@ -98,6 +98,28 @@ void worker_read_mail(struct worker *w)
     }
 }
 
+static void run_ready(struct worker *w)
+{
+    const unsigned n = w->n_ready;
+
+    w->n_ready = 0;
+    for (unsigned i = 0; i < n; i++) {
+        w->ready[i]->in_run = false;
+        if (!w->ready[i]->closed)
+            session_run(w->ready[i]);
+    }
+    for (unsigned i = 0; i < n; i++)
+        if (!w->ready[i]->closed)
+            session_send(w->ready[i]);
+}
+
+void worker_add_ready(struct worker *w, struct session *s)
+{
+    w->ready[w->n_ready++] = s;
+    if (w->n_ready == READY_MAX)
+        run_ready(w);
+}
+
 static void run_sessions(struct worker *w)
 {
     struct session *s = w->run.first, *next;
@@ -106,8 +128,10 @@ static void run_sessions(struct worker *w)
     for (; s != NULL; s = next) {
         next = s->run_next;
         s->in_run = false;
-        if (!s->closed)
+        if (!s->closed) {
             session_run(s);
+            session_send(s);
+        }
     }
 }
 
@@ -195,6 +219,7 @@ void worker_run(struct worker *w)
     while (!w->stopped) {
         w->now_known = false;
         w->world->ops->loop_turn(w->loop, w->run.first != NULL || w->flush.first != NULL);
+        run_ready(w);
         worker_read_mail(w);
         run_sessions(w);
         end_turn(w);

@@ -3,8 +3,10 @@
  *
  * A turn of the loop is a batch: every readable session is read and its
  * commands are handled, then each link and each session is flushed once.
+ * Some sessions at a time are read, then all of them are run, then what is
+ * answered is sent: that repeats code and memory that a processor has at hand.
  *
- *      wait -> callbacks -> mail -> run queue -> turn_end (links) -> sessions
+ *      wait -> callbacks (read, run, send) -> mail -> run queue -> turn_end (links) -> sessions
  *
  * What a worker owns no other thread touches; they send it mail.
  */
@@ -57,6 +59,9 @@ struct mail {
 
 struct session_list { struct session *first, *last; };
 
+/* Sessions that go through each step together: as many buffers are held. */
+#define READY_MAX 32
+
 struct worker {
     unsigned id;
     struct world *world;
@@ -73,6 +78,8 @@ struct worker {
     int64_t wall_offset_ms;     /* wall clock - monotonic, read at the start */
 
     struct session *sessions;   /* all */
+    struct session *ready[READY_MAX];   /* have received, and were not run yet */
+    unsigned n_ready;
     struct session_list run;    /* stopped by their share of the turn */
     struct session_list flush;  /* have answers ready or output waiting */
     size_t unsent_bytes;        /* of all sessions, or more: see worker_add_unsent() */
@@ -113,6 +120,9 @@ void worker_drain(struct worker *w);
 bool worker_is_drained(struct worker *w);
 /* From any thread: the loop ends now. */
 void worker_stop(struct worker *w);
+
+/* For sessions: it has received, and runs in this turn. */
+void worker_add_ready(struct worker *w, struct session *s);
 
 /* For sessions: more unsent answers wait than config->output_limit_bytes. */
 static inline bool worker_is_over(const struct worker *w)

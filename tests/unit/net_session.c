@@ -530,6 +530,51 @@ static void a_session_sends_once_a_turn(void **state)
     }
 }
 
+/* However many are readable in a turn, some of them at a time hold buffers. */
+static void sessions_that_are_read_together_are_bounded(void **state)
+{
+    int clients[5 * READY_MAX / 2];
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(clients); i++) {
+        clients[i] = stage_client(&stage);
+        stage_say(&stage, clients[i], i % 3 == 0 ? "get x\r\nget a\r\n" : "get a\r\n");
+    }
+    stage_run(&stage, 0);
+    for (size_t i = 0; i < N_OF(clients); i++) {
+        assert_string_equal(stage_heard(&stage, clients[i]), i % 3 == 0 ? "[get x][get a]" : "[get a]");
+        assert_int_equal(fake_counts(stage.world, clients[i]).sends, 1);
+    }
+    assert_in_range(stage.worker.pool.peak_bytes, 2 * CHUNK_SIZE, (READY_MAX + 8) * CHUNK_SIZE);
+}
+
+/* The one that is run first closes the other, which has received. */
+static struct session *victim;
+
+static void close_victim(struct session *s, struct cmd *cmd)
+{
+    (void)cmd;
+    n_handled++;
+    assert_ptr_not_equal(s, victim);
+    session_close(victim);
+}
+
+static void a_session_that_is_closed_before_it_runs_is_not_run(void **state)
+{
+    static const struct handler closer = { .handle = close_victim, .turn_end = turn_end };
+
+    int b = stage_client(&stage), c = stage_client(&stage);
+
+    (void)state;
+    victim = stage.worker.sessions;
+    stage.worker.handler = &closer;
+    stage_say(&stage, b, "get a\r\n");
+    stage_say(&stage, c, "get a\r\n");
+    stage_run(&stage, 0);
+    assert_int_equal(n_handled, 1);
+    assert_true(fake_is_closed(stage.world, c));
+}
+
 static void an_idle_session_holds_no_memory(void **state)
 {
     int c = stage_client(&stage);
@@ -975,6 +1020,8 @@ int main(void)
         TEST(a_bad_key_among_many_ends_its_line_alone),
         TEST(answers_leave_in_the_order_of_the_commands),
         TEST(a_session_sends_once_a_turn),
+        TEST(sessions_that_are_read_together_are_bounded),
+        TEST(a_session_that_is_closed_before_it_runs_is_not_run),
         TEST(an_idle_session_holds_no_memory),
         TEST(a_client_that_does_not_read_is_not_executed),
         TEST(large_answers_that_wait_for_another_are_bounded),
