@@ -7,9 +7,8 @@
  * The handler is shown the keys of all of them before the first is executed,
  * so that it can have fetched from memory what they will need.
  *
- * A worker has one.  What is in it borrows from the session's input and lasts
- * no longer than the session's turn: what was not executed then is not
- * consumed either, and is read again.
+ * What is in it borrows from the sessions' inputs and lasts no longer than their
+ * turn: what was not executed then is not consumed either, and is read again.
  */
 #ifndef NET_BATCH_H
 #define NET_BATCH_H
@@ -28,7 +27,7 @@ struct lookup {
 struct batch {
     unsigned n;
     struct lookup keys[BATCH_MAX];
-    size_t end[BATCH_MAX];      /* where it ends, from where the first begins */
+    size_t end[BATCH_MAX];      /* where it ends, from where its session's first begins */
     struct cmd cmds[BATCH_MAX]; /* not for the keys of a get of many */
 };
 

@@ -1,5 +1,6 @@
 #include "net/session.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,57 +192,89 @@ static size_t whole_command(const struct session *s, struct cmd *cmd, const char
     return take_block(s, cmd, data, len) ? p->len + cmd->value_len + p->block_end : 0;
 }
 
-/* Room in the batch, and as many as this turn has left. */
-static unsigned batch_limit(const struct session *s)
+/* How many the batch may have: it is full, or this turn is over. */
+static unsigned batch_limit(const struct session *s, const struct batch *b)
 {
     unsigned left = s->worker->config->max_requests - s->turn_commands;
 
-    return left < BATCH_MAX ? left : BATCH_MAX;
-}
-
-static void foresee(struct worker *w)
-{
-    if (w->handler->foresee != NULL && w->batch.n > 0)
-        w->handler->foresee(w, w->batch.keys, w->batch.n);
+    return left < BATCH_MAX - b->n ? b->n + left : BATCH_MAX;
 }
 
 /*
- * Fills the batch with the commands that need nothing more.  When there is
- * none the first is in batch.cmds[0] as far as it was understood.
+ * Adds to the batch the commands that need nothing more.  When there is none
+ * (s->batch_n is 0) the first is in s->cmd and s->parse, as far as it was
+ * understood.
  */
-static enum parse_status read_ahead(struct session *s)
+static enum parse_status read_ahead(struct session *s, struct batch *b)
 {
-    struct batch *b = &s->worker->batch;
-    const unsigned limit = batch_limit(s);
+    const unsigned limit = batch_limit(s, b);
     const char *data = recvq_data(&s->in);
     size_t at = 0, took, len = recvq_len(&s->in);
-    enum parse_status status;
+    enum parse_status status = PARSE_DONE;
 
-    for (b->n = 0; b->n < limit && at < len; at += took) {
+    assert(b->n < limit);
+    s->batch = b;
+    s->batch_at = b->n;
+    for (; b->n < limit && at < len; at += took) {
         struct cmd *cmd = &b->cmds[b->n];
 
         status = parse(s, data + at, len - at, cmd);
         took = status == PARSE_DONE ? whole_command(s, cmd, data + at, len - at) : 0;
-        if (took == 0 && b->n == 0)
-            return status;
-        parse_init(&s->parse);
         if (took == 0)
             break;
         batch_add(b, cmd->key, cmd->key_len, at + took);
+        parse_init(&s->parse);
     }
-    foresee(s->worker);
-    return PARSE_DONE;
+    s->batch_n = b->n - s->batch_at;
+    if (s->batch_n > 0)
+        parse_init(&s->parse);
+    else if (status != PARSE_MORE)
+        s->cmd = b->cmds[b->n];
+    return s->batch_n > 0 ? PARSE_DONE : status;
+}
+
+void session_look_ahead(struct session *s)
+{
+    s->turn_commands = 0;
+    s->looked = s->state == READ_LINE && recvq_len(&s->in) > s->parse.pos;
+    if (s->looked)
+        s->found = read_ahead(s, &s->worker->ahead);
+}
+
+/* Nothing that was seen ahead lasts beyond the turn. */
+static void forget_ahead(struct session *s)
+{
+    if (s->looked)
+        parse_init(&s->parse);
+    s->looked = false;
+}
+
+/* What comes next: it was looked for already, or is now. */
+static enum parse_status understand(struct session *s)
+{
+    struct worker *w = s->worker;
+    enum parse_status status;
+
+    if (s->looked) {
+        s->looked = false;
+        return s->found;
+    }
+    w->batch.n = 0;
+    status = read_ahead(s, &w->batch);
+    worker_foresee(w, &w->batch);
+    return status;
 }
 
 static enum session_state execute_batch(struct session *s)
 {
-    struct batch *b = &s->worker->batch;
+    struct batch *b = s->batch;
+    const unsigned end = s->batch_at + s->batch_n;
     size_t done = 0;
 
-    for (unsigned i = 0; i < b->n && s->state == READ_LINE; i++) {
+    for (unsigned i = s->batch_at; i < end && s->state == READ_LINE; i++) {
         struct cmd *cmd = &b->cmds[i];
 
-        if (i > 0 && !next_allowed(s))
+        if (i > s->batch_at && !next_allowed(s))
             return YIELD;
         cmd->hash = b->keys[i].hash;
         if (verb_has_value(cmd->verb))
@@ -259,17 +292,16 @@ static enum session_state read_line(struct session *s)
     const char *data = recvq_data(&s->in);
     enum parse_status status = PARSE_MORE;
 
-    if (len > s->parse.pos) {
+    if (s->looked || len > s->parse.pos) {
         if (!next_allowed(s))
             return YIELD;
-        status = read_ahead(s);
+        status = understand(s);
     }
     if (status == PARSE_MORE)
         return s->worker->stopping ? FINISH : YIELD;
     s->last_cmd_ms = worker_now(s->worker);
-    if (s->worker->batch.n > 0)
+    if (s->batch_n > 0)
         return execute_batch(s);
-    s->cmd = s->worker->batch.cmds[0];
     if (status == PARSE_KEYS)
         return begin_keys(s, s->parse.len, 0);
     if (s->cmd.error != CMD_OK)
@@ -323,13 +355,15 @@ static void take_keys(struct session *s, size_t len)
 static enum keys_status read_keys_ahead(struct session *s, size_t *rest)
 {
     struct batch *b = &s->worker->batch;
-    const unsigned limit = batch_limit(s);
     const size_t len = s->whole_line ? s->left : recvq_len(&s->in);
     enum keys_status status = KEYS_KEY;
     size_t at = 0, end = 0, key_len;
     const char *key;
+    unsigned limit;
 
-    for (b->n = 0; b->n < limit; batch_add(b, key, key_len, at)) {
+    b->n = 0;
+    limit = batch_limit(s, b);
+    for (; b->n < limit; batch_add(b, key, key_len, at)) {
         end = at;
         status = text_keys_next(recvq_data(&s->in), len, &at, s->whole_line, &key, &key_len);
         if (status != KEYS_KEY)
@@ -338,7 +372,7 @@ static enum keys_status read_keys_ahead(struct session *s, size_t *rest)
     if (status == KEYS_END && s->whole_line)
         at = len;
     *rest = status != KEYS_KEY ? at - end : 0;
-    foresee(s->worker);
+    worker_foresee(s->worker, b);
     return status;
 }
 
@@ -441,6 +475,7 @@ static void drive(struct session *s)
 
     while ((next = steps[s->state](s)) != YIELD)
         s->state = next;
+    forget_ahead(s);
     recvq_settle(&s->in);
     if (s->begun_ms == 0 && s->state != FINISH && s->state != DEAF &&
         (recvq_len(&s->in) > 0 || s->state != READ_LINE))

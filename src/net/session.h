@@ -47,6 +47,10 @@ struct session {
     size_t left;                /* READ_KEYS, SWALLOW: bytes still to take */
     bool whole_line;            /* READ_KEYS: the line's end is in `left` */
     unsigned turn_commands;     /* handled in this turn */
+    struct batch *batch;        /* has its whole commands: batch_n of them */
+    unsigned batch_at, batch_n; /* from batch_at on */
+    bool looked;                /* by session_look_ahead(), which found this: */
+    enum parse_status found;
 
     struct sendq out;
     struct slot *first, **last; /* open slots, oldest first */
@@ -114,7 +118,11 @@ void session_close(struct session *s);
 /* It has something to emit or to send: flushed at the end of the turn. */
 void session_join_flush(struct session *s);
 
-/* For the worker: its commands are executed; then what came of it is sent. */
+/*
+ * For the worker: what it has received is understood, as far as worker->ahead
+ * has room; then its commands are executed; then what came of them is sent.
+ */
+void session_look_ahead(struct session *s);
 void session_run(struct session *s);
 void session_send(struct session *s);
 /* Now and then: a client that takes too long over one command is told so. */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "net/session.h"
 
+#define AHEAD_ENOUGH 24         /* commands: less room is not worth a look */
 #define LOOK_MS 1000            /* between two looks for slow clients */
 #define TRIM_BYTES ((size_t)16 << 20)   /* a burst of so much is given back to the kernel */
 
@@ -98,16 +99,28 @@ void worker_read_mail(struct worker *w)
     }
 }
 
+/* Some sessions, as many as have room ahead; `*at` moves behind them. */
+static void run_some(struct worker *w, unsigned *at, unsigned n)
+{
+    unsigned end = *at;
+
+    for (w->ahead.n = 0; end < n && w->ahead.n < AHEAD_ENOUGH; end++)
+        session_look_ahead(w->ready[end]);
+    worker_foresee(w, &w->ahead);
+    for (; *at < end; ++*at) {
+        w->ready[*at]->in_run = false;
+        if (!w->ready[*at]->closed)
+            session_run(w->ready[*at]);
+    }
+}
+
 static void run_ready(struct worker *w)
 {
     const unsigned n = w->n_ready;
 
     w->n_ready = 0;
-    for (unsigned i = 0; i < n; i++) {
-        w->ready[i]->in_run = false;
-        if (!w->ready[i]->closed)
-            session_run(w->ready[i]);
-    }
+    for (unsigned at = 0; at < n;)
+        run_some(w, &at, n);
     for (unsigned i = 0; i < n; i++)
         if (!w->ready[i]->closed)
             session_send(w->ready[i]);

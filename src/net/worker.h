@@ -84,7 +84,8 @@ struct worker {
     struct session_list flush;  /* have answers ready or output waiting */
     size_t unsent_bytes;        /* of all sessions, or more: see worker_add_unsent() */
     struct session *closed;     /* to be freed at the end of the turn */
-    struct batch batch;         /* of the session whose turn it is */
+    struct batch ahead;         /* of sessions that are ready: what each begins with */
+    struct batch batch;         /* of the session that runs: what comes after that */
     struct slot *free_texts;    /* see slot.c */
     struct chunk *kept;         /* answers of this turn that wait for others are */
     size_t kept_used;           /* written into it; a reference, or NULL */
@@ -123,6 +124,13 @@ void worker_stop(struct worker *w);
 
 /* For sessions: it has received, and runs in this turn. */
 void worker_add_ready(struct worker *w, struct session *s);
+
+/* For sessions: the handler is shown the keys. */
+static inline void worker_foresee(struct worker *w, struct batch *b)
+{
+    if (w->handler->foresee != NULL && b->n > 0)
+        w->handler->foresee(w, b->keys, b->n);
+}
 
 /* For sessions: more unsent answers wait than config->output_limit_bytes. */
 static inline bool worker_is_over(const struct worker *w)

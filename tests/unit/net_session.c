@@ -297,26 +297,36 @@ static const char *const kinds[] = {
 
 #define N_KINDS_SAID 200
 
-/* Says them in pieces of `piece` bytes, 0: a command each; takes all down. */
-static char *say_kinds(unsigned seed, size_t piece, char *said)
+#define KINDS_BYTES (N_KINDS_SAID * 400)
+
+/* A pipeline of them; `fd` is said it command by command (-1: nobody is). */
+static size_t put_kinds(unsigned seed, char *out, int fd)
 {
-    static char in[N_KINDS_SAID * 400];
-    int c = stage_client(&stage);
     size_t len = 0;
-    char *heard;
 
     forget_notes();
     for (unsigned i = 0; i < N_KINDS_SAID; i++) {
         const char *kind = kinds[seed % N_OF(kinds)];
 
         seed = (seed * 1103515245u + 12345u) % 0x7fffffffu;
-        if (piece == 0) {
-            stage_say(&stage, c, kind);
+        if (fd >= 0) {
+            stage_say(&stage, fd, kind);
             stage_run(&stage, 0);
         }
-        memcpy(in + len, kind, strlen(kind));
+        memcpy(out + len, kind, strlen(kind));
         len += strlen(kind);
     }
+    return len;
+}
+
+/* Says them in pieces of `piece` bytes, 0: a command each; takes all down. */
+static char *say_kinds(unsigned seed, size_t piece, char *said)
+{
+    static char in[KINDS_BYTES];
+    int c = stage_client(&stage);
+    const size_t len = put_kinds(seed, in, piece == 0 ? c : -1);
+    char *heard;
+
     for (size_t at = 0; piece > 0 && at < len; at += piece) {
         fake_write(stage.world, c, in + at, len - at < piece ? len - at : piece);
         stage_run(&stage, 0);
@@ -348,6 +358,56 @@ static void a_batch_is_answered_as_its_commands_one_by_one(void **state)
             free(heard);
         }
         free(one_by_one);
+    }
+}
+
+static void keys_of_several_sessions_are_foreseen_together(void **state)
+{
+    static const char *const said[] = {
+        "get a\r\n", "get c\r\nget d\r\nversion\r\n", "get e f\r\n", "set g 0 0 2\r\n1", "get h",
+        "nonsense\r\nget i\r\n", "delete j\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(said); i++)
+        stage_say(&stage, stage_client(&stage), said[i]);
+    stage_run(&stage, 0);
+    assert_string_equal(foreseen, "a c d j;e f;i;");
+}
+
+static void sessions_that_run_together_are_answered_as_alone(void **state)
+{
+    enum { N = 7 };
+    static const size_t pieces[] = { 13, 200, 1500, SIZE_MAX };
+    static char in[N][KINDS_BYTES], said[1 << 16];
+    size_t len[N];
+
+    (void)state;
+    stage.config.max_requests = 100;
+    stage.config.max_item_bytes = 40;
+    for (unsigned i = 0; i < N; i++)
+        len[i] = put_kinds(i + 1, in[i], -1);
+    for (size_t k = 0; k < N_OF(pieces); k++) {
+        int c[N];
+
+        forget_notes();
+        for (unsigned i = 0; i < N; i++)
+            c[i] = stage_client(&stage);
+        for (size_t at = 0; at < KINDS_BYTES; at += at + pieces[k] > at ? pieces[k] : KINDS_BYTES) {
+            for (unsigned i = 0; i < N; i++)
+                if (at < len[i])
+                    fake_write(stage.world, c[i], in[i] + at,
+                               len[i] - at < pieces[k] ? len[i] - at : pieces[k]);
+            stage_run(&stage, 0);
+        }
+        for (unsigned i = 0; i < N; i++) {
+            char *alone = say_kinds(i + 1, 0, said);
+
+            assert_string_equal(stage_heard(&stage, c[i]), alone);
+            free(alone);
+            close_far(c[i]);
+        }
+        stage_run(&stage, 0);
     }
 }
 
@@ -1013,6 +1073,8 @@ int main(void)
         TEST(commands_may_be_cut_anywhere),
         TEST(keys_are_foreseen_before_they_are_asked_for),
         TEST(a_batch_is_answered_as_its_commands_one_by_one),
+        TEST(keys_of_several_sessions_are_foreseen_together),
+        TEST(sessions_that_run_together_are_answered_as_alone),
         TEST(a_barrier_in_a_pipeline_keeps_its_place),
         TEST(a_large_value_arrives_whole),
         TEST(a_value_that_is_too_large_is_swallowed),
