@@ -114,7 +114,7 @@ static unsigned count_digits(uint64_t v)
     return guess + (v >= powers[guess]);
 }
 
-char *num_put_u64(char *out, uint64_t v)
+char *num_put_long(char *out, uint64_t v)
 {
     static const char pairs[] =
         "00010203040506070809101112131415161718192021222324"

@@ -25,7 +25,15 @@ bool num_parse_size(const char *s, size_t len, uint64_t *out);
 /* "250ms", "1s", "5" (seconds), "2m", "1h" in milliseconds. */
 bool num_parse_duration_ms(const char *s, size_t len, int64_t *out);
 
+char *num_put_long(char *out, uint64_t v);
+
 /* Writes the digits, no terminator; returns the end.  At most 20 bytes. */
-char *num_put_u64(char *out, uint64_t v);
+static inline char *num_put_u64(char *out, uint64_t v)
+{
+    if (v >= 10)
+        return num_put_long(out, v);
+    *out = (char)('0' + v);     /* most flags are 0 */
+    return out + 1;
+}
 
 #endif

@@ -105,16 +105,10 @@ static void end_loan(struct chunk *c)
     free(c);
 }
 
-void chunk_unref(struct chunk *c)
+void chunk_free(struct chunk *c)
 {
-    struct chunk_pool *pool;
+    struct chunk_pool *pool = c->pool;
 
-    if (c == NULL)
-        return;
-    assert(c->refs > 0);
-    if (--c->refs > 0)
-        return;
-    pool = c->pool;
     pool->bytes_out -= c->size;
     if (c->lent) {
         end_loan(c);

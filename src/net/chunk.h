@@ -11,6 +11,7 @@
 #ifndef NET_CHUNK_H
 #define NET_CHUNK_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,7 +64,17 @@ static inline struct chunk *chunk_ref(struct chunk *c)
     return c;
 }
 
+/* For chunk_unref(): nobody holds it any longer. */
+void chunk_free(struct chunk *c);
+
 /* Copes with NULL. */
-void chunk_unref(struct chunk *c);
+static inline void chunk_unref(struct chunk *c)
+{
+    if (c == NULL)
+        return;
+    assert(c->refs > 0);
+    if (--c->refs == 0)
+        chunk_free(c);
+}
 
 #endif
