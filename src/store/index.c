@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/unset.h"
+
 #define MIN_HOMES 64u
 #define TAIL 64u                /* buckets behind the last home */
 
@@ -293,7 +295,7 @@ static void collect(void *arg, uint32_t hash, uint32_t where)
 static void move_edge(struct index *x, uint64_t from, uint64_t to, uint64_t edge)
 {
     const uint64_t middle = from + (to - from) / 2;
-    struct moved m;
+    UNSET struct moved m;
 
     m.n = 0;
     each(x, from, to, collect, &m);

@@ -40,8 +40,10 @@ enum {
 
 #define ITEM_HEAD 14            /* bytes that every item has before its key */
 #define ITEM_EXPIRES_MAX ((UINT64_C(1) << 48) - 1)      /* ms: 8925 years */
+/* Uses of late, as evictions count them: each takes one off when it looks. */
 #define ITEM_USES_MAX 15
-#define ITEM_USES_FIRST 1       /* of a new item: it is looked at once before it goes */
+#define ITEM_USES_NEW 8         /* of a new item; more: it was read */
+#define ITEM_USES_HIT 3
 
 /*
  * Seconds of last access are kept modulo this, 12 days; whoever looks after
@@ -58,7 +60,7 @@ struct item {
     uint64_t expires_at;        /* ms since the store began; 0: never */
     uint32_t client_flags;
     uint32_t used_at_s;         /* last access, modulo ITEM_USED_SPAN */
-    unsigned uses;              /* of late, up to ITEM_USES_MAX: what it is worth */
+    unsigned uses;              /* ITEM_USES_* */
     unsigned marks;             /* ITEM_* */
 };
 
@@ -108,10 +110,10 @@ static inline uint32_t item_idle_s(const struct item *it, int64_t at_ms)
     return idle < ITEM_USED_SPAN - ITEM_USED_SPAN / 16 ? idle : 0;
 }
 
-/* What its uses are after one more: some looks of evictions take it off again. */
+/* What its uses are after one more. */
 static inline unsigned item_more_uses(const struct item *it)
 {
-    return it->uses + 2 < ITEM_USES_MAX ? it->uses + 2 : ITEM_USES_MAX;
+    return it->uses + ITEM_USES_HIT < ITEM_USES_MAX ? it->uses + ITEM_USES_HIT : ITEM_USES_MAX;
 }
 
 /* What is told of its marks (enum mark), and the way back. */

@@ -226,7 +226,7 @@ static bool write_over(struct partition *p, const struct found *old, struct draf
 static bool write_new(struct partition *p, const struct found *old, struct draft *d,
                       struct found *f, char *at)
 {
-    d->uses = old != NULL && old->item.uses > 0 ? old->item.uses : ITEM_USES_FIRST;
+    d->uses = old != NULL && old->item.uses > ITEM_USES_NEW ? old->item.uses : ITEM_USES_NEW;
     item_write(at, d);
     p->item_bytes += draft_bytes(d);
     if (old != NULL) {

@@ -1,6 +1,7 @@
 #include "store/reclaim.h"
 
 #include "base/hash.h"
+#include "base/unset.h"
 
 /*
  * An eviction looks through so many segments and frees a quarter of them.
@@ -96,7 +97,7 @@ static void forget(struct partition *p, const struct found *f)
 static void drop_segment(struct partition *p, uint32_t segment, int64_t at_ms)
 {
     struct reader r = reader_of(p, segment);
-    struct found batch[BATCH];
+    UNSET struct found batch[BATCH];
     unsigned n;
 
     while ((n = next_batch(&r, batch)) > 0) {
@@ -176,13 +177,15 @@ static void slide(struct squeeze *q, struct found *f)
 }
 
 /*
- * What an eviction goes by: uses of late for each byte, in half powers of two.
- * What has none left goes first, however short it is: else a store that was
- * full of short items would stay so.
+ * What an eviction goes by: uses of late for each byte, in half powers of two,
+ * half a use for what had none.  After some looks without a use an item goes
+ * before all others, however short it is: else short ones that nobody reads
+ * would keep their memory from long ones that come later.
  */
 static unsigned worth(const struct item *it)
 {
-    const uint64_t per_byte = ((uint64_t)it->uses << 24) / item_bytes(it);
+    const uint64_t twice = it->uses > ITEM_USES_NEW ? 2 * (it->uses - ITEM_USES_NEW) + 1 : 1;
+    const uint64_t per_byte = (twice << 24) / item_bytes(it);
     const unsigned bits = 63 - (unsigned)__builtin_clzll(per_byte | 2);
 
     return it->uses == 0 ? 0 : 2 * bits + (unsigned)(per_byte >> (bits - 1) & 1);
@@ -210,7 +213,7 @@ static bool stays(struct squeeze *q, const struct item *it)
 static void squeeze_segment(struct squeeze *q, uint32_t segment)
 {
     struct reader r = reader_of(q->p, segment);
-    struct found batch[BATCH];
+    UNSET struct found batch[BATCH];
     unsigned n;
 
     while ((n = next_batch(&r, batch)) > 0) {
@@ -411,10 +414,10 @@ static bool evict_large(struct partition *p, int64_t at_ms)
 
     for (struct large *lg = ls->oldest; lg != NULL; lg = ls->oldest) {
         find_large(p, lg, &f);
-        if (!partition_is_dead(p, &f.item, at_ms) && (f.item.uses > 1 || lg->loans > 0) &&
+        if (!partition_is_dead(p, &f.item, at_ms) && (f.item.uses > ITEM_USES_NEW || lg->loans > 0) &&
             chances > 0) {
             chances--;
-            item_set_used(&f.item, f.item.used_at_s, f.item.uses / 2, f.item.marks);
+            item_set_used(&f.item, f.item.used_at_s, ITEM_USES_NEW, f.item.marks);
             large_to_front(ls, lg, ++p->stamp);
             continue;
         }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/unset.h"
 #include "store/parts.h"
 #include "store/reclaim.h"
 
@@ -249,8 +250,9 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
 {
     struct partition *p = store_partition(s, hash);
     const int64_t at_ms = store_at(s, now_ms);
-    struct verdict v;
-    struct found found, *f = NULL;
+    UNSET struct verdict v;
+    UNSET struct found found;
+    struct found *f = NULL;
 
     partition_lock(p, at_ms);
     if (partition_find(p, hash, cmd->key, cmd->key_len, at_ms, &found))

@@ -163,7 +163,8 @@ static void what_was_used_stays_and_the_rest_goes(void **state)
 /* Memory that short items took is there for long ones at once, and back. */
 static void memory_changes_hands_between_short_and_long_items(void **state)
 {
-    static const size_t lens[] = { 50, 10 * 1024, 100, 200 * 1024, 30, 17 * 1024, 500 };
+    static const size_t lens[] = { 50, 10 * 1024, 100, 200 * 1024, 30, 17 * 1024, 30, 5000, 100,
+                                   800 };
     struct store *s = help_store(16 * MIB);
     char *value = calloc(1, MIB), key[32];
     unsigned k = 0;
@@ -176,7 +177,7 @@ static void memory_changes_hands_between_short_and_long_items(void **state)
 
         memset(value, 'v', lens[i]);
         value[lens[i]] = '\0';
-        for (unsigned j = 0; j < 2 * n; j++)
+        for (unsigned j = 0; j < 4 * n; j++)
             assert_int_equal(SET(s, 0, help_key(key, k++), value), STATUS_STORED);
         for (unsigned j = 1; j <= last; j++)
             hits += GET(s, 0, help_key(key, k - j)) == STATUS_HIT;
