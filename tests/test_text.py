@@ -254,6 +254,38 @@ class Text(server.Lines):
                 self.assertIn("%s:%s" % (name, key), told)
 
     @own
+    def test_stats_segments_tells_how_memory_is_used(self):
+        before = stats(self.sock, b"segments")
+        talk(self.sock, block(b"set", b"for-ever", b"x" * 1000) +
+             b"set minute 0 50 1\r\nx\r\nset hour 0 3000 1\r\nx\r\nset day 0 80000 1\r\nx\r\n"
+             b"set longer 0 2000000 1\r\nx\r\n" + block(b"set", b"large", b"x" * 100000),
+             STORED * 6)
+        told = stats(self.sock, b"segments")
+
+        def grown(name):
+            return int(told[name]) - int(before[name])
+
+        self.assertEqual([grown("ttl_" + name) for name in
+                          ("minute", "hour", "day", "longer", "never")], [1, 1, 1, 1, 1])
+        self.assertEqual((grown("large_items"), grown("large_bytes")), (1, 25 * 4096))
+        self.assertGreater(grown("live_bytes"), 1000)
+        self.assertGreaterEqual(int(told["resident_bytes"]), int(told["index_bytes"])
+                                + int(told["segments"]) * int(told["segment_bytes"])
+                                + int(told["large_bytes"]))
+        talk(self.sock, b"delete minute\r\ndelete large\r\n", DELETED * 2)
+        told = stats(self.sock, b"segments")
+        self.assertEqual((grown("ttl_minute"), grown("large_items")), (0, 0))
+
+    @own
+    def test_a_limit_has_its_limit(self):
+        before = stats(self.sock)["limit_maxbytes"]
+        talk(self.sock, b"cache_memlimit 100000\r\n",
+             b"MEMLIMIT_ADJUST_FAILED no more than four times what it was started with\r\n")
+        self.assertEqual(stats(self.sock, b"settings")["maxbytes"], str(64 << 20))
+        talk(self.sock, b"cache_memlimit 64\r\n", OK)
+        self.assertEqual(stats(self.sock)["limit_maxbytes"], before)
+
+    @own
     def test_a_smaller_limit_evicts_what_no_longer_fits(self):
         talk(self.sock, b"cache_memlimit 64\r\n", OK)
         data = b"x" * 100000

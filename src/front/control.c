@@ -49,6 +49,16 @@ static void say_ok(struct gather *g)
         gather_say(g, "OK\r\n", PACKET_OK, "");
 }
 
+static uint64_t latest_version(const struct gather *g)
+{
+    uint64_t latest = 0;
+
+    for (size_t i = 0; i < g->n; i++)
+        if (g->parts[i].version > latest)
+            latest = g->parts[i].version;
+    return latest;
+}
+
 /* flush_all, in two rounds: the greatest version there is, then all up to it. */
 
 static void flush_to(struct gather *g)
@@ -56,7 +66,7 @@ static void flush_to(struct gather *g)
     struct frame f = {
         .op = FRAME_FLUSH,
         .st = g->delay_ms > 0 ? FLUSH_WHEN_DUE : FLUSH_NOW,
-        .version = version_after(g->version, g->delay_ms),
+        .version = version_after(latest_version(g), g->delay_ms),
     };
 
     gather_ask(g, &f, say_ok);
@@ -233,6 +243,8 @@ static void stats(struct session *s, const struct cmd *cmd)
         ask_stats(s, cmd, "", stats_put_general);
     else if (first_word_is(cmd, "items"))
         ask_stats(s, cmd, "", stats_put_items);
+    else if (first_word_is(cmd, "segments"))
+        ask_stats(s, cmd, "", stats_put_segments);
     else if (first_word_is(cmd, "slabs"))
         ask_stats(s, cmd, "", stats_put_slabs);
     else if (first_word_is(cmd, "sizes"))
@@ -255,6 +267,19 @@ static void stats(struct session *s, const struct cmd *cmd)
 
 /* cache_memlimit: what was asked for is shared out, as -m is */
 
+static void say_limit(struct gather *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->parts[i].reason == NULL && g->parts[i].version < g->limit_bytes / g->n) {
+            gather_say(g, "MEMLIMIT_ADJUST_FAILED no more than four times what it was started "
+                          "with\r\n", PACKET_TRY_AGAIN, NULL);
+            return;
+        }
+    }
+    __atomic_store_n(&g->fw->front->memory_bytes, g->limit_bytes, __ATOMIC_RELAXED);
+    say_ok(g);
+}
+
 static void cache_memlimit(struct session *s, const struct cmd *cmd)
 {
     struct frame f = { .op = FRAME_LIMIT };
@@ -265,9 +290,9 @@ static void cache_memlimit(struct session *s, const struct cmd *cmd)
     } else if (cmd->delta > 1000000000) {
         say(s, cmd, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n");
     } else if ((g = gather_new(s, cmd)) != NULL) {
-        f.number = (cmd->delta << 20) / g->n;
-        __atomic_store_n(&front_of(s)->memory_bytes, cmd->delta << 20, __ATOMIC_RELAXED);
-        gather_ask(g, &f, say_ok);
+        g->limit_bytes = cmd->delta << 20;
+        f.number = g->limit_bytes / g->n;
+        gather_ask(g, &f, say_limit);
     }
 }
 

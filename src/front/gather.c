@@ -90,18 +90,18 @@ static void ask_here(struct gather *g, struct gather_part *part, const struct fr
 
     switch (f->op) {
     case FRAME_CLOCK:
-        g->version = store_clock(store, now_ms);
+        part->version = store_clock(store, now_ms);
         break;
     case FRAME_FLUSH:
         store_flush(store, f->version, now_ms, (enum flush_when)f->st);
         break;
     case FRAME_LIMIT:
-        store_set_limit(store, f->number, now_ms);
+        part->version = store_set_limit(store, f->number, now_ms);
         break;
     case FRAME_STATS:
         store_usage(store, now_ms, &u);
 #define STAT(name, kind, help)
-#define USAGE(name, field, help) part->usage[USAGE_##name] = u.field;
+#define USAGE(name, field, help) part->usage[USAGE_##name] = (uint64_t)u.field;
 #include "stats.def"
 #undef STAT
 #undef USAGE
@@ -126,8 +126,7 @@ static void on_done(struct request *r)
         snprintf(part->words, sizeof(part->words), "%s", r->reason);
         part->reason = part->words;
     } else {
-        if (r->reply.version > g->version)
-            g->version = r->reply.version;
+        part->version = r->reply.version;
         read_usage(part, r->reply.value, r->reply.value_len);
     }
     request_free(r);
@@ -198,6 +197,16 @@ const char *gather_failure(const struct gather *g, char *line)
         return line;
     }
     return NULL;
+}
+
+uint64_t gather_max(const struct gather *g, enum usage usage)
+{
+    uint64_t max = 0;
+
+    for (size_t i = 0; i < g->n; i++)
+        if (g->parts[i].usage[usage] > max)
+            max = g->parts[i].usage[usage];
+    return max;
 }
 
 uint64_t gather_sum(const struct gather *g, enum usage usage)

@@ -29,6 +29,7 @@ struct gather_part {
     bool here;                  /* this process */
     const char *reason;         /* why it did not answer; NULL: it did */
     char words[80];             /* where `reason` is kept: a link may go before us */
+    uint64_t version;           /* answered, where that is a version; or the limit */
     uint64_t usage[N_USAGES];   /* FRAME_STATS */
 };
 
@@ -40,7 +41,7 @@ struct gather {
     void (*next)(struct gather *g);
     struct form form;           /* how to answer */
     int64_t delay_ms;           /* flush_all */
-    uint64_t version;           /* the greatest answered */
+    uint64_t limit_bytes;       /* cache_memlimit: of all members */
     void (*print)(struct gather *g);    /* stats */
     struct sendq out;           /* the answer */
     size_t n;
@@ -63,7 +64,8 @@ void gather_say(struct gather *g, const char *line, enum packet_status status, c
  * all did.  `line` has room for 256 bytes. */
 const char *gather_failure(const struct gather *g, char *line);
 
-/* The sum over the members that answered. */
+/* The sum, and the most, over the members that answered. */
+uint64_t gather_max(const struct gather *g, enum usage usage);
 uint64_t gather_sum(const struct gather *g, enum usage usage);
 
 #endif

@@ -134,6 +134,7 @@ void stats_put_general(struct gather *g)
     put_number(q, form, "accepting_conns", 1);
 #define STAT(name, kind, help) put_number(q, form, #name, sum.name);
 #define USAGE(name, field, help) put_number(q, form, #name, gather_sum(g, USAGE_##name));
+#define INSIDE(name, field, how, help)
 #include "stats.def"
 #undef STAT
 #undef USAGE
@@ -152,11 +153,23 @@ void stats_put_items(struct gather *g)
     if (gather_sum(g, USAGE_curr_items) == 0)
         return;
     put_number(q, form, "items:1:number", gather_sum(g, USAGE_curr_items));
+    put_number(q, form, "items:1:age", gather_max(g, USAGE_oldest_ms) / 1000);
     put_number(q, form, "items:1:mem_requested", gather_sum(g, USAGE_bytes));
     put_number(q, form, "items:1:evicted", gather_sum(g, USAGE_evictions));
     put_number(q, form, "items:1:evicted_unfetched", gather_sum(g, USAGE_evicted_unfetched));
     put_number(q, form, "items:1:expired_unfetched", gather_sum(g, USAGE_expired_unfetched));
     put_number(q, form, "items:1:reclaimed", gather_sum(g, USAGE_reclaimed));
+}
+
+void stats_put_segments(struct gather *g)
+{
+#define STAT(name, kind, help)
+#define USAGE(name, field, help)
+#define INSIDE(name, field, how, help) \
+    put_number(&g->out, &g->form, #name, gather_##how(g, USAGE_##name));
+#include "stats.def"
+#undef STAT
+#undef USAGE
 }
 
 /* There are no slabs; tools that ask want to see the end of the list. */
@@ -186,6 +199,7 @@ void stats_put_shards(struct gather *g)
         }
 #define STAT(stat, kind, help)
 #define USAGE(stat, field, help) LINE(#stat, "%" PRIu64, usage[USAGE_##stat]);
+#define INSIDE(stat, field, how, help)
 #include "stats.def"
 #undef STAT
 #undef USAGE

@@ -20,6 +20,7 @@ void stats_end(struct sendq *q, const struct form *form);
 /* The parts of `stats`, each into g->out, without an end. */
 void stats_put_general(struct gather *g);
 void stats_put_items(struct gather *g);
+void stats_put_segments(struct gather *g);
 void stats_put_slabs(struct gather *g);
 void stats_put_shards(struct gather *g);
 void stats_put_settings(struct sendq *q, const struct form *form, struct front *front);

@@ -290,8 +290,7 @@ static void on_frame(struct peer *p, const struct frame *f)
         send_done(p, f->version, NULL, 0);
         break;
     case FRAME_LIMIT:
-        store_set_limit(store, f->number, now_ms);
-        send_done(p, 0, NULL, 0);
+        send_done(p, store_set_limit(store, f->number, now_ms), NULL, 0);
         break;
     case FRAME_WALK:
         on_walk(p, f);

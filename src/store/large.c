@@ -161,6 +161,7 @@ struct large *large_new(struct larges *ls, size_t bytes, uint64_t stamp)
         return NULL;
     }
     queue_put(ls, lg);
+    ls->n++;
     return lg;
 }
 
@@ -176,6 +177,7 @@ void large_remove(struct larges *ls, struct large *lg)
     ls->by_id[lg->id] = NULL;
     if (lg->id < ls->free_id)
         ls->free_id = lg->id;
+    ls->n--;
     lg->gone = true;
     if (lg->loans == 0)
         end(ls, lg);

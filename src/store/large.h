@@ -35,6 +35,7 @@ struct larges {
     uint64_t *taken;            /* a bit for each page; owned */
     size_t n_words;
     size_t first_free;          /* a word below which no page is free */
+    size_t n;                   /* items */
     size_t n_pages;             /* in use, by items that are lent and gone too */
     struct large *newest, *oldest;
     struct large **by_id;       /* owned; NULL: free */

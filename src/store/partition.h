@@ -38,6 +38,8 @@ struct partition_config {
 struct partition_counts {
     uint64_t total_items, evictions, expired_unfetched, evicted_unfetched;
     uint64_t reclaimed, no_memory, too_large, get_expired, get_flushed;
+    uint64_t dropped_segments, squeezed_segments, evicted_segments, evicted_large;
+    uint64_t moved_bytes;
 };
 
 struct partition {

@@ -4,11 +4,12 @@
 #include "base/unset.h"
 
 /*
- * An eviction looks through so many segments and frees a quarter of them.
- * More would copy less and know better, and hold the lock for longer.
+ * An eviction looks through so many segments and frees so many of them.  With
+ * fewer freed it copies more for each byte that is written, with more it knows
+ * less of what is worth keeping; a longer look holds the lock for longer.
  */
 #define WINDOW 8
-#define FREED 4
+#define FREED 3
 #define HOLES_SHARE 16          /* below this part of the log they are not looked for */
 #define BATCH 16                /* items whose slots are fetched at once */
 #define CHANCES 32              /* large items an eviction passes over */
@@ -167,6 +168,7 @@ static void slide(struct squeeze *q, struct found *f)
     to = segments_base(ss, q->to) + q->fill.used;
     segment_add(&q->fill, span, f->item.expires_at, f->item.version);
     if (to != f->item.at) {
+        q->p->counts.moved_bytes += bytes;
         memmove(to, f->item.at, bytes);
         index_move(&q->p->index, f->hash, f->where, segments_where(ss, to));
     }
@@ -230,9 +232,10 @@ static void squeeze_segment(struct squeeze *q, uint32_t segment)
 
 /*
  * `n` segments of a group from `first` on; those that fall empty are spare.
- * Says which is the last one that is left, SEGMENTS_NONE when none is.
+ * Says which is the last one that is left, SEGMENTS_NONE when none is; counts
+ * the others in *freed.
  */
-static uint32_t squeeze(struct squeeze *q, uint32_t first, uint32_t n)
+static uint32_t squeeze(struct squeeze *q, uint32_t first, uint32_t n, uint64_t *freed)
 {
     struct segments *ss = &q->p->segments;
     uint32_t segment = first, next, behind, last;
@@ -249,6 +252,7 @@ static uint32_t squeeze(struct squeeze *q, uint32_t first, uint32_t n)
     for (; segment != behind; segment = next) {
         next = ss->segment[segment].newer;
         segments_free(ss, segment);
+        ++*freed;
     }
     return q->to == first && q->fill.n_live == 0 ? SEGMENTS_NONE : last;
 }
@@ -273,6 +277,7 @@ static unsigned drop_over(struct partition *p, unsigned n, int64_t at_ms)
                 continue;
             gone += ss->segment[i].n_live + 1;
             drop_segment(p, i, at_ms);
+            p->counts.dropped_segments++;
         }
     }
     return gone;
@@ -308,7 +313,7 @@ static bool fill_holes(struct partition *p, uint32_t n, int64_t at_ms)
         for (uint32_t i = ss->groups[g].oldest; i != SEGMENTS_NONE; i = ss->segment[i].newer) {
             if (!has_holes(ss, i, n))
                 continue;
-            squeeze(&q, i, n);
+            squeeze(&q, i, n, &p->counts.squeezed_segments);
             if (segments_has_spare(ss))
                 return true;
         }
@@ -369,13 +374,15 @@ static void evict_segments(struct partition *p, struct group *g, int64_t at_ms)
     if (n > WINDOW)
         n = WINDOW;
     if (n > 1) {
-        choose(&q, first, n, n - (n + FREED - 1) / FREED);
-        last = squeeze(&q, first, n);
+        choose(&q, first, n, n - (n * FREED + WINDOW - 1) / WINDOW);
+        last = squeeze(&q, first, n, &p->counts.evicted_segments);
         if (last != SEGMENTS_NONE)
             segments_to_young(&p->segments, last);
     }
-    if (!segments_has_spare(&p->segments))
+    if (!segments_has_spare(&p->segments)) {
         drop_segment(p, g->oldest, at_ms);
+        p->counts.evicted_segments++;
+    }
 }
 
 /* The group with the segment that was not looked at for longest: one with a
@@ -423,6 +430,7 @@ static bool evict_large(struct partition *p, int64_t at_ms)
         }
         count_gone(p, &f.item, at_ms);
         partition_remove(p, &f);
+        p->counts.evicted_large++;
         return true;
     }
     return false;

@@ -134,6 +134,33 @@ static void push(struct segments *ss, uint32_t *list, uint32_t index)
     *list = index;
 }
 
+int64_t segments_ttl_s(const struct segments *ss, unsigned group)
+{
+    const unsigned timed = ss->n_groups - 1;
+
+    if (group == timed)
+        return TTL_NEVER;
+    return INT64_C(1) << ((group + 1) * (SEGMENTS_GROUPS - 1) + timed - 1) / timed;
+}
+
+uint64_t segments_items(const struct segments *ss, unsigned group)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = ss->groups[group].oldest; i != SEGMENTS_NONE; i = ss->segment[i].newer)
+        n += ss->segment[i].n_live;
+    return n;
+}
+
+uint32_t segments_in_use(const struct segments *ss)
+{
+    uint32_t n = 0;
+
+    for (unsigned g = 0; g < ss->n_groups; g++)
+        n += ss->groups[g].n;
+    return n;
+}
+
 /* A free segment that takes memory, or SEGMENTS_NONE. */
 static uint32_t take_segment(struct segments *ss)
 {

@@ -157,6 +157,12 @@ static inline bool segments_has_spare(const struct segments *ss)
     return ss->spare != SEGMENTS_NONE;
 }
 
+/* What the items of a group live at most, about; TTL_NEVER: no end. */
+int64_t segments_ttl_s(const struct segments *ss, unsigned group);
+/* Items in a group; segments in all. */
+uint64_t segments_items(const struct segments *ss, unsigned group);
+uint32_t segments_in_use(const struct segments *ss);
+
 /* Memory that it takes. */
 static inline size_t segments_bytes(const struct segments *ss)
 {

@@ -150,8 +150,11 @@ uint64_t store_flush_version(struct store *s);
 /* `version`, `ms` later. */
 uint64_t version_after(uint64_t version, int64_t ms);
 
-/* Changes the limit; items go until it is kept. */
-void store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms);
+/*
+ * Changes the limit; items go until it is kept.  Says what it is then: address
+ * space is reserved for four times the first one, for more it stays as it was.
+ */
+size_t store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms);
 
 /*
  * Housekeeping: removes what is expired or flushed among about `n` items, from
@@ -169,6 +172,13 @@ struct store_usage {
     uint64_t get_expired, get_flushed;  /* found dead by a command, not by a sweep */
     uint64_t no_memory, too_large;
     int64_t oldest_ms;          /* since the write of the item next to be evicted */
+
+    /* inside, for who looks after it: see stats.def */
+    uint64_t index_bytes, segments, segments_spare, segment_bytes, live_bytes, hole_bytes;
+    uint64_t large_items, large_bytes;
+    uint64_t ttl_minute, ttl_hour, ttl_day, ttl_longer, ttl_never;      /* items */
+    uint64_t dropped_segments, squeezed_segments, evicted_segments, evicted_large;
+    uint64_t moved_bytes;
     unsigned n_partitions;
 };
 void store_usage(struct store *s, int64_t now_ms, struct store_usage *u);
