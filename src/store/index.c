@@ -324,6 +324,7 @@ static void move_edge(struct index *x, uint64_t from, uint64_t to, uint64_t edge
 static void end_growing(struct index *x)
 {
     set_u32(&x->low, get_u32(&x->high));
+    region_settle(&x->region, 0, index_bytes(x));
 }
 
 static void end_shrinking(struct index *x)

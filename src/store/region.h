@@ -16,8 +16,10 @@
 #define REGION_PAGE ((size_t)4096)
 
 struct region {
-    char *base;                 /* page-aligned */
+    char *base;                 /* at a multiple of a huge page */
     size_t bytes;               /* reserved */
+    void *mapped;               /* as the system gave it, */
+    size_t mapped_bytes;
     size_t in_use;              /* from the base on: may be read and written */
 };
 
@@ -33,6 +35,13 @@ bool region_use(struct region *r, size_t bytes);
 
 /* Gives the whole pages in here back; they may be used again without asking. */
 void region_discard(struct region *r, size_t at, size_t bytes);
+
+/*
+ * All of this is in use and will be: huge pages take the place of small ones
+ * where there is one's worth of it, so that a look costs fewer cache misses.
+ * What is not in use is never taken for that.
+ */
+void region_settle(struct region *r, size_t at, size_t bytes);
 
 static inline size_t region_round(size_t bytes)
 {

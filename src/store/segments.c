@@ -16,6 +16,8 @@
 
 #define UNIT_BITS 2
 
+#define SETTLE_BYTES ((size_t)2 << 20)
+
 static size_t segment_size(size_t limit)
 {
     size_t size = SEGMENT_MAX;
@@ -161,6 +163,16 @@ uint32_t segments_in_use(const struct segments *ss)
     return n;
 }
 
+/* Segments that have been written to their end for the first time settle, as
+ * many as a huge page has. */
+static void settle_last(struct segments *ss)
+{
+    const size_t end = (size_t)ss->n_touched * ss->segment_bytes;
+
+    if (end % SETTLE_BYTES == 0 && end > 0)
+        region_settle(&ss->region, end - SETTLE_BYTES, SETTLE_BYTES);
+}
+
 /* A free segment that takes memory, or SEGMENTS_NONE. */
 static uint32_t take_segment(struct segments *ss)
 {
@@ -174,6 +186,7 @@ static uint32_t take_segment(struct segments *ss)
         !region_use(&ss->region, (size_t)(ss->n_touched + 1) * ss->segment_bytes))
         return SEGMENTS_NONE;
     ss->n_resident++;
+    settle_last(ss);
     return ss->n_touched++;
 }
 
