@@ -79,7 +79,7 @@ static void put_value(char *value, const struct draft *d)
 
 void item_write(char *at, const struct draft *d)
 {
-    unsigned marks = d->marks & ITEM_TOLD;
+    unsigned marks = d->marks & (ITEM_TOLD | ITEM_DELETED);
     char *p;
 
     if (d->client_flags != 0)

@@ -33,7 +33,8 @@ enum {
     ITEM_FLAGS = MARK_WIN,              /* client flags are there */
     ITEM_KEY_ENCODED = MARK_KEY_ENCODED,    /* its key was sent in base64 */
     ITEM_TTL = MARK_CREATED,            /* it expires */
-    ITEM_TOKEN = MARK_TOKEN             /* behind the value is what clients see as token */
+    ITEM_TOKEN = MARK_TOKEN,            /* behind the value is what clients see as token */
+    ITEM_DELETED = 0x80                 /* a tombstone: its key was deleted at its version */
 };
 #define ITEM_TOLD \
     ((unsigned)(ITEM_FETCHED | ITEM_STALE | ITEM_WON | ITEM_KEY_ENCODED | ITEM_TOKEN))
@@ -71,7 +72,7 @@ struct draft {
     uint64_t version;
     uint64_t expires_at;                /* as in struct item */
     uint32_t client_flags;
-    unsigned marks;                     /* told ones; ITEM_TOKEN: by `token` */
+    unsigned marks;                     /* told ones and ITEM_DELETED; ITEM_TOKEN: by `token` */
     uint32_t used_at_s;
     unsigned uses;
     uint64_t token;                     /* 0: none */
@@ -114,6 +115,11 @@ static inline uint32_t item_idle_s(const struct item *it, int64_t at_ms)
 static inline unsigned item_more_uses(const struct item *it)
 {
     return it->uses + ITEM_USES_HIT < ITEM_USES_MAX ? it->uses + ITEM_USES_HIT : ITEM_USES_MAX;
+}
+
+static inline bool item_is_deleted(const struct item *it)
+{
+    return (it->marks & ITEM_DELETED) != 0;
 }
 
 /* What is told of its marks (enum mark), and the way back. */

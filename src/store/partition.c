@@ -26,6 +26,7 @@ bool partition_init(struct partition *p, const struct partition_config *config)
     *p = (struct partition){
         .limit_bytes = config->limit_bytes,
         .evict = config->evict,
+        .tombstone_ms = config->tombstone_ms,
         .flush_at_ms = INT64_MAX,
         .began_wall_ms = config->began_wall_ms,
         .hash_key = config->hash_key,
@@ -124,6 +125,10 @@ bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t 
         return false;
     if (!partition_is_dead(p, &f->item, at_ms))
         return true;
+    if (item_is_deleted(&f->item)) {
+        partition_remove(p, f);
+        return false;
+    }
     if (f->item.version <= p->floor)
         p->counts.get_flushed++;
     else
@@ -141,6 +146,7 @@ static void leave(struct partition *p, const struct found *f)
     struct segments *ss = &p->segments;
 
     p->item_bytes -= bytes;
+    p->n_tombstones -= item_is_deleted(&f->item);
     if (f->large != NULL) {
         large_remove(&p->larges, f->large);
         return;
@@ -183,9 +189,12 @@ static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms
         f->where = where_large(f->large);
         return f->large->at;
     }
-    group = segments_group(&p->segments, ttl_ms);
+    group = (d->marks & ITEM_DELETED) != 0 ? p->segments.n_groups
+                                           : segments_group(&p->segments, ttl_ms);
     at = segments_take(&p->segments, group, segments_span(&p->segments, bytes), d->expires_at, d->version);
     if (at == NULL) {
+        if (group == p->segments.n_groups)
+            reclaim_tombstones(p, at_ms);
         if (!segments_has_spare(&p->segments) &&
             partition_bytes(p) + p->segments.segment_bytes > p->limit_bytes)
             return NULL;
@@ -203,7 +212,8 @@ static bool write_over(struct partition *p, const struct found *old, struct draf
 {
     const size_t bytes = draft_bytes(d), had = item_bytes(&old->item);
 
-    if (!item_can_become(&old->item, d))
+    if (!item_can_become(&old->item, d) ||
+        item_is_deleted(&old->item) != ((d->marks & ITEM_DELETED) != 0))
         return false;
     if (old->large != NULL) {
         if (old->large->loans > 0 || region_round(bytes) != large_bytes(old->large) ||
@@ -229,6 +239,7 @@ static bool write_new(struct partition *p, const struct found *old, struct draft
     d->uses = old != NULL && old->item.uses > ITEM_USES_NEW ? old->item.uses : ITEM_USES_NEW;
     item_write(at, d);
     p->item_bytes += draft_bytes(d);
+    p->n_tombstones += (d->marks & ITEM_DELETED) != 0;
     if (old != NULL) {
         index_move(&p->index, f->hash, old->where, f->where);
         leave(p, old);
@@ -309,6 +320,28 @@ bool partition_put(struct partition *p, uint64_t hash, const struct found *old,
     free(saved);
     tend_index(p, at_ms);
     return done;
+}
+
+void partition_delete(struct partition *p, uint64_t hash, const struct found *old,
+                      const char *key, size_t key_len, uint64_t version, int64_t at_ms)
+{
+    const struct draft d = {
+        .key = key, .key_len = key_len, .version = version, .marks = ITEM_DELETED,
+        .expires_at = (uint64_t)(at_ms + p->tombstone_ms),
+    };
+    struct found left;
+
+    if (p->tombstone_ms == 0) {
+        if (old != NULL)
+            partition_remove(p, old);
+        return;
+    }
+    if (partition_put(p, hash, old, &d, at_ms))
+        return;
+    if (partition_look(p, hash, key, key_len, &left))
+        partition_remove(p, &left);
+    if (version > p->forgotten)
+        p->forgotten = version;
 }
 
 /* It is written anew, to a segment whose items last as long. */

@@ -30,6 +30,7 @@ struct partition_config {
     size_t limit_bytes, most_bytes;     /* at first; that it can ever be given */
     size_t max_item_bytes;
     bool evict;
+    int64_t tombstone_ms;       /* a deletion is known for so long; 0: not at all */
     int64_t began_wall_ms;      /* the wall's clock at at_ms 0 */
     unsigned index, n_partitions;
     struct evictions *evictions;        /* borrowed: told what is evicted */
@@ -49,6 +50,9 @@ struct partition {
     struct larges larges;
     size_t large_from;                  /* bytes of an item that is not for the log */
     size_t item_bytes;                  /* of all items, as they lie */
+    size_t n_tombstones;                /* of the items in the index */
+    uint64_t forgotten;                 /* tombstones up to here may have gone early */
+    int64_t tombstone_ms;
     size_t limit_bytes;                 /* for index, segments and larges */
     bool evict;
     uint64_t stamp;                     /* counts, so that segments and large items
@@ -91,10 +95,10 @@ static inline bool partition_is_dead(const struct partition *p, const struct ite
 /* Reads the item at a place of the index. */
 void partition_read(const struct partition *p, uint32_t where, struct found *f);
 
-/* The item of a key, dead or not. */
+/* The item of a key, dead or not, or its tombstone. */
 bool partition_look(const struct partition *p, uint64_t hash, const char *key, size_t len,
                     struct found *f);
-/* The live item of a key; a dead one is removed. */
+/* The live item of a key, or its tombstone; a dead one is removed. */
 bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t len,
                     int64_t at_ms, struct found *f);
 
@@ -111,6 +115,13 @@ bool partition_put(struct partition *p, uint64_t hash, const struct found *old,
  * never.  What was found is void afterwards. */
 void partition_touch(struct partition *p, uint64_t hash, const char *key, struct found *f,
                      uint64_t expires_at, int64_t at_ms);
+
+/*
+ * The key is deleted at the version: `old`, its item (or NULL: there is none),
+ * is removed, and a tombstone left where the store has them.
+ */
+void partition_delete(struct partition *p, uint64_t hash, const struct found *old,
+                      const char *key, size_t key_len, uint64_t version, int64_t at_ms);
 
 /* Removes an item; the second counts it as expired or flushed. */
 void partition_remove(struct partition *p, const struct found *f);

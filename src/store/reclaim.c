@@ -12,6 +12,7 @@
 #define FREED 3
 #define HOLES_SHARE 16          /* below this part of the log they are not looked for */
 #define BATCH 16                /* items whose slots are fetched at once */
+#define TOMBSTONES 16           /* this part of the memory is theirs at most */
 #define CHANCES 32              /* large items an eviction passes over */
 #define WORTHS 64               /* classes, see worth() */
 #define IDLE_LOOK_MS INT64_C(250000000)     /* three days: a quarter of ITEM_USED_SPAN */
@@ -37,6 +38,8 @@ static void count_evicted(struct partition *p, const struct item *it, int64_t at
 /* What goes is dead, or evicted. */
 static void count_gone(struct partition *p, const struct item *it, int64_t at_ms)
 {
+    if (item_is_deleted(it))
+        return;
     if (partition_is_dead(p, it, at_ms))
         reclaim_count_dead(p, it, at_ms);
     else
@@ -93,6 +96,7 @@ static void forget(struct partition *p, const struct found *f)
 {
     index_remove(&p->index, f->hash, f->where);
     p->item_bytes -= item_bytes(&f->item);
+    p->n_tombstones -= item_is_deleted(&f->item);
 }
 
 static void drop_segment(struct partition *p, uint32_t segment, int64_t at_ms)
@@ -270,7 +274,7 @@ static unsigned drop_over(struct partition *p, unsigned n, int64_t at_ms)
     struct segments *ss = &p->segments;
     unsigned gone = 0;
 
-    for (unsigned g = 0; g < ss->n_groups; g++) {
+    for (unsigned g = 0; g <= ss->n_groups; g++) {
         for (uint32_t i = ss->groups[g].oldest, next; i != SEGMENTS_NONE && gone < n; i = next) {
             next = ss->segment[i].newer;
             if (!is_over(p, &ss->segment[i], at_ms))
@@ -309,7 +313,7 @@ static bool fill_holes(struct partition *p, uint32_t n, int64_t at_ms)
     struct squeeze q = { .p = p, .at_ms = at_ms };
     struct segments *ss = &p->segments;
 
-    for (unsigned g = 0; g < ss->n_groups; g++) {
+    for (unsigned g = 0; g <= ss->n_groups; g++) {
         for (uint32_t i = ss->groups[g].oldest; i != SEGMENTS_NONE; i = ss->segment[i].newer) {
             if (!has_holes(ss, i, n))
                 continue;
@@ -319,6 +323,18 @@ static bool fill_holes(struct partition *p, uint32_t n, int64_t at_ms)
         }
     }
     return false;
+}
+
+void reclaim_tombstones(struct partition *p, int64_t at_ms)
+{
+    struct segments *ss = &p->segments;
+    const struct group *g = &ss->groups[ss->n_groups];
+
+    while (g->n > 1 && (g->n + 1) * (size_t)ss->segment_bytes > p->limit_bytes / TOMBSTONES) {
+        if (ss->segment[g->oldest].newest_version > p->forgotten)
+            p->forgotten = ss->segment[g->oldest].newest_version;
+        drop_segment(p, g->oldest, at_ms);
+    }
 }
 
 /* ---- eviction ---- */

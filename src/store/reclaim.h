@@ -21,6 +21,9 @@ bool reclaim_bytes(struct partition *p, size_t bytes, int64_t at_ms);
 /* The same for a segment of the log, which may be a spare one. */
 bool reclaim_segment(struct partition *p, int64_t at_ms);
 
+/* The oldest tombstones go where a segment more of them would be too many. */
+void reclaim_tombstones(struct partition *p, int64_t at_ms);
+
 /* Something of the segment has gone: if nothing is left its memory is free. */
 void reclaim_if_empty(struct partition *p, uint32_t segment);
 

@@ -50,7 +50,7 @@ bool segments_init(struct segments *ss, size_t limit, size_t reserve)
         .spare = SEGMENTS_NONE, .bare = SEGMENTS_NONE, .unit_bits = bits,
         .n_groups = count_groups(limit / size),
     };
-    for (unsigned i = 0; i < SEGMENTS_GROUPS; i++)
+    for (unsigned i = 0; i <= SEGMENTS_GROUPS; i++)
         ss->groups[i] = (struct group){ SEGMENTS_NONE, SEGMENTS_NONE, 0 };
     if (!region_init(&ss->region, ss->n_segments * size))
         return false;
@@ -158,7 +158,7 @@ uint32_t segments_in_use(const struct segments *ss)
 {
     uint32_t n = 0;
 
-    for (unsigned g = 0; g < ss->n_groups; g++)
+    for (unsigned g = 0; g <= ss->n_groups; g++)
         n += ss->groups[g].n;
     return n;
 }

@@ -23,7 +23,7 @@
 
 #include "store/region.h"
 
-#define SEGMENTS_GROUPS 32
+#define SEGMENTS_GROUPS 32      /* and one for tombstones */
 #define SEGMENTS_NONE UINT32_MAX     /* no segment */
 #define SEGMENTS_PLACES (UINT32_MAX - ((uint32_t)1 << 24))   /* places are 1 .. this */
 
@@ -75,7 +75,7 @@ struct segments {
     uint32_t bare;              /* of free ones that take none */
     unsigned unit_bits;         /* items lie at multiples of 1 << this */
     unsigned n_groups;
-    struct group groups[SEGMENTS_GROUPS];
+    struct group groups[SEGMENTS_GROUPS + 1];   /* the last, at n_groups: tombstones */
 };
 
 /*

@@ -71,7 +71,8 @@ struct store *store_new(const struct store_config *config)
         const struct partition_config pc = {
             .hash_key = s->hash_key, .limit_bytes = config->memory_bytes / n,
             .most_bytes = most_bytes(config->memory_bytes / n),
-            .max_item_bytes = config->max_item_bytes, .evict = config->evict, .began_wall_ms = config->wall_ms,
+            .max_item_bytes = config->max_item_bytes, .evict = config->evict,
+            .tombstone_ms = config->tombstone_ms, .began_wall_ms = config->wall_ms,
             .index = i, .n_partitions = n, .evictions = &s->evictions,
         };
 
@@ -175,21 +176,28 @@ static bool write_item(struct partition *p, const struct cmd *cmd, uint64_t hash
     a->token = v->token;
     a->marks |= v->token != 0 ? MARK_TOKEN : 0u;
     if (!v->keep_ttl && v->ttl_ms < 0) {        /* stored and gone at once */
-        if (old != NULL)
-            partition_remove(p, old);
+        partition_delete(p, hash, old, cmd->key, cmd->key_len, d.version, at_ms);
         return true;
     }
     d.expires_at = v->keep_ttl ? old->item.expires_at : expires_at(v->ttl_ms, at_ms);
     return partition_put(p, hash, old, &d, at_ms);
 }
 
-/* There was no room: better no item than an old one. */
-static void remove_refused(struct partition *p, const struct cmd *cmd, uint64_t hash)
+/* What is there, now that room was made and things moved, is deleted. */
+static void delete_left(struct partition *p, uint64_t hash, const char *key, size_t key_len,
+                        uint64_t version, int64_t at_ms)
 {
     struct found f;
+    const bool is_there = partition_look(p, hash, key, key_len, &f);
 
-    if (partition_look(p, hash, cmd->key, cmd->key_len, &f))
-        partition_remove(p, &f);
+    partition_delete(p, hash, is_there ? &f : NULL, key, key_len, version, at_ms);
+}
+
+static void delete_now(struct partition *p, const struct cmd *cmd, uint64_t hash,
+                       const struct found *old, int64_t at_ms)
+{
+    partition_delete(p, hash, old, cmd->key, cmd->key_len, partition_next_version(p, at_ms),
+                     at_ms);
 }
 
 static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t hash,
@@ -197,14 +205,15 @@ static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t h
                           int64_t at_ms, struct answer *a, store_reader *reader, void *arg)
 {
     /* what t of ma tells before a T that follows it */
-    const int64_t old_ttl_ms = old != NULL ? item_ttl(&old->item, at_ms) : TTL_NEVER;
+    const int64_t old_ttl_ms = old != NULL && !item_is_deleted(&old->item)
+                             ? item_ttl(&old->item, at_ms) : TTL_NEVER;
 
     a->marks = v->told;
     if (!write_item(p, cmd, hash, old, v, at_ms, a)) {
+        if ((v->deeds & DEED_REMOVE) != 0)      /* better no item than an old one */
+            delete_left(p, hash, cmd->key, cmd->key_len, a->version, at_ms);
         *a = (struct answer){ .status = verb_is_get(cmd->verb) ? STATUS_NOT_FOUND
                                                                : STATUS_NO_MEMORY };
-        if ((v->deeds & DEED_REMOVE) != 0)
-            remove_refused(p, cmd, hash);
         return;
     }
     a->ttl_ms = old_ttl_ms;
@@ -245,7 +254,7 @@ static void execute_found(struct partition *p, const struct cmd *cmd, uint64_t h
     if ((v->deeds & DEED_TOUCH) == 0)
         return;
     if (cmd->ttl_ms < 0)
-        partition_remove(p, f);
+        delete_now(p, cmd, hash, f, at_ms);
     else
         partition_touch(p, hash, cmd->key, f, expires_at(cmd->ttl_ms, at_ms), at_ms);
 }
@@ -257,23 +266,25 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
     const int64_t at_ms = store_at(s, now_ms);
     UNSET struct verdict v;
     UNSET struct found found;
-    struct found *f = NULL;
+    struct found *there = NULL, *f = NULL;      /* anything; an item that lives */
 
     partition_lock(p, at_ms);
     if (partition_find(p, hash, cmd->key, cmd->key_len, at_ms, &found))
-        f = &found;
+        there = &found;
+    if (there != NULL && !item_is_deleted(&found.item))
+        f = there;
     judge(&v, cmd, f != NULL ? &f->item : NULL,
           f != NULL ? item_ttl(&f->item, at_ms) : TTL_NEVER, &s->rules);
     *a = (struct answer){ .status = v.status, .number = v.number };
 
     if ((v.deeds & DEED_WRITE) != 0)
-        execute_write(p, cmd, hash, f, &v, at_ms, a, reader, arg);
+        execute_write(p, cmd, hash, there, &v, at_ms, a, reader, arg);
     else if ((v.deeds & (DEED_SHOW | DEED_TOUCH)) != 0)
         execute_found(p, cmd, hash, f, &v, at_ms, a, reader, arg);
     else if ((v.deeds & DEED_USE) != 0)
         item_set_used(&f->item, f->item.used_at_s, item_more_uses(&f->item), f->item.marks);
     else if ((v.deeds & DEED_REMOVE) != 0 && f != NULL)
-        partition_remove(p, f);
+        delete_now(p, cmd, hash, f, at_ms);
 
     p->counts.no_memory += a->status == STATUS_NO_MEMORY;
     p->counts.too_large += a->status == STATUS_TOO_LARGE;
@@ -291,7 +302,7 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
     const bool has_token = (copy->marks & MARK_TOKEN) != 0;
 
     version_see(&p->clock, copy->version);
-    if (copy->version <= p->floor || (old != NULL && old->item.version >= copy->version))
+    if (copy->version <= p->floor || copy->version <= p->forgotten || (old != NULL && old->item.version >= copy->version))
         return APPLIED_OLDER;
     if (!gone && item_fits(copy->key_len, copy->value_len, s->rules.max_item_bytes)) {
         const struct draft d = {
@@ -309,8 +320,7 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
         }
     }
     /* deleted, or no room for it: better none than an older one */
-    if (partition_look(p, hash, copy->key, copy->key_len, &found))
-        partition_remove(p, &found);
+    delete_left(p, hash, copy->key, copy->key_len, copy->version, at_ms);
     p->counts.no_memory += !gone;
     return gone ? APPLIED : APPLIED_NO_MEMORY;
 }
@@ -421,7 +431,7 @@ static void add_usage(struct store_usage *u, const struct partition *p, int64_t 
 {
     const int64_t oldest_ms = partition_oldest_ms(p);
 
-    u->items += p->index.n_items;
+    u->items += p->index.n_items - p->n_tombstones;
     u->bytes += p->item_bytes + index_bytes(&p->index);
     u->resident_bytes += partition_bytes(p);
     u->total_items += p->counts.total_items;

@@ -32,6 +32,8 @@ struct store_config {
     size_t memory_bytes;        /* items and index together */
     size_t max_item_bytes;      /* key + value + ITEM_OVERHEAD of one item */
     bool evict;                 /* false: STATUS_NO_MEMORY instead */
+    int64_t tombstone_ms;       /* a deletion is known for so long, so that no older
+                                   copy undoes it; 0: there are no copies */
     bool cas;                   /* false (-C): no token ever matches */
     uint64_t hash_key[2];       /* secret, drawn at start */
     int64_t now_ms, wall_ms;    /* the two clocks, read together */
@@ -100,7 +102,8 @@ struct copy {
 
 enum applied { APPLIED, APPLIED_OLDER, APPLIED_NO_MEMORY };
 
-/* APPLIED_OLDER: what is here is as new or newer, and stays. */
+/* APPLIED_OLDER: what is here is as new or newer, and stays; or it may be, as
+ * far as is remembered of deletions. */
 enum applied store_apply(struct store *s, const struct copy *copy, int64_t now_ms);
 
 /* Positions on the ring, both ends in it; wraps when first > last. */
@@ -110,7 +113,8 @@ struct arc { uint32_t first, last; };
  * Shows `visit` the live items of the arc, the walk's cursor in *cursor: 0 at
  * first, 0 again when the walk is over.  One call looks at about `n` items and
  * holds one partition's lock at a time.  An item that is there all the while
- * is shown at least once.  `visit` must not call the store.
+ * is shown at least once.  Tombstones are shown as `deleted`.  `visit` must
+ * not call the store.
  */
 typedef void store_visitor(void *arg, const struct copy *copy);
 void store_walk(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,

@@ -76,7 +76,7 @@ static void walk_item(void *arg, uint32_t position, const struct item *it)
 {
     const struct walk *w = arg;
     const struct copy copy = {
-        .key = it->key, .key_len = it->key_len,
+        .key = it->key, .key_len = it->key_len, .deleted = item_is_deleted(it),
         .marks = item_told(it), .version = it->version, .token = item_token(it),
         .client_flags = it->client_flags,
         .ttl_ms = item_ttl(it, w->at_ms),
@@ -108,6 +108,9 @@ static uint64_t mix(uint64_t x)
 static void digest_item(void *arg, uint32_t position, const struct item *it)
 {
     struct digest *digest = arg;
+    if (item_is_deleted(it))
+        return;
+
     const uint64_t key = mix((uint64_t)position << 32 | it->key_len);
 
     digest->items++;
