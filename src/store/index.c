@@ -8,9 +8,12 @@
 #define MIN_HOMES 64u
 #define TAIL 64u                /* buckets behind the last home */
 
-/* Items in a thousand slots: it grows, by an eighth, at the first, and shrinks
- * at the second to what is between. */
+/*
+ * Items in a thousand slots.  It wants to grow, by an eighth, when full, takes
+ * no more when overfull, and when sparse it may shrink to what is between.
+ */
 #define FULL 920u
+#define OVERFULL 980u
 #define SPARSE 700u
 #define AFTER_SHRINKING 850u
 
@@ -56,6 +59,11 @@ static uint32_t most_homes(const struct index *x)
 static bool is_quiet(const struct index *x)
 {
     return get_u32(&x->low) == get_u32(&x->high);
+}
+
+static bool is_above(const struct index *x, unsigned per_thousand)
+{
+    return x->n_items * 1000 > (size_t)get_u32(&x->high) * INDEX_SLOTS * per_thousand;
 }
 
 bool index_init(struct index *x, size_t bytes)
@@ -186,6 +194,8 @@ static uint64_t make_slot(uint32_t hash, uint32_t where)
 bool index_insert(struct index *x, uint32_t hash, uint32_t where)
 {
     assert(where != INDEX_NOWHERE);
+    if (is_quiet(x) && is_above(x, OVERFULL))
+        return false;
     if (!put(x, make_slot(hash, where)))
         return false;
     x->n_items++;
@@ -219,8 +229,7 @@ static uint32_t homes_wanted(const struct index *x)
 
 size_t index_wants_bytes(const struct index *x)
 {
-    if (!is_quiet(x) ||
-        x->n_items * 1000 <= (size_t)get_u32(&x->high) * INDEX_SLOTS * FULL)
+    if (!is_quiet(x) || !is_above(x, FULL))
         return 0;
     return bytes_for(homes_wanted(x)) - index_bytes(x);
 }
@@ -245,8 +254,7 @@ void index_shrink(struct index *x)
 
     if (n < MIN_HOMES)
         n = MIN_HOMES;
-    if (!is_quiet(x) || n >= high ||
-        x->n_items * 1000 >= (size_t)high * INDEX_SLOTS * SPARSE)
+    if (!is_quiet(x) || n >= high || is_above(x, SPARSE))
         return;
     atomic_store_explicit(&x->edge, 0, memory_order_relaxed);
     set_u32(&x->low, (uint32_t)n);

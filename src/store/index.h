@@ -125,7 +125,7 @@ static inline uint32_t index_next(const struct index *x, uint32_t hash, struct p
 /* The place of the item that is there; it is. */
 struct place index_place(const struct index *x, uint32_t hash, uint32_t where);
 
-/* False when there is no room near: see index_wants_bytes(). */
+/* False when it is too full: see index_wants_bytes(). */
 bool index_insert(struct index *x, uint32_t hash, uint32_t where);
 void index_move(struct index *x, uint32_t hash, uint32_t from, uint32_t to);
 void index_remove(struct index *x, uint32_t hash, uint32_t where);

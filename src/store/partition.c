@@ -291,12 +291,14 @@ static bool put_with_room(struct partition *p, uint64_t hash, struct draft *d,
     return write_new(p, is_there ? &old : NULL, d, f, at);
 }
 
-/* An index that wants to grow gets its room before it is full. */
+/* An index that wants to grow gets its room before it is full: by eviction,
+ * where that is allowed. */
 static void tend_index(struct partition *p, int64_t at_ms)
 {
     const size_t bytes = index_wants_bytes(&p->index);
 
-    if (bytes > 0 && reclaim_bytes(p, bytes, at_ms))
+    if (bytes > 0 && (partition_bytes(p) + bytes <= p->limit_bytes
+                      || (p->evict && reclaim_bytes(p, bytes, at_ms))))
         index_grow(&p->index);
     index_step(&p->index, STEP_HOMES);
 }
