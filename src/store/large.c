@@ -34,11 +34,6 @@ void larges_fini(struct larges *ls)
 
 /* ---- pages ---- */
 
-static bool is_taken(const struct larges *ls, size_t page)
-{
-    return (ls->taken[page / WORD_PAGES] >> page % WORD_PAGES & 1) != 0;
-}
-
 static void mark(struct larges *ls, size_t page, size_t n, bool taken)
 {
     for (size_t i = page; i < page + n; i++) {
@@ -51,27 +46,39 @@ static void mark(struct larges *ls, size_t page, size_t n, bool taken)
     }
 }
 
+/* The first page from `page` on, and below `end`, that is taken or is not. */
+static size_t next_page(const struct larges *ls, size_t page, size_t end, bool taken)
+{
+    while (page < end) {
+        const uint64_t word = ls->taken[page / WORD_PAGES] ^ (taken ? 0 : WORD_FULL);
+        const uint64_t rest = word >> page % WORD_PAGES;
+
+        if (rest != 0) {
+            page += (size_t)__builtin_ctzll(rest);
+            break;
+        }
+        page += WORD_PAGES - page % WORD_PAGES;
+    }
+    return page < end ? page : end;
+}
+
 /* The first run of `n` free pages: low ones are used first, so that long runs
  * stay together behind them.  SIZE_MAX when there is none. */
 static size_t find_run(struct larges *ls, size_t n)
 {
     const size_t end = ls->n_words * WORD_PAGES;
-    size_t run = 0;
+    size_t first, behind;
 
     while (ls->first_free < ls->n_words && ls->taken[ls->first_free] == WORD_FULL)
         ls->first_free++;
-    for (size_t page = ls->first_free * WORD_PAGES; page < end;) {
-        if (page % WORD_PAGES == 0 && ls->taken[page / WORD_PAGES] == WORD_FULL) {
-            run = 0;
-            page += WORD_PAGES;
-            continue;
-        }
-        run = is_taken(ls, page) ? 0 : run + 1;
-        page++;
-        if (run == n)
-            return page - n;
+    for (size_t page = ls->first_free * WORD_PAGES; ; page = behind) {
+        first = next_page(ls, page, end, false);
+        if (end - first < n)
+            return SIZE_MAX;
+        behind = next_page(ls, first, first + n, true);
+        if (behind == first + n)
+            return first;
     }
-    return SIZE_MAX;
 }
 
 static char *take_pages(struct larges *ls, size_t n)

@@ -507,6 +507,15 @@ bool reclaim_segment(struct partition *p, int64_t at_ms)
 
 /* ---- housekeeping ---- */
 
+/* An item that was not used for long is not taken for young when its time wraps. */
+static void limit_idle(struct item *it, int64_t at_ms)
+{
+    const uint32_t most = ITEM_USED_SPAN / 2;
+
+    if (item_idle_s(it, at_ms) > most)
+        item_set_used(it, (uint32_t)(at_ms / 1000) - most, it->uses, it->marks);
+}
+
 /* Of large items, which are not many, some are looked at in turn. */
 static unsigned sweep_large(struct partition *p, unsigned n, int64_t at_ms)
 {
@@ -522,28 +531,22 @@ static unsigned sweep_large(struct partition *p, unsigned n, int64_t at_ms)
         find_large(p, ls->by_id[p->sweep_large], &f);
         if (partition_is_dead(p, &f.item, at_ms))
             partition_reap(p, &f, at_ms);
+        else
+            limit_idle(&f.item, at_ms);
     }
     return looked;
 }
 
-/* One segment's items are not taken for young because their time has wrapped. */
-static void limit_idle(struct partition *p, int64_t at_ms)
-{
-    const uint32_t most = ITEM_USED_SPAN / 2;
-    struct found f;
-
-    for (struct reader r = reader_of(p, p->sweep_segment); next_item(&r, &f);) {
-        if (item_idle_s(&f.item, at_ms) > most)
-            item_set_used(&f.item, (uint32_t)(at_ms / 1000) - most, f.item.uses, f.item.marks);
-    }
-}
-
+/* Of segments one, when they were not looked at for days. */
 static void sweep_idle(struct partition *p, int64_t at_ms)
 {
+    struct found f;
+
     if (at_ms < p->idle_looked_ms + IDLE_LOOK_MS)
         return;
     if (p->sweep_segment < p->segments.n_touched) {
-        limit_idle(p, at_ms);
+        for (struct reader r = reader_of(p, p->sweep_segment); next_item(&r, &f);)
+            limit_idle(&f.item, at_ms);
         p->sweep_segment++;
         return;
     }

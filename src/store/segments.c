@@ -212,7 +212,7 @@ bool segments_open(struct segments *ss, unsigned group, uint64_t stamp)
 
 void segments_free(struct segments *ss, uint32_t segment)
 {
-    const struct segment *s = &ss->segment[segment];
+    struct segment *s = &ss->segment[segment];
     struct group *g = &ss->groups[s->group];
 
     if (s->older != SEGMENTS_NONE)
@@ -226,6 +226,7 @@ void segments_free(struct segments *ss, uint32_t segment)
     g->n--;
     ss->used_bytes -= s->used;
     ss->live_bytes -= s->live;
+    s->used = s->live = s->n_live = 0;
     push(ss, &ss->spare, segment);
 }
 

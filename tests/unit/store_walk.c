@@ -199,6 +199,30 @@ static void equal_contents_have_equal_digests(void **state)
     store_free(b);
 }
 
+/* Times of last access are kept short; nothing comes to seem fresh by that. */
+static void what_is_idle_for_weeks_does_not_seem_young(void **state)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct store *s = help_store(64 * MIB);
+    struct seen seen = { .value = NULL };
+    static char large[20000];
+
+    (void)state;
+    memset(large, 'l', sizeof(large) - 1);
+    SET(s, 0, "small", "v");
+    SET(s, 0, "large", large);
+    for (int64_t hour = 1; hour <= 25 * 24; hour++)
+        for (int i = 0; i < 20; i++)
+            store_sweep(s, 100, START_MS + hour * 3600 * 1000);
+    for (int i = 0; i < 2; i++) {
+        RUN(s, 25 * (int64_t)DAY_MS, &seen, VERB_GET, .key = i == 0 ? "small" : "large",
+            .options = OPTION_NO_USE);
+        assert_in_range(seen.a.idle_s, 5 * DAY_MS / 1000, 12 * DAY_MS / 1000);
+    }
+    free(seen.value);
+    store_free(s);
+}
+
 #define SEGMENT_ITEMS (32 * 1024 / 32)
 
 static void sweeping_removes_the_dead_in_bounded_steps(void **state)
@@ -296,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_walk_misses_nothing_while_the_store_grows_and_shrinks),
         cmocka_unit_test(the_dead_are_not_shown_and_the_living_with_their_time),
         cmocka_unit_test(equal_contents_have_equal_digests),
+        cmocka_unit_test(what_is_idle_for_weeks_does_not_seem_young),
         cmocka_unit_test(sweeping_removes_the_dead_in_bounded_steps),
         cmocka_unit_test(a_copy_has_the_marks_and_the_token_of_its_item),
         cmocka_unit_test(a_copy_tells_how_long_its_item_was_idle),
