@@ -38,6 +38,7 @@ import cpu
 import hits
 import load
 import memory
+import mixes
 import servers
 from servers import CORES, Failed, daemon
 
@@ -69,6 +70,7 @@ def sections():
         yield Section(table.id, rows, run_cpu(table), table.id in ("node", "front"))
     yield Section("hits", {row.id: row for row in hits.ROWS}, hits.run)
     yield Section("memory", {row.id: row for row in memory.ROWS}, memory.run)
+    yield Section("mixes", {row.id: row for row in mixes.ROWS}, mixes.run)
 
 
 SECTIONS = list(sections())
@@ -138,6 +140,8 @@ def parse():
                         help="memory: an Nth of the items (1)")
     parser.add_argument("--memory-limit", type=at_least(64, int), default=2048, metavar="MB",
                         help="memory: the limit of each server (2048)")
+    parser.add_argument("--mix-seconds", type=at_least(1, float), default=10, metavar="S",
+                        help="mixes: seconds a mix (10); 360 for an hour of them")
     parser.add_argument("--json", metavar="FILE", help="write every figure there, too")
     return parser.parse_args()
 

@@ -142,11 +142,11 @@ class Host:
 
 # ---- one node: each starts on a host and returns its processes ------------------
 
-def chcached(threads=1, memory_kib=ROOMY_KIB):
+def chcached(threads=1, memory_kib=ROOMY_KIB, *more):
     def start(host):
         port = daemon.free_port()
         return [host.start([daemon.CHCACHED, "-p", port, "-t", threads,
-                            "-m", "%dk" % memory_kib], port)]
+                            "-m", "%dk" % memory_kib, *more], port)]
     return start
 
 
