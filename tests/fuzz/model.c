@@ -10,19 +10,68 @@
 #define HEADER 64               /* what an item counts beside key and value */
 #define MONTH (30 * 24 * 3600)
 
-void model_init(struct model *m)
+static void *memory_of(void *old, size_t size)
+{
+    void *p = realloc(old, size);
+
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+void model_init(struct model *m, size_t n_items, size_t max_item_bytes)
 {
     memset(m, 0, sizeof(*m));
+    m->max_item_bytes = max_item_bytes;
+    m->n_items = n_items;
+    m->items = memory_of(NULL, n_items * sizeof(m->items[0]));
+    memset(m->items, 0, n_items * sizeof(m->items[0]));
+    m->cells = memory_of(NULL, (n_items + MODEL_CELLS) * sizeof(m->cells[0]));
+}
+
+void model_fini(struct model *m)
+{
+    for (size_t i = 0; i < m->n_items; i++)
+        free(m->items[i].value);
+    free(m->items);
+    free(m->cells);
 }
 
 static struct cell *cell_of(struct model *m, uint64_t token)
 {
     struct cell *cell = &m->cells[m->n_cells++];
 
-    if (m->n_cells > MODEL_CELLS)
+    if (m->n_cells > m->n_items + MODEL_CELLS)
         abort();
     cell->token = token;
     return cell;
+}
+
+static int by_cell(const void *a, const void *b)
+{
+    const struct model_item *const *x = a, *const *y = b;
+
+    return ((*x)->cell > (*y)->cell) - ((*x)->cell < (*y)->cell);
+}
+
+void model_settle(struct model *m)
+{
+    struct model_item **live = memory_of(NULL, m->n_items * sizeof(*live));
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->n_items; i++) {
+        if (m->items[i].there)
+            live[n++] = &m->items[i];
+        else
+            m->items[i].cell = NULL;
+    }
+    qsort(live, n, sizeof(*live), by_cell);     /* none is written over before it is moved */
+    for (size_t i = 0; i < n; i++) {
+        m->cells[i] = *live[i]->cell;
+        live[i]->cell = &m->cells[i];
+    }
+    m->n_cells = n;
+    free(live);
 }
 
 int64_t model_left_ms(const struct model *m, int64_t exptime)
@@ -34,7 +83,7 @@ int64_t model_left_ms(const struct model *m, int64_t exptime)
     return exptime * 1000 > m->wall_ms ? exptime * 1000 - m->wall_ms : -1;
 }
 
-static struct model_item *find(struct model *m, unsigned key)
+struct model_item *model_find(struct model *m, unsigned key)
 {
     struct model_item *it = &m->items[key];
 
@@ -45,14 +94,14 @@ static struct model_item *find(struct model *m, unsigned key)
 
 uint64_t model_token(struct model *m, unsigned key)
 {
-    struct model_item *it = find(m, key);
+    struct model_item *it = model_find(m, key);
 
     return it != NULL ? it->cell->token : 0;
 }
 
 void model_flush(struct model *m)
 {
-    for (unsigned i = 0; i < MODEL_KEYS; i++)
+    for (size_t i = 0; i < m->n_items; i++)
         m->items[i].there = false;
 }
 
@@ -71,11 +120,12 @@ static void renew(struct model *m, struct model_item *it, const struct op *op, s
     if (it->cell != NULL && it->cell->token != 0)
         it->last_token = it->cell->token;
     it->cell = o->cell = cell_of(m, op->token);
+    it->used_at_ms = m->now_ms;
 }
 
-static bool fits(const struct op *op, size_t len)
+static bool fits(const struct model *m, const struct op *op, size_t len)
 {
-    return op->key_len + len + HEADER <= MODEL_VALUE_MAX;
+    return op->key_len + len + HEADER <= m->max_item_bytes;
 }
 
 /* A token that was never seen is none of those that a client can send. */
@@ -91,14 +141,33 @@ static bool is_older(const struct op *op, const struct model_item *it)
 
 static void tell(const struct model *m, const struct model_item *it, struct outcome *o)
 {
-    memcpy(o->value, it->value, it->len);
+    o->value = it->len > 0 ? it->value : "";
     o->len = it->len;
     o->flags = it->flags;
     o->stale = it->stale;
     o->won = it->won;
     o->encoded = it->encoded;
+    o->fetched = it->fetched;
+    o->idle_ms = m->now_ms - it->used_at_ms;
     o->left_ms = it->gone_at_ms != 0 ? it->gone_at_ms - m->now_ms : 0;
     o->cell = it->cell;
+}
+
+static void use(const struct model *m, const struct op *op, struct model_item *it)
+{
+    if (op->no_use)
+        return;
+    it->fetched = true;
+    it->used_at_ms = m->now_ms;
+}
+
+/* Room for `len` bytes; those that are there stay. */
+static void widen(struct model_item *it, size_t len)
+{
+    if (len <= it->room)
+        return;
+    it->room = len;
+    it->value = memory_of(it->value, len);
 }
 
 /* The item's value is new, and its story begins again. */
@@ -108,9 +177,11 @@ static void put(struct model *m, const struct op *op, struct outcome *o, const c
     struct model_item *it = &m->items[op->key];
 
     it->there = true;
-    it->stale = it->won = false;
+    it->stale = it->won = it->fetched = false;
     it->encoded = op->encoded;
-    memcpy(it->value, value, len);
+    widen(it, len);
+    if (len > 0)
+        memcpy(it->value, value, len);
     it->len = o->len = len;
     it->flags = flags;
     renew(m, it, op, o);
@@ -147,14 +218,17 @@ static void get(struct model *m, const struct op *op, struct outcome *o, struct 
     if (it == NULL) {
         put(m, op, o, "", 0, 0, vivified(op));
         m->items[op->key].won = true;
+        use(m, op, &m->items[op->key]);
         o->encoded = op->encoded;
         o->created = o->win = true;
+        o->same_token = op->has_cas && op->cas != 0 && op->cas == op->token;
         return;
     }
     tell(m, it, o);
     o->same_token = op->has_cas && matches(op, it);
     if (op->may_win && !it->won && (it->stale || goes_soon(m, op, o)))
         o->win = it->won = true;
+    use(m, op, it);
     if (op->has_ttl)
         live(m, it, op->exptime);
 }
@@ -183,7 +257,7 @@ static void store_over(struct model *m, const struct op *op, struct outcome *o,
 static void set(struct model *m, const struct op *op, struct outcome *o, struct model_item *it)
 {
     o->status = SAYS_STORED;
-    if (!fits(op, op->len)) {
+    if (!fits(m, op, op->len)) {
         o->status = SAYS_TOO_LARGE;
         if (op->verb == OP_SET && !op->cas_is_another_verb)
             m->items[op->key].there = false;
@@ -199,22 +273,25 @@ static void set(struct model *m, const struct op *op, struct outcome *o, struct 
 static void join(struct model *m, const struct op *op, struct outcome *o, struct model_item *it)
 {
     o->status = SAYS_STORED;
-    if (!fits(op, op->len)) {
+    if (!fits(m, op, op->len)) {
         o->status = SAYS_TOO_LARGE;
     } else if (it == NULL && op->has_vivify) {
         put(m, op, o, op->value, op->len, op->flags, op->vivify_exptime);
+        o->created = true;
     } else if (it == NULL) {
         o->status = SAYS_NOT_STORED;
     } else if (op->has_cas && op->cas != 0 && !matches(op, it)) {
         o->status = SAYS_EXISTS;
-    } else if (!fits(op, it->len + op->len)) {
+    } else if (!fits(m, op, it->len + op->len)) {
         o->status = SAYS_NOT_STORED;
     } else {
-        if (op->verb == OP_PREPEND)
+        widen(it, it->len + op->len);
+        if (op->verb == OP_PREPEND && it->len > 0)
             memmove(it->value + op->len, it->value, it->len);
-        memcpy(op->verb == OP_PREPEND ? it->value : it->value + it->len, op->value, op->len);
+        if (op->len > 0)
+            memcpy(op->verb == OP_PREPEND ? it->value : it->value + it->len, op->value, op->len);
         o->len = it->len += op->len;
-        it->stale = it->won = false;
+        it->stale = it->won = it->fetched = false;
         renew(m, it, op, o);
     }
 }
@@ -234,7 +311,8 @@ static void delete(struct model *m, const struct op *op, struct outcome *o,
     if (op->remove_value) {
         it->len = 0;
         it->flags = op->flags;
-        it->stale = it->won = false;
+        it->stale = it->won = it->fetched = false;
+        it->used_at_ms = m->now_ms;
     }
     if (op->invalidate) {
         it->stale = true;
@@ -249,18 +327,19 @@ static void delete(struct model *m, const struct op *op, struct outcome *o,
 }
 
 /* As the C library reads a number; a blank must follow, or nothing. */
-static bool number_of(const struct model_item *it, uint64_t *n)
+static bool number_of(struct model_item *it, uint64_t *n)
 {
-    char text[MODEL_VALUE_MAX + 1], *end;
-    const char *sign = text;
+    const char *sign;
+    char *end;
 
-    memcpy(text, it->value, it->len);
-    text[it->len] = '\0';
+    widen(it, it->len + 1);
+    it->value[it->len] = '\0';
+    sign = it->value;
     while (isspace((unsigned char)*sign))
         sign++;
     errno = 0;
-    *n = strtoull(text, &end, 10);
-    return errno == 0 && end != text && (*end == '\0' || isspace((unsigned char)*end))
+    *n = strtoull(it->value, &end, 10);
+    return errno == 0 && end != it->value && (*end == '\0' || isspace((unsigned char)*end))
         && (*sign != '-' || *n <= INT64_MAX);
 }
 
@@ -299,8 +378,9 @@ static void count(struct model *m, const struct op *op, struct outcome *o, struc
     o->number = n;
     len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, n);
     if (len > it->len) {
+        widen(it, len);
         it->len = len;
-        it->stale = it->won = false;
+        it->stale = it->won = it->fetched = false;
     }
     memset(it->value, ' ', it->len);
     memcpy(it->value, digits, len);
@@ -311,21 +391,28 @@ static void count(struct model *m, const struct op *op, struct outcome *o, struc
 
 static void touch(struct model *m, const struct op *op, struct outcome *o, struct model_item *it)
 {
-    o->status = it != NULL ? SAYS_DONE : SAYS_MISS;
-    if (it != NULL)
-        live(m, it, op->exptime);
+    o->status = SAYS_MISS;
+    if (it == NULL)
+        return;
+    o->status = SAYS_DONE;
+    tell(m, it, o);
+    use(m, op, it);
+    live(m, it, op->exptime);
+}
+
+void model_put(struct model *m, unsigned key, const char *value, size_t len, uint64_t token)
+{
+    const struct op op = { .key = key, .token = token };
+    struct outcome o;
+
+    put(m, &op, &o, value, len, 0, 0);
 }
 
 void model_do(struct model *m, const struct op *op, struct outcome *o)
 {
-    struct model_item *it = find(m, op->key);
+    struct model_item *it = model_find(m, op->key);
 
-    o->win = o->won = o->stale = o->encoded = o->created = o->same_token = false;
-    o->len = 0;
-    o->flags = 0;
-    o->left_ms = 0;
-    o->number = 0;
-    o->cell = NULL;
+    *o = (struct outcome){ .status = SAYS_MISS, .value = "" };
     switch (op->verb) {
     case OP_GET:
         get(m, op, o, it);

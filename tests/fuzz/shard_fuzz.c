@@ -249,12 +249,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct fuzz f;
 
     f.in = (struct input){ data, data + size };
-    model_init(&f.m);
+    model_init(&f.m, MODEL_KEYS, MAX_ITEM_BYTES);
     f.out.len = f.expected.len = f.n_holes = 0;
     f.opaque = 0;
     f.binary = false;
     stage_init(&f.st, &front_handler);
-    f.st.config.max_item_bytes = MODEL_VALUE_MAX;
+    f.st.config.max_item_bytes = MAX_ITEM_BYTES;
     stage_add_both(&f.st);
     f.clients[0] = stage_client(&f.st);
     f.clients[1] = stage_client(&f.st);
@@ -262,5 +262,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         step(&f);
     look_at_all(&f);
     stage_fini(&f.st);
+    model_fini(&f.m);
     return 0;
 }

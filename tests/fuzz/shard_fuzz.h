@@ -16,6 +16,8 @@
 #include "model.h"
 
 #define HOLES_MAX 256
+#define MODEL_KEYS 4
+#define MAX_ITEM_BYTES 8192
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
