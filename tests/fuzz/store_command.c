@@ -121,7 +121,7 @@ static void draw_get(struct steps *t)
 {
     static const enum verb verbs[] = { VERB_GET, VERB_GET, VERB_GETS, VERB_GAT, VERB_GATS };
 
-    t->cmd.verb = verbs[pick(t, N_OF(verbs))];
+    t->cmd.verb = verbs[pick(t, t->config.evict ? N_OF(verbs) : 3)];
     t->op.verb = OP_GET;
     t->op.has_ttl = t->cmd.verb == VERB_GAT || t->cmd.verb == VERB_GATS;
     if (t->op.has_ttl)
@@ -215,6 +215,10 @@ static void draw_touch(struct steps *t)
     draw_exptime(t);
 }
 
+/*
+ * Where nothing is evicted there may be no room for a time to live: what
+ * touches is not drawn there.
+ */
 static void draw(struct steps *t, unsigned key)
 {
     const unsigned choice = pick(t, 16);
@@ -225,7 +229,7 @@ static void draw(struct steps *t, unsigned key)
     t->cmd.key_len = t->keys[key].len;
     t->op = (struct op){ .key = key, .key_len = t->keys[key].len };
     t->borrows = false;
-    if (choice < 6)
+    if (choice < 6 || (choice == 15 && !t->config.evict))
         draw_get(t);
     else if (choice < 12)
         draw_store(t);
