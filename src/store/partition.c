@@ -193,8 +193,8 @@ static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms
                                            : segments_group(&p->segments, ttl_ms);
     at = segments_take(&p->segments, group, segments_span(&p->segments, bytes), d->expires_at, d->version);
     if (at == NULL) {
-        if (group == p->segments.n_groups)
-            reclaim_tombstones(p, at_ms);
+        if (group == p->segments.n_groups && reclaim_has_many_tombstones(p))
+            return NULL;
         if (!segments_has_spare(&p->segments) &&
             partition_bytes(p) + p->segments.segment_bytes > p->limit_bytes)
             return NULL;
@@ -281,6 +281,8 @@ static bool put_with_room(struct partition *p, uint64_t hash, struct draft *d,
     bool is_there;
     char *at;
 
+    if ((d->marks & ITEM_DELETED) != 0)
+        reclaim_tombstones(p, at_ms);
     if (!(bytes > p->large_from ? reclaim_bytes(p, region_round(bytes), at_ms)
                                 : reclaim_segment(p, at_ms)))
         return false;

@@ -325,12 +325,20 @@ static bool fill_holes(struct partition *p, uint32_t n, int64_t at_ms)
     return false;
 }
 
+bool reclaim_has_many_tombstones(const struct partition *p)
+{
+    const struct segments *ss = &p->segments;
+    const uint32_t n = ss->groups[ss->n_groups].n;
+
+    return n > 1 && (n + 1) * (size_t)ss->segment_bytes > p->limit_bytes / TOMBSTONES;
+}
+
 void reclaim_tombstones(struct partition *p, int64_t at_ms)
 {
     struct segments *ss = &p->segments;
     const struct group *g = &ss->groups[ss->n_groups];
 
-    while (g->n > 1 && (g->n + 1) * (size_t)ss->segment_bytes > p->limit_bytes / TOMBSTONES) {
+    while (reclaim_has_many_tombstones(p)) {
         if (ss->segment[g->oldest].newest_version > p->forgotten)
             p->forgotten = ss->segment[g->oldest].newest_version;
         drop_segment(p, g->oldest, at_ms);

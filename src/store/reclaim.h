@@ -21,7 +21,8 @@ bool reclaim_bytes(struct partition *p, size_t bytes, int64_t at_ms);
 /* The same for a segment of the log, which may be a spare one. */
 bool reclaim_segment(struct partition *p, int64_t at_ms);
 
-/* The oldest tombstones go where a segment more of them would be too many. */
+/* A segment more of tombstones would be too many; the oldest go for it. */
+bool reclaim_has_many_tombstones(const struct partition *p);
 void reclaim_tombstones(struct partition *p, int64_t at_ms);
 
 /* Something of the segment has gone: if nothing is left its memory is free. */

@@ -182,6 +182,22 @@ static void too_many_are_forgotten_and_older_copies_refused(void **state)
     store_free(s);
 }
 
+#define MANY (8 * MIB / 16 / 32)         /* as many as fit, and fill their segments */
+
+/* What makes room may be what the new one takes the place of. */
+static void the_oldest_may_be_renewed_when_there_are_too_many(void **state)
+{
+    struct store *s = new_store(8 * MIB);
+    char key[32];
+
+    (void)state;
+    for (int turn = 1; turn < 5; turn++)
+        for (unsigned i = 0; i < MANY; i++)
+            assert_int_equal(apply(s, turn, help_key(key, i), clock_of(s, turn), true), APPLIED);
+    assert_int_equal(help_usage(s, 5).items, 0);
+    store_free(s);
+}
+
 static void an_eviction_takes_items_and_leaves_tombstones(void **state)
 {
     struct store *s = new_store(8 * MIB);
@@ -209,6 +225,7 @@ int main(void)
         cmocka_unit_test(clients_see_nothing_of_it),
         cmocka_unit_test(a_move_takes_them_along_while_they_are_kept),
         cmocka_unit_test(too_many_are_forgotten_and_older_copies_refused),
+        cmocka_unit_test(the_oldest_may_be_renewed_when_there_are_too_many),
         cmocka_unit_test(an_eviction_takes_items_and_leaves_tombstones),
     };
 
