@@ -2,7 +2,7 @@
 
 /* ---- loans ---- */
 
-void steps_give_back(struct steps *t, struct loan *loan)
+void steps_give_back(struct loan *loan)
 {
     if (loan->chunk == NULL)
         return;

@@ -27,7 +27,7 @@
 #define CHECK(holds) \
     do { \
         if (!(holds)) \
-            steps_fail(t, __FILE__, __LINE__, #holds); \
+            steps_fail(__FILE__, __LINE__, #holds); \
     } while (0)
 
 /* What is known of a key beside the model's item. */
@@ -80,7 +80,7 @@ struct steps {
 };
 
 /* Ends the process. */
-_Noreturn void steps_fail(const struct steps *t, const char *file, int line, const char *what);
+_Noreturn void steps_fail(const char *file, int line, const char *what);
 
 /* ---- chance ---- */
 
@@ -142,7 +142,7 @@ void steps_forget(struct steps *t, unsigned key);
 void steps_look_at_usage(struct steps *t, bool may_evict);
 
 /* The value is still what it was when it was lent; it goes back. */
-void steps_give_back(struct steps *t, struct loan *loan);
+void steps_give_back(struct loan *loan);
 
 /* Whole seconds, whenever one began; of days it may be told in less detail. */
 bool steps_is_idle_for(uint32_t told_s, int64_t idle_ms);

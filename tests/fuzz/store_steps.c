@@ -11,12 +11,16 @@
 #define START_WALL_MS (VERSION_EPOCH_MS + INT64_C(40000000000))
 #define IDLE_SURE_S 250000      /* later it may be told in less detail */
 
-_Noreturn void steps_fail(const struct steps *t, const char *file, int line, const char *what)
+void steps_tell(const struct steps *t)
 {
-    fprintf(stderr, "%s:%d: not so: %s (seed %" PRIu64 ", step %" PRIu64
-            "; last command: %s of %zu bytes, options %#x, status %d)\n", file, line, what,
-            t->first_seed, t->n_steps, verb_word(t->cmd.verb), t->cmd.value_len, t->cmd.options,
-            (int)t->answer.status);
+    fprintf(stderr, "seed %" PRIu64 ", step %" PRIu64 "; last command: %s of %zu bytes, "
+            "options %#x, status %d\n", t->first_seed, t->n_steps, verb_word(t->cmd.verb),
+            t->cmd.value_len, t->cmd.options, (int)t->answer.status);
+}
+
+_Noreturn void steps_fail(const char *file, int line, const char *what)
+{
+    fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
     abort();
 }
 
@@ -393,7 +397,7 @@ void steps_do(struct steps *t)
     else if (choice == 250)
         store_sweep(t->store, pick(t, 1000), t->now_ms);
     else if (choice >= 246)
-        steps_give_back(t, &t->loans[pick(t, LOANS)]);
+        steps_give_back(&t->loans[pick(t, LOANS)]);
     else if (choice >= 230 && seldom(t, 1))
         let_pass(t);
     else if (choice >= 216)
@@ -461,7 +465,7 @@ void steps_free(struct steps *t)
     steps_look_at_usage(t, t->config.evict);
     look_at_all(t);
     for (unsigned i = 0; i < LOANS; i++)
-        steps_give_back(t, &t->loans[i]);
+        steps_give_back(&t->loans[i]);
     CHECK(t->pool.bytes_out == 0);
     chunk_pool_fini(&t->pool);
     store_free(t->store);

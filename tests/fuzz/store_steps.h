@@ -41,6 +41,9 @@ struct steps *steps_new(const struct steps_config *config, const struct chances 
 
 void steps_do(struct steps *t);
 
+/* To stderr: the seed, how many steps were done, the last command. */
+void steps_tell(const struct steps *t);
+
 /* No chance is left: a fuzzer's input is at its end. */
 bool steps_over(const struct steps *t);
 

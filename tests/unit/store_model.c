@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <assert.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "../fuzz/store_steps.h"
@@ -29,17 +30,27 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
     return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
 }
 
+static struct steps *running;
+
+/* An assertion of the store's, too, says where it was. */
+static void on_abort(int signal_number)
+{
+    (void)signal_number;
+    if (running != NULL)
+        steps_tell(running);
+}
+
 static void run(const struct steps_config *config)
 {
     const uint64_t n_steps = number_of("STEPS", STEPS_DEFAULT) / N_TESTS;
     const uint64_t seed = number_of("SEED", 1);
 
     for (uint64_t i = 0; i * STEPS_OF_STORE < n_steps; i++) {
-        struct steps *t = steps_new(config, &(struct chances){ .seed = seed + i });
-
+        running = steps_new(config, &(struct chances){ .seed = seed + i });
         for (unsigned step = 0; step < STEPS_OF_STORE; step++)
-            steps_do(t);
-        steps_free(t);
+            steps_do(running);
+        steps_free(running);
+        running = NULL;
     }
 }
 
@@ -104,6 +115,7 @@ int main(void)
         cmocka_unit_test(a_store_that_does_not_evict_refuses_instead),
     };
 
+    signal(SIGABRT, on_abort);
     static_assert(sizeof(tests) / sizeof(tests[0]) == N_TESTS, "they share the steps");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
