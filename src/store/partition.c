@@ -170,6 +170,15 @@ void partition_reap(struct partition *p, const struct found *f, int64_t at_ms)
 
 /* ---- coming ---- */
 
+/* What items of the log take, rounded up; each new one counts for an eighth. */
+static void note_bytes(struct partition *p, size_t bytes)
+{
+    const size_t usual = atomic_load_explicit(&p->usual_bytes, memory_order_relaxed);
+
+    atomic_store_explicit(&p->usual_bytes, (uint32_t)((7 * usual + bytes + 7) / 8),
+                          memory_order_relaxed);
+}
+
 /* New room for the draft, without making any; *where is its place. */
 static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms,
                        struct found *f)
@@ -189,6 +198,7 @@ static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms
         f->where = where_large(f->large);
         return f->large->at;
     }
+    note_bytes(p, bytes);
     group = (d->marks & ITEM_DELETED) != 0 ? p->segments.n_groups
                                            : segments_group(&p->segments, ttl_ms);
     at = segments_take(&p->segments, group, segments_span(&p->segments, bytes), d->expires_at, d->version);

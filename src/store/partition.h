@@ -25,6 +25,9 @@
 
 #define PARTITION_ALIGN 64      /* a cache line: neighbours do not share one */
 
+#define PREFETCH_LINE 64
+#define PREFETCH_BYTES 1024     /* of an item: what is behind comes by itself */
+
 struct partition_config {
     const uint64_t *hash_key;   /* borrowed */
     size_t limit_bytes, most_bytes;     /* at first; that it can ever be given */
@@ -53,6 +56,7 @@ struct partition {
     size_t n_tombstones;                /* of the items in the index */
     uint64_t forgotten;                 /* tombstones up to here may have gone early */
     int64_t tombstone_ms;
+    _Atomic uint32_t usual_bytes;       /* of items of late: partition_prefetch_item() */
     size_t limit_bytes;                 /* for index, segments and larges */
     bool evict;
     uint64_t stamp;                     /* counts, so that segments and large items
@@ -149,9 +153,11 @@ static inline void partition_prefetch_item(const struct partition *p, uint64_t h
 
     if (where != INDEX_NOWHERE && where <= SEGMENTS_PLACES) {
         const char *at = segments_at(&p->segments, where);
+        const uint32_t usual = atomic_load_explicit(&p->usual_bytes, memory_order_relaxed);
+        const uint32_t bytes = usual < PREFETCH_BYTES ? usual : PREFETCH_BYTES;
 
-        __builtin_prefetch(at);
-        __builtin_prefetch(at + 64);
+        for (uint32_t i = 0; i <= bytes; i += PREFETCH_LINE)
+            __builtin_prefetch(at + i);
     }
 }
 
