@@ -10,9 +10,9 @@ static void give_back(void *lender, void *what)
 {
     struct partition *p = lender;
 
-    pthread_mutex_lock(&p->lock);
+    lock_take(&p->lock);
     large_back(&p->larges, what);
-    pthread_mutex_unlock(&p->lock);
+    lock_give(&p->lock);
 }
 
 struct chunk *store_lend(struct store *s, const struct answer *a, struct chunk_pool *pool)

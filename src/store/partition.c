@@ -39,15 +39,12 @@ bool partition_init(struct partition *p, const struct partition_config *config)
         goto no_log;
     if (!larges_init(&p->larges, larges_space(config)))
         goto no_larges;
-    if (pthread_mutex_init(&p->lock, NULL) != 0)
-        goto no_lock;
+    lock_init(&p->lock);
     p->large_from = p->segments.segment_bytes / LARGE_SHARE;
     if (p->large_from > LARGE_FROM)
         p->large_from = LARGE_FROM;
     return true;
 
-no_lock:
-    larges_fini(&p->larges);
 no_larges:
     segments_fini(&p->segments);
 no_log:
@@ -60,7 +57,6 @@ void partition_fini(struct partition *p)
     larges_fini(&p->larges);
     segments_fini(&p->segments);
     index_fini(&p->index);
-    pthread_mutex_destroy(&p->lock);
 }
 
 /* The flush is in force; what is written from now on is above it. */
@@ -74,14 +70,14 @@ static void flush_now(struct partition *p, uint64_t version)
 
 void partition_lock(struct partition *p, int64_t at_ms)
 {
-    pthread_mutex_lock(&p->lock);
+    lock_take(&p->lock);
     if (at_ms >= p->flush_at_ms)
         flush_now(p, p->flush_version);
 }
 
 void partition_unlock(struct partition *p)
 {
-    pthread_mutex_unlock(&p->lock);
+    lock_give(&p->lock);
 }
 
 /* ---- places ---- */

@@ -14,8 +14,7 @@
 #ifndef STORE_PARTITION_H
 #define STORE_PARTITION_H
 
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "store/evictions.h"
 #include "store/index.h"
 #include "store/item.h"
@@ -47,7 +46,7 @@ struct partition_counts {
 };
 
 struct partition {
-    _Alignas(PARTITION_ALIGN) pthread_mutex_t lock;
+    _Alignas(PARTITION_ALIGN) struct lock lock;
     struct index index;
     struct segments segments;
     struct larges larges;
