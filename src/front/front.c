@@ -17,7 +17,7 @@
 struct reading {
     struct session *s;
     struct sendq *q;
-    const struct cmd *cmd;
+    struct asked asked;
     struct chunk *loan;         /* of a large value, or NULL */
 };
 
@@ -35,20 +35,13 @@ static void hide_token(const struct front *front, struct answer *a)
     a->marks &= ~(unsigned)MARK_TOKEN;
 }
 
-static bool put_hit(struct reading *r, const struct answer *a)
-{
-    struct asked asked = asked_by(r->cmd);
-
-    return answer_put(r->q, &asked, a, r->loan);
-}
-
 static bool put_hit_without_token(struct reading *r, const struct front *front,
                                   const struct answer *a)
 {
     struct answer hidden = *a;
 
     hide_token(front, &hidden);
-    return put_hit(r, &hidden);
+    return answer_put(r->q, &r->asked, &hidden, r->loan);
 }
 
 static void on_hit(void *arg, const struct answer *a)
@@ -58,7 +51,8 @@ static void on_hit(void *arg, const struct answer *a)
     const struct front *front = fw->front;
 
     r->loan = store_lend(front->store, a, &r->s->worker->pool);
-    if (!(front->config.cas ? put_hit(r, a) : put_hit_without_token(r, front, a)))
+    if (!(front->config.cas ? answer_put(r->q, &r->asked, a, r->loan)
+                            : put_hit_without_token(r, front, a)))
         r->s->broken = true;
 }
 
@@ -74,8 +68,7 @@ static void note(struct front_worker *fw, int fd, const struct asked *asked,
 
 static void execute_here(struct front *front, struct session *s, struct cmd *cmd)
 {
-    struct reading r = { s, session_reply(s), cmd, NULL };
-    struct asked asked = asked_by(cmd);
+    struct reading r = { s, session_reply(s), asked_by(cmd), NULL };
     struct worker *w = s->worker;
     UNSET struct answer a;      /* store_execute() fills it */
 
@@ -85,9 +78,11 @@ static void execute_here(struct front *front, struct session *s, struct cmd *cmd
         cmd->hash = store_hash(front->store, cmd->key, cmd->key_len);
     store_execute(front->store, cmd, cmd->hash, worker_now(w), &a, on_hit, &r);
     chunk_unref(r.loan);
-    note(w->front, s->fd, &asked, &a);
+    note(w->front, s->fd, &r.asked, &a);
+    if (a.status == STATUS_HIT)
+        return;
     hide_token(front, &a);
-    if (a.status != STATUS_HIT && !answer_put(r.q, &asked, &a, NULL))
+    if (!answer_put(r.q, &r.asked, &a, NULL))
         s->broken = true;
 }
 

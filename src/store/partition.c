@@ -68,16 +68,9 @@ static void flush_now(struct partition *p, uint64_t version)
     p->flush_at_ms = INT64_MAX;
 }
 
-void partition_lock(struct partition *p, int64_t at_ms)
+void partition_flush_due(struct partition *p)
 {
-    lock_take(&p->lock);
-    if (at_ms >= p->flush_at_ms)
-        flush_now(p, p->flush_version);
-}
-
-void partition_unlock(struct partition *p)
-{
-    lock_give(&p->lock);
+    flush_now(p, p->flush_version);
 }
 
 /* ---- places ---- */
@@ -85,33 +78,6 @@ void partition_unlock(struct partition *p)
 static uint32_t where_large(const struct large *lg)
 {
     return SEGMENTS_PLACES + 1 + lg->id;
-}
-
-void partition_read(const struct partition *p, uint32_t where, struct found *f)
-{
-    f->where = where;
-    if (where > SEGMENTS_PLACES) {
-        f->large = p->larges.by_id[where - SEGMENTS_PLACES - 1];
-        item_read(&f->item, f->large->at);
-    } else {
-        f->large = NULL;
-        item_read(&f->item, segments_at(&p->segments, where));
-    }
-}
-
-bool partition_look(const struct partition *p, uint64_t hash, const char *key, size_t len,
-                    struct found *f)
-{
-    struct place at;
-
-    f->hash = index_hash(hash);
-    for (uint32_t where = index_first(&p->index, f->hash, &at); where != INDEX_NOWHERE;
-         where = index_next(&p->index, f->hash, &at)) {
-        partition_read(p, where, f);
-        if (f->item.key_len == len && memcmp(f->item.key, key, len) == 0)
-            return true;
-    }
-    return false;
 }
 
 bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t len,

@@ -83,9 +83,21 @@ struct found {
 bool partition_init(struct partition *p, const struct partition_config *config);
 void partition_fini(struct partition *p);
 
+/* For partition_lock(): the time of the flush that waits has come. */
+void partition_flush_due(struct partition *p);
+
 /* Takes the lock; a flush whose time has come is in force afterwards. */
-void partition_lock(struct partition *p, int64_t at_ms);
-void partition_unlock(struct partition *p);
+static inline void partition_lock(struct partition *p, int64_t at_ms)
+{
+    lock_take(&p->lock);
+    if (at_ms >= p->flush_at_ms)
+        partition_flush_due(p);
+}
+
+static inline void partition_unlock(struct partition *p)
+{
+    lock_give(&p->lock);
+}
 
 /* Expired, or flushed. */
 static inline bool partition_is_dead(const struct partition *p, const struct item *it,
@@ -96,11 +108,11 @@ static inline bool partition_is_dead(const struct partition *p, const struct ite
 }
 
 /* Reads the item at a place of the index. */
-void partition_read(const struct partition *p, uint32_t where, struct found *f);
+static inline void partition_read(const struct partition *p, uint32_t where, struct found *f);
 
 /* The item of a key, dead or not, or its tombstone. */
-bool partition_look(const struct partition *p, uint64_t hash, const char *key, size_t len,
-                    struct found *f);
+static inline bool partition_look(const struct partition *p, uint64_t hash, const char *key,
+                                  size_t len, struct found *f);
 /* The live item of a key, or its tombstone; a dead one is removed. */
 bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t len,
                     int64_t at_ms, struct found *f);
@@ -158,6 +170,35 @@ static inline void partition_prefetch_item(const struct partition *p, uint64_t h
         for (uint32_t i = 0; i <= bytes; i += PREFETCH_LINE)
             __builtin_prefetch(at + i);
     }
+}
+
+/* ---- in the header for speed ---- */
+
+static inline void partition_read(const struct partition *p, uint32_t where, struct found *f)
+{
+    f->where = where;
+    if (where > SEGMENTS_PLACES) {
+        f->large = p->larges.by_id[where - SEGMENTS_PLACES - 1];
+        item_read(&f->item, f->large->at);
+    } else {
+        f->large = NULL;
+        item_read(&f->item, segments_at(&p->segments, where));
+    }
+}
+
+static inline bool partition_look(const struct partition *p, uint64_t hash, const char *key,
+                                  size_t len, struct found *f)
+{
+    struct place at;
+
+    f->hash = index_hash(hash);
+    for (uint32_t where = index_first(&p->index, f->hash, &at); where != INDEX_NOWHERE;
+         where = index_next(&p->index, f->hash, &at)) {
+        partition_read(p, where, f);
+        if (f->item.key_len == len && memcmp(f->item.key, key, len) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Memory that it takes. */
