@@ -44,7 +44,6 @@ enum {
 /* Uses of late, as evictions count them: each takes one off when it looks. */
 #define ITEM_USES_MAX 15
 #define ITEM_USES_NEW 8         /* of a new item; more: it was read */
-#define ITEM_USES_HIT 3
 
 /*
  * Seconds of last access are kept modulo this, 12 days; whoever looks after
@@ -114,7 +113,7 @@ static inline uint32_t item_idle_s(const struct item *it, int64_t at_ms)
 /* What its uses are after one more. */
 static inline unsigned item_more_uses(const struct item *it)
 {
-    return it->uses + ITEM_USES_HIT < ITEM_USES_MAX ? it->uses + ITEM_USES_HIT : ITEM_USES_MAX;
+    return it->uses < ITEM_USES_MAX ? it->uses + 1 : ITEM_USES_MAX;
 }
 
 static inline bool item_is_deleted(const struct item *it)

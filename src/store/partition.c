@@ -335,27 +335,28 @@ static bool rewrite(struct partition *p, uint64_t hash, const char *key,
     return partition_put(p, hash, f, &d, at_ms);
 }
 
-void partition_touch(struct partition *p, uint64_t hash, const char *key, struct found *f,
+bool partition_touch(struct partition *p, uint64_t hash, const char *key, struct found *f,
                      uint64_t expires_at, int64_t at_ms)
 {
-    const uint64_t old_end = f->item.expires_at;
+    const size_t key_len = f->item.key_len;
+    bool moved;
 
-    if (expires_at == old_end)
-        return;
-    if (expires_at != 0 && old_end != 0 &&
+    if (expires_at == f->item.expires_at)
+        return true;
+    if (expires_at != 0 && f->item.expires_at != 0 &&
         (f->large != NULL || segments_can_end(&p->segments, f->where, expires_at))) {
         item_set_expiry(&f->item, expires_at);
-        if (f->large == NULL)
-            segments_renew(&p->segments, f->where, expires_at, f->item.version);
-        return;
+        return true;
     }
-
-    struct found left;
-
-    /* no room: it may end early, but not late */
-    if (!rewrite(p, hash, key, f, expires_at, at_ms) && old_end == 0 &&
-        partition_look(p, hash, key, f->item.key_len, &left))
-        partition_remove(p, &left);
+    moved = rewrite(p, hash, key, f, expires_at, at_ms);
+    if (!partition_look(p, hash, key, key_len, f))
+        return false;
+    if (!moved && expires_at != 0 && f->item.expires_at != 0) {
+        item_set_expiry(&f->item, expires_at);  /* no room: its segment stays for longer */
+        segments_renew(&p->segments, f->where, expires_at, f->item.version);
+        return true;
+    }
+    return moved;
 }
 
 /* ---- clock ---- */

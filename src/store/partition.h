@@ -126,9 +126,12 @@ bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t 
 bool partition_put(struct partition *p, uint64_t hash, const struct found *old,
                    const struct draft *d, int64_t at_ms);
 
-/* Gives the item of `key` (not of a store), which was found, another end; 0:
- * never.  What was found is void afterwards. */
-void partition_touch(struct partition *p, uint64_t hash, const char *key, struct found *f,
+/*
+ * Gives the item of `key` (not of a store), which was found, another end; 0:
+ * never.  It may move: *f is what it is then.  False when there is no room for
+ * that: it has the end it had, and *f is void.
+ */
+bool partition_touch(struct partition *p, uint64_t hash, const char *key, struct found *f,
                      uint64_t expires_at, int64_t at_ms);
 
 /*

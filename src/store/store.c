@@ -200,6 +200,14 @@ static void delete_now(struct partition *p, const struct cmd *cmd, uint64_t hash
                      at_ms);
 }
 
+/* There is no room.  A get may miss: between values there is no place for errors. */
+static void refuse(struct partition *p, const struct cmd *cmd, struct answer *a)
+{
+    p->counts.no_memory++;
+    *a = (struct answer){ .status = verb_is_get(cmd->verb) ? STATUS_NOT_FOUND
+                                                           : STATUS_NO_MEMORY };
+}
+
 static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t hash,
                           const struct found *old, const struct verdict *v,
                           int64_t at_ms, struct answer *a, store_reader *reader, void *arg)
@@ -212,8 +220,7 @@ static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t h
     if (!write_item(p, cmd, hash, old, v, at_ms, a)) {
         if ((v->deeds & DEED_REMOVE) != 0)      /* better no item than an old one */
             delete_left(p, hash, cmd->key, cmd->key_len, a->version, at_ms);
-        *a = (struct answer){ .status = verb_is_get(cmd->verb) ? STATUS_NOT_FOUND
-                                                               : STATUS_NO_MEMORY };
+        refuse(p, cmd, a);
         return;
     }
     a->ttl_ms = old_ttl_ms;
@@ -226,37 +233,51 @@ static void execute_write(struct partition *p, const struct cmd *cmd, uint64_t h
     }
 }
 
-/* A hit leaves its traces in the item once a second: most hits write nothing. */
+/* A hit leaves its traces: of what is read often only one in a second writes. */
 static void use(struct item *it, unsigned deeds, int64_t at_ms)
 {
+    const bool counts = (deeds & DEED_USE) != 0;
     const uint32_t now_s = (uint32_t)(at_ms / 1000);
-    const bool first_now = item_idle_s(it, at_ms) > 0;
+    const uint32_t used_at_s = counts && item_idle_s(it, at_ms) > 0 ? now_s : it->used_at_s;
+    const unsigned uses = counts ? item_more_uses(it) : it->uses;
     unsigned marks = it->marks;
 
     marks |= (deeds & DEED_WIN) != 0 ? ITEM_WON : 0u;
-    marks |= (deeds & DEED_USE) != 0 ? ITEM_FETCHED : 0u;
-    if ((deeds & DEED_USE) != 0 && first_now)
-        item_set_used(it, now_s, item_more_uses(it), marks);
-    else if (marks != it->marks)
-        item_set_used(it, it->used_at_s, it->uses, marks);
+    marks |= counts ? ITEM_FETCHED : 0u;
+    if (used_at_s != it->used_at_s || uses != it->uses || marks != it->marks)
+        item_set_used(it, used_at_s, uses, marks);
 }
 
-/* Shows, and then touches: the item may be gone afterwards. */
+/* The item gets its new end, and is shown from where it is then.  False when
+ * there is no room: it stays as it was. */
+static bool touch_shown(struct partition *p, const struct cmd *cmd, uint64_t hash,
+                        struct found *f, int64_t at_ms, struct answer *a)
+{
+    if (!partition_touch(p, hash, cmd->key, f, expires_at(cmd->ttl_ms, at_ms), at_ms))
+        return false;
+    a->item = f->large;
+    a->value = f->item.value;
+    return true;
+}
+
+/* Shows the item as it was before it is touched. */
 static void execute_found(struct partition *p, const struct cmd *cmd, uint64_t hash,
                           struct found *f, const struct verdict *v, int64_t at_ms,
                           struct answer *a, store_reader *reader, void *arg)
 {
+    const bool touches = (v->deeds & DEED_TOUCH) != 0;
+
     a->marks = v->told;
     show(f, at_ms, a);
+    if (touches && cmd->ttl_ms >= 0 && !touch_shown(p, cmd, hash, f, at_ms, a)) {
+        refuse(p, cmd, a);
+        return;
+    }
     use(&f->item, v->deeds, at_ms);
     if (v->status == STATUS_HIT)
         reader(arg, a);
-    if ((v->deeds & DEED_TOUCH) == 0)
-        return;
-    if (cmd->ttl_ms < 0)
+    if (touches && cmd->ttl_ms < 0)
         delete_now(p, cmd, hash, f, at_ms);
-    else
-        partition_touch(p, hash, cmd->key, f, expires_at(cmd->ttl_ms, at_ms), at_ms);
 }
 
 void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_t now_ms,
@@ -286,7 +307,7 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
     else if ((v.deeds & DEED_REMOVE) != 0 && f != NULL)
         delete_now(p, cmd, hash, f, at_ms);
 
-    p->counts.no_memory += a->status == STATUS_NO_MEMORY;
+    p->counts.no_memory += v.status == STATUS_NO_MEMORY;
     p->counts.too_large += a->status == STATUS_TOO_LARGE;
     partition_unlock(p);
 }

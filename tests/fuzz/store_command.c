@@ -121,7 +121,7 @@ static void draw_get(struct steps *t)
 {
     static const enum verb verbs[] = { VERB_GET, VERB_GET, VERB_GETS, VERB_GAT, VERB_GATS };
 
-    t->cmd.verb = verbs[pick(t, t->config.evict ? N_OF(verbs) : 3)];
+    t->cmd.verb = verbs[pick(t, N_OF(verbs))];
     t->op.verb = OP_GET;
     t->op.has_ttl = t->cmd.verb == VERB_GAT || t->cmd.verb == VERB_GATS;
     if (t->op.has_ttl)
@@ -215,10 +215,6 @@ static void draw_touch(struct steps *t)
     draw_exptime(t);
 }
 
-/*
- * Where nothing is evicted there may be no room for a time to live: what
- * touches is not drawn there.
- */
 static void draw(struct steps *t, unsigned key)
 {
     const unsigned choice = pick(t, 16);
@@ -229,7 +225,7 @@ static void draw(struct steps *t, unsigned key)
     t->cmd.key_len = t->keys[key].len;
     t->op = (struct op){ .key = key, .key_len = t->keys[key].len };
     t->borrows = false;
-    if (choice < 6 || (choice == 15 && !t->config.evict))
+    if (choice < 6)
         draw_get(t);
     else if (choice < 12)
         draw_store(t);
@@ -341,14 +337,17 @@ static bool is_refused(struct steps *t)
     const struct answer *a = &t->answer;
     struct model_item *it = model_find(&t->m, t->op.key);
     const bool vivifies = verb_is_get(t->cmd.verb) && t->op.has_vivify && it == NULL;
+    const bool touches = verb_is_get(t->cmd.verb) && t->op.has_ttl && it != NULL;
     size_t len = t->cmd.value_len;
 
-    if (a->status != STATUS_NO_MEMORY && !(vivifies && a->status == STATUS_NOT_FOUND))
+    if (a->status != STATUS_NO_MEMORY
+        && !((vivifies || touches) && a->status == STATUS_NOT_FOUND))
         return false;
     CHECK(!t->config.is_ample);
     if (it != NULL && (t->op.verb == OP_APPEND || t->op.verb == OP_PREPEND
                        || t->op.verb == OP_DELETE || t->op.verb == OP_INCR
-                       || t->op.verb == OP_DECR))
+                       || t->op.verb == OP_DECR || t->op.verb == OP_GET
+                       || t->op.verb == OP_TOUCH))
         len += it->len;
     CHECK(!t->config.evict || len > SURE_BYTES);
     if (t->cmd.verb == VERB_SET && it != NULL)

@@ -292,6 +292,37 @@ static void what_is_refused_costs_only_a_set_its_old_value(void **state)
     }
 }
 
+/* No room for a time to live: it is not given one, and that is said. */
+static void a_touch_that_cannot_be_is_refused_and_changes_nothing(void **state)
+{
+    struct store *s = one_partition(MIB, false);
+    struct seen seen = { .value = NULL };
+    char key[32];
+    unsigned n = 0;
+
+    (void)state;
+    RUN(s, 0, NULL, VERB_SET, .key = "timed", .value = "v", .ttl_ms = 2000);
+    SET(s, 0, "k", "v");
+    while (SET(s, 0, help_key(key, n++), "some value") == STATUS_STORED)
+        continue;
+    while (RUN(s, 0, NULL, VERB_SET, .key = help_key(key, n++), .value = "v", .ttl_ms = 1000)
+           == STATUS_STORED)
+        continue;
+    assert_int_equal(RUN(s, 0, NULL, VERB_TOUCH, .key = "k", .ttl_ms = 1000), STATUS_NO_MEMORY);
+    assert_int_equal(RUN(s, 0, NULL, VERB_GAT, .key = "k", .ttl_ms = 1000), STATUS_NOT_FOUND);
+    assert_int_equal(RUN(s, 5000, &seen, VERB_GET, .key = "k"), STATUS_HIT);
+    assert_int_equal(seen.a.ttl_ms, TTL_NEVER);
+
+    /* where the field is there it is possible, for longer than its segment, too */
+    assert_int_equal(RUN(s, 0, NULL, VERB_TOUCH, .key = "timed", .ttl_ms = 90000),
+                     STATUS_TOUCHED);
+    store_sweep(s, 1000, START_MS + 80000);
+    assert_int_equal(RUN(s, 80000, &seen, VERB_GET, .key = "timed"), STATUS_HIT);
+    assert_int_equal(seen.a.ttl_ms, 10000);
+    free(seen.value);
+    store_free(s);
+}
+
 static void what_can_never_fit_evicts_nothing(void **state)
 {
     struct store_config config = help_config(512 * 1024);
@@ -393,6 +424,7 @@ int main(void)
         cmocka_unit_test(holes_are_used_again),
         cmocka_unit_test(what_is_over_is_no_eviction),
         cmocka_unit_test(what_is_refused_costs_only_a_set_its_old_value),
+        cmocka_unit_test(a_touch_that_cannot_be_is_refused_and_changes_nothing),
         cmocka_unit_test(what_can_never_fit_evicts_nothing),
         cmocka_unit_test(a_lower_limit_is_kept_at_once),
         cmocka_unit_test(a_store_is_whole_or_not_at_all),
