@@ -10,7 +10,8 @@
 
 /*
  * Items in a thousand slots.  It wants to grow, by an eighth, when full, takes
- * no more when overfull, and when sparse it may shrink to what is between.
+ * no more when overfull, and when sparse it may shrink to what is between: it
+ * grows back if that gets full before it is there.
  */
 #define FULL 920u
 #define OVERFULL 980u
@@ -61,9 +62,15 @@ static bool is_quiet(const struct index *x)
     return get_u32(&x->low) == get_u32(&x->high);
 }
 
+/* Its items are more than so many of a thousand slots of `n` homes. */
+static bool would_fill(const struct index *x, uint32_t n, unsigned per_thousand)
+{
+    return x->n_items * 1000 > (size_t)n * INDEX_SLOTS * per_thousand;
+}
+
 static bool is_above(const struct index *x, unsigned per_thousand)
 {
-    return x->n_items * 1000 > (size_t)get_u32(&x->high) * INDEX_SLOTS * per_thousand;
+    return would_fill(x, get_u32(&x->high), per_thousand);
 }
 
 bool index_init(struct index *x, size_t bytes)
@@ -365,10 +372,20 @@ static void step_shrinking(struct index *x)
         end_shrinking(x);
 }
 
+/* More came than will have room where it shrinks to: it grows back. */
+static void turn_back(struct index *x)
+{
+    x->grows = true;
+    if (edge_of(x) == 0)
+        end_growing(x);
+}
+
 void index_step(struct index *x, unsigned n)
 {
     while (n-- > 0 && !is_quiet(x)) {
-        if (x->grows)
+        if (!x->grows && would_fill(x, get_u32(&x->low), FULL))
+            turn_back(x);
+        else if (x->grows)
             step_growing(x);
         else
             step_shrinking(x);

@@ -17,7 +17,7 @@
  *
  *      growing    hash < edge: home by `low` buckets   edge falls to 0
  *                 hash >= edge: home by `high`
- *      shrinking  the same, and the edge rises
+ *      shrinking  the same, and the edge rises; when more comes it falls again
  *
  * Homes rise with the hash at any edge, so all the rules above hold at any
  * time, and because the slots know the hash no item is looked at.

@@ -166,6 +166,32 @@ static void it_shrinks_when_much_of_it_is_empty(void **state)
     free_truth(t);
 }
 
+/* At any time of it: at once, on the way, and near its end. */
+static void it_grows_back_when_more_comes_while_it_shrinks(void **state)
+{
+    const uint32_t n = 60000, n_steps[] = { 0, 1, 500, 5000, 8000, 8700 };
+
+    (void)state;
+    for (size_t s = 0; s < sizeof(n_steps) / sizeof(n_steps[0]); s++) {
+        struct truth *t = new_truth(2 * n, UINT32_MAX);
+
+        for (uint32_t i = 1; i < n; i++)
+            put(t, i);
+        index_step(&t->x, UINT32_MAX);
+        for (uint32_t i = 1; i < n; i++)
+            drop(t, i);
+        index_shrink(&t->x);
+        index_step(&t->x, n_steps[s]);
+        for (uint32_t i = n; i < 2 * n; i++) {
+            put(t, i);
+            if (i % 7919 == 0)
+                check_all(t);
+        }
+        check_all(t);
+        free_truth(t);
+    }
+}
+
 static void an_item_moves_without_its_neighbours(void **state)
 {
     struct truth *t = new_truth(2000, 0xfff00000);
@@ -254,6 +280,7 @@ int main(void)
         cmocka_unit_test(it_holds_what_was_put_in_through_all_growth),
         cmocka_unit_test(removals_at_random_leave_the_others),
         cmocka_unit_test(it_shrinks_when_much_of_it_is_empty),
+        cmocka_unit_test(it_grows_back_when_more_comes_while_it_shrinks),
         cmocka_unit_test(an_item_moves_without_its_neighbours),
         cmocka_unit_test(a_walk_sees_each_once_while_others_come_and_go),
         cmocka_unit_test(what_may_not_grow_refuses_more_and_loses_nothing),
