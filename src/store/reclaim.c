@@ -287,39 +287,68 @@ static unsigned drop_over(struct partition *p, unsigned n, int64_t at_ms)
     return gone;
 }
 
-/*
- * `n` neighbours in a group that would fit fewer segments: there are holes,
- * and room for what is lost at the ends of segments.
- */
-static bool has_holes(const struct segments *ss, uint32_t first, uint32_t n)
-{
-    uint64_t live = 0, holes = 0, n_live = 0;
-    uint32_t i = first;
+/* Neighbours in a group, from `first` to before `behind`, and what they hold. */
+struct neighbours {
+    uint32_t first, behind, n;
+    uint64_t live, holes, n_live;
+};
 
-    for (uint32_t k = 0; k < n; k++, i = ss->segment[i].newer) {
-        if (i == SEGMENTS_NONE)
-            return false;
-        live += ss->segment[i].live;
-        holes += ss->segment[i].used - ss->segment[i].live;
-        n_live += ss->segment[i].n_live;
-    }
-    return holes > 0
-        && live + n * (live / (n_live | 1)) <= (uint64_t)(n - 1) * ss->segment_bytes;
+static struct neighbours from_here(uint32_t segment)
+{
+    return (struct neighbours){ .first = segment, .behind = segment };
 }
 
-/* Slides the items of such neighbours together.  False when there are none. */
+static void add_neighbour(const struct segments *ss, struct neighbours *ns)
+{
+    const struct segment *s = &ss->segment[ns->behind];
+
+    ns->n++;
+    ns->live += s->live;
+    ns->holes += s->used - s->live;
+    ns->n_live += s->n_live;
+    ns->behind = s->newer;
+}
+
+static void drop_neighbour(const struct segments *ss, struct neighbours *ns)
+{
+    const struct segment *s = &ss->segment[ns->first];
+
+    ns->n--;
+    ns->live -= s->live;
+    ns->holes -= s->used - s->live;
+    ns->n_live -= s->n_live;
+    ns->first = s->newer;
+}
+
+/* They would fit fewer segments: there are holes, and room for what is lost at
+ * the ends of segments. */
+static bool have_holes(const struct segments *ss, const struct neighbours *ns)
+{
+    return ns->holes > 0
+        && ns->live + ns->n * (ns->live / (ns->n_live | 1))
+           <= (uint64_t)(ns->n - 1) * ss->segment_bytes;
+}
+
+/* Slides the items of `n` such neighbours together.  False when there are none. */
 static bool fill_holes(struct partition *p, uint32_t n, int64_t at_ms)
 {
     struct squeeze q = { .p = p, .at_ms = at_ms };
     struct segments *ss = &p->segments;
 
     for (unsigned g = 0; g <= ss->n_groups; g++) {
-        for (uint32_t i = ss->groups[g].oldest; i != SEGMENTS_NONE; i = ss->segment[i].newer) {
-            if (!has_holes(ss, i, n))
-                continue;
-            squeeze(&q, i, n, &p->counts.squeezed_segments);
-            if (segments_has_spare(ss))
-                return true;
+        struct neighbours ns = from_here(ss->groups[g].oldest);
+
+        while (ns.n == n || ns.behind != SEGMENTS_NONE) {
+            if (ns.n < n) {
+                add_neighbour(ss, &ns);
+            } else if (!have_holes(ss, &ns)) {
+                drop_neighbour(ss, &ns);
+            } else {
+                squeeze(&q, ns.first, n, &p->counts.squeezed_segments);
+                if (segments_has_spare(ss))
+                    return true;
+                ns = from_here(ss->segment[ns.first].newer);
+            }
         }
     }
     return false;
