@@ -8,6 +8,10 @@
 /* As much is made usable at a time, so that there are few calls. */
 #define STEP HUGE_PAGE
 
+#ifndef MADV_DONTNEED_LOCKED    /* Linux 5.18; older ones refuse it */
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
 #ifndef MADV_COLLAPSE           /* Linux 6.1; older ones refuse it */
 #define MADV_COLLAPSE 25
 #endif
@@ -67,8 +71,8 @@ void region_discard(struct region *r, size_t at, size_t bytes)
 {
     const size_t first = region_round(at), end = (at + bytes) & ~(REGION_PAGE - 1);
 
-    if (first < end)
-        madvise(r->base + first, end - first, MADV_DONTNEED);
+    if (first < end && madvise(r->base + first, end - first, MADV_DONTNEED) != 0)
+        (void)madvise(r->base + first, end - first, MADV_DONTNEED_LOCKED);
 }
 
 void region_settle(struct region *r, size_t at, size_t bytes)
