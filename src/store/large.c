@@ -199,10 +199,18 @@ void large_to_front(struct larges *ls, struct large *lg, uint64_t stamp)
     queue_put(ls, lg);
 }
 
+void large_lend(struct larges *ls, struct large *lg)
+{
+    if (lg->loans++ == 0)
+        ls->n_lent_pages += lg->n_pages;
+}
+
 void large_back(struct larges *ls, struct large *lg)
 {
     assert(lg->loans > 0);
-    lg->loans--;
-    if (lg->loans == 0 && lg->gone)
+    if (--lg->loans > 0)
+        return;
+    ls->n_lent_pages -= lg->n_pages;
+    if (lg->gone)
         end(ls, lg);
 }

@@ -37,6 +37,7 @@ struct larges {
     size_t first_free;          /* a word below which no page is free */
     size_t n;                   /* items */
     size_t n_pages;             /* in use, by items that are lent and gone too */
+    size_t n_lent_pages;        /* of them, of items that are lent */
     struct large *newest, *oldest;
     struct large **by_id;       /* owned; NULL: free */
     uint32_t n_ids, free_id;    /* below free_id none is free */
@@ -54,12 +55,19 @@ struct large *large_new(struct larges *ls, size_t bytes, uint64_t stamp);
 void large_remove(struct larges *ls, struct large *lg);
 /* It is the newest once more. */
 void large_to_front(struct larges *ls, struct large *lg, uint64_t stamp);
-/* One loan less. */
+/* One loan more, and one less. */
+void large_lend(struct larges *ls, struct large *lg);
 void large_back(struct larges *ls, struct large *lg);
 
 static inline size_t large_bytes(const struct large *lg)
 {
     return lg->n_pages * REGION_PAGE;
+}
+
+/* What no eviction can free. */
+static inline size_t larges_lent_bytes(const struct larges *ls)
+{
+    return ls->n_lent_pages * REGION_PAGE;
 }
 
 static inline size_t larges_bytes(const struct larges *ls)

@@ -25,6 +25,6 @@ struct chunk *store_lend(struct store *s, const struct answer *a, struct chunk_p
         return NULL;
     c = chunk_lent(pool, a->value_len, give_back, lg->partition, lg);
     if (c != NULL)
-        lg->loans++;
+        large_lend(&lg->partition->larges, lg);
     return c;
 }

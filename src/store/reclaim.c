@@ -519,10 +519,15 @@ static bool reclaim(struct partition *p, int64_t at_ms)
     return false;
 }
 
+/* What cannot fit shall not cost everybody else's items first. */
+static bool can_fit(const struct partition *p, size_t bytes)
+{
+    return index_bytes(&p->index) + larges_lent_bytes(&p->larges) + bytes <= p->limit_bytes;
+}
+
 bool reclaim_bytes(struct partition *p, size_t bytes, int64_t at_ms)
 {
-    /* what can never fit shall not cost everybody else's items first */
-    if (index_bytes(&p->index) + bytes > p->limit_bytes)
+    if (!can_fit(p, bytes))
         return false;
     while (partition_bytes(p) + bytes > p->limit_bytes)
         if (!segments_discard(&p->segments) && !reclaim(p, at_ms))
@@ -534,7 +539,7 @@ bool reclaim_segment(struct partition *p, int64_t at_ms)
 {
     const size_t bytes = p->segments.segment_bytes;
 
-    if (index_bytes(&p->index) + bytes > p->limit_bytes)
+    if (!can_fit(p, bytes))
         return false;
     while (!segments_has_spare(&p->segments) && partition_bytes(p) + bytes > p->limit_bytes)
         if (!reclaim(p, at_ms))

@@ -130,12 +130,47 @@ static void loans_of_one_value_are_bounded_and_come_back(void **state)
     store_free(s);
 }
 
+/* Memory that is lent comes to nobody, whoever else were to go for it. */
+static void no_item_goes_in_vain_for_memory_that_is_lent(void **state)
+{
+    struct store *s = help_store(4 * MIB);
+    struct borrower b[4];
+    struct chunk_pool pool;
+    struct cmd set = { .verb = VERB_SET, .key = "k", .key_len = 1, .value_len = 1000000 };
+    char *value = calloc(1, set.value_len), key[32];
+
+    (void)state;
+    assert_non_null(value);
+    set.value = value;
+    chunk_pool_init(&pool);
+    for (unsigned i = 0; i < 100; i++)
+        SET(s, 0, help_key(key, i), "v");
+    for (size_t i = 0; i < 4; i++) {
+        b[i] = (struct borrower){ .s = s, .pool = &pool };
+        assert_int_equal(run(s, &set, NULL), STATUS_STORED);
+        assert_int_equal(run(s, &get, &b[i]), STATUS_HIT);
+        assert_non_null(b[i].loan);
+        RUN(s, 0, NULL, VERB_DELETE, .key = "k");
+    }
+    assert_int_equal(run(s, &set, NULL), STATUS_NO_MEMORY);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(GET(s, 0, help_key(key, i)), STATUS_HIT);
+    chunk_unref(b[0].loan);
+    assert_int_equal(run(s, &set, NULL), STATUS_STORED);
+    for (size_t i = 1; i < 4; i++)
+        chunk_unref(b[i].loan);
+    chunk_pool_fini(&pool);
+    store_free(s);
+    free(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lent_value_outlives_its_item),
         cmocka_unit_test(a_small_value_is_not_lent),
         cmocka_unit_test(loans_of_one_value_are_bounded_and_come_back),
+        cmocka_unit_test(no_item_goes_in_vain_for_memory_that_is_lent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
