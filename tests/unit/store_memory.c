@@ -297,15 +297,17 @@ static void a_touch_that_cannot_be_is_refused_and_changes_nothing(void **state)
 {
     struct store *s = one_partition(MIB, false);
     struct seen seen = { .value = NULL };
-    char key[32];
+    char key[32], value[401];
     unsigned n = 0;
 
     (void)state;
+    memset(value, 'v', 400);
+    value[400] = '\0';
     RUN(s, 0, NULL, VERB_SET, .key = "timed", .value = "v", .ttl_ms = 2000);
-    SET(s, 0, "k", "v");
-    while (SET(s, 0, help_key(key, n++), "some value") == STATUS_STORED)
+    SET(s, 0, "k", value);
+    while (SET(s, 0, help_key(key, n++), value + 200) == STATUS_STORED)
         continue;
-    while (RUN(s, 0, NULL, VERB_SET, .key = help_key(key, n++), .value = "v", .ttl_ms = 1000)
+    while (RUN(s, 0, NULL, VERB_SET, .key = help_key(key, n++), .value = value + 200, .ttl_ms = 1000)
            == STATUS_STORED)
         continue;
     assert_int_equal(RUN(s, 0, NULL, VERB_TOUCH, .key = "k", .ttl_ms = 1000), STATUS_NO_MEMORY);
