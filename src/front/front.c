@@ -351,7 +351,7 @@ static void handle(struct session *s, struct cmd *cmd)
 static void foresee(struct worker *w, struct lookup *keys, unsigned n)
 {
     const struct front_worker *fw = w->front;
-    const struct store *store = fw->front->store;
+    struct store *store = fw->front->store;
 
     if (fw->n_links > 1 || fw->links[0] != NULL)
         return;

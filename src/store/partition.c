@@ -80,6 +80,18 @@ static uint32_t where_large(const struct large *lg)
     return SEGMENTS_PLACES + 1 + lg->id;
 }
 
+/* Only with the lock can it be found: a hint is not worth waiting for it. */
+void partition_prefetch_large(struct partition *p, uint32_t where)
+{
+    const uint32_t id = where - SEGMENTS_PLACES - 1;
+
+    if (!lock_try(&p->lock))
+        return;
+    if (id < p->larges.n_ids && p->larges.by_id[id] != NULL)
+        __builtin_prefetch(p->larges.by_id[id]->at);
+    lock_give(&p->lock);
+}
+
 bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t len,
                     int64_t at_ms, struct found *f)
 {

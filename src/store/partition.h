@@ -155,24 +155,32 @@ uint64_t partition_flush_version(const struct partition *p);
 /* When the items that an eviction looks at next were written; INT64_MAX: none. */
 int64_t partition_oldest_ms(const struct partition *p);
 
-/* Hints that need no lock: fetch where the hash is looked for, then its item. */
+/* Hints that want no lock held: fetch where the hash is looked for, then its item. */
 static inline void partition_prefetch(const struct partition *p, uint64_t hash)
 {
     index_prefetch(&p->index, index_hash(hash));
 }
 
-static inline void partition_prefetch_item(const struct partition *p, uint64_t hash)
+void partition_prefetch_large(struct partition *p, uint32_t where);
+
+static inline void partition_prefetch_small(const struct partition *p, uint32_t where)
+{
+    const char *at = segments_at(&p->segments, where);
+    const uint32_t usual = atomic_load_explicit(&p->usual_bytes, memory_order_relaxed);
+    const uint32_t bytes = usual < PREFETCH_BYTES ? usual : PREFETCH_BYTES;
+
+    for (uint32_t i = 0; i <= bytes; i += PREFETCH_LINE)
+        __builtin_prefetch(at + i);
+}
+
+static inline void partition_prefetch_item(struct partition *p, uint64_t hash)
 {
     const uint32_t where = index_guess(&p->index, index_hash(hash));
 
-    if (where != INDEX_NOWHERE && where <= SEGMENTS_PLACES) {
-        const char *at = segments_at(&p->segments, where);
-        const uint32_t usual = atomic_load_explicit(&p->usual_bytes, memory_order_relaxed);
-        const uint32_t bytes = usual < PREFETCH_BYTES ? usual : PREFETCH_BYTES;
-
-        for (uint32_t i = 0; i <= bytes; i += PREFETCH_LINE)
-            __builtin_prefetch(at + i);
-    }
+    if (where > SEGMENTS_PLACES)
+        partition_prefetch_large(p, where);
+    else if (where != INDEX_NOWHERE)
+        partition_prefetch_small(p, where);
 }
 
 /* ---- in the header for speed ---- */

@@ -116,9 +116,9 @@ void store_prefetch(const struct store *s, uint64_t hash)
     partition_prefetch(&s->partition[hash & (s->n_partitions - 1)], hash);
 }
 
-void store_prefetch_item(const struct store *s, uint64_t hash)
+void store_prefetch_item(struct store *s, uint64_t hash)
 {
-    partition_prefetch_item(&s->partition[hash & (s->n_partitions - 1)], hash);
+    partition_prefetch_item(store_partition(s, hash), hash);
 }
 
 /* A time to live, not TTL_OVER, as an item keeps it. */

@@ -53,7 +53,7 @@ void store_set_number(struct store *s, unsigned number);
 uint64_t store_hash(const struct store *s, const char *key, size_t len);
 void store_prefetch(const struct store *s, uint64_t hash);
 /* The same of the item, once what store_prefetch() fetches is there. */
-void store_prefetch_item(const struct store *s, uint64_t hash);
+void store_prefetch_item(struct store *s, uint64_t hash);
 
 /*
  * Called for a hit while the item's partition is locked: a->value points into
