@@ -269,10 +269,16 @@ static void stats(struct session *s, const struct cmd *cmd)
 
 static void say_limit(struct gather *g)
 {
+    static const char too_large[] =
+        "MEMLIMIT_ADJUST_FAILED no more than four times what it was started with\r\n";
+    static const char too_small[] =
+        "MEMLIMIT_TOO_SMALL for as many items at once as it was started for\r\n";
+
     for (size_t i = 0; i < g->n; i++) {
-        if (g->parts[i].reason == NULL && g->parts[i].version < g->limit_bytes / g->n) {
-            gather_say(g, "MEMLIMIT_ADJUST_FAILED no more than four times what it was started "
-                          "with\r\n", PACKET_TRY_AGAIN, NULL);
+        const uint64_t asked = g->limit_bytes / g->n, got = g->parts[i].version;
+
+        if (g->parts[i].reason == NULL && got != asked) {
+            gather_say(g, got > asked ? too_small : too_large, PACKET_TRY_AGAIN, NULL);
             return;
         }
     }

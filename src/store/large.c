@@ -109,6 +109,8 @@ static bool take_id(struct larges *ls, struct large *lg)
 {
     struct large **wider;
 
+    if (ls->n == LARGES_MAX)
+        return false;
     while (ls->free_id < ls->n_ids && ls->by_id[ls->free_id] != NULL)
         ls->free_id++;
     if (ls->free_id == ls->n_ids) {

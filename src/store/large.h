@@ -15,6 +15,7 @@
 
 #include "store/region.h"
 
+#define LARGES_MAX ((size_t)1 << 23)    /* their places are few, see segments.h */
 #define LARGE_LOANS_MAX 31      /* of one item at a time */
 
 struct partition;

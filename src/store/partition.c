@@ -11,6 +11,8 @@
 /* Address space is cheap; large items want some, so that they find long runs. */
 #define LARGE_SPACE 4
 
+#define LEAST_SEGMENTS 4
+
 #define STEP_HOMES 12           /* of an index that grows, with each insertion */
 
 static size_t larges_space(const struct partition_config *config)
@@ -271,6 +273,8 @@ static bool put_with_room(struct partition *p, uint64_t hash, struct draft *d,
                                 : reclaim_segment(p, at_ms)))
         return false;
     at = take_room(p, d, at_ms, f);
+    if (at == NULL && bytes <= p->large_from && reclaim_spare(p, at_ms))
+        at = take_room(p, d, at_ms, f);
     if (at == NULL)
         return false;
     is_there = partition_look(p, hash, d->key, d->key_len, &old);
@@ -393,6 +397,11 @@ void partition_flush(struct partition *p, uint64_t version, bool due)
 uint64_t partition_flush_version(const struct partition *p)
 {
     return p->flush_version != 0 ? p->flush_version : p->floor;
+}
+
+size_t partition_least_bytes(const struct partition *p)
+{
+    return LEAST_SEGMENTS * (size_t)p->segments.segment_bytes;
 }
 
 int64_t partition_oldest_ms(const struct partition *p)

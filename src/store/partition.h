@@ -152,6 +152,9 @@ void partition_flush(struct partition *p, uint64_t version, bool due);
 /* The flush that waits, or the last one there was. */
 uint64_t partition_flush_version(const struct partition *p);
 
+/* A limit below this would leave room for nothing. */
+size_t partition_least_bytes(const struct partition *p);
+
 /* When the items that an eviction looks at next were written; INT64_MAX: none. */
 int64_t partition_oldest_ms(const struct partition *p);
 

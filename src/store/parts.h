@@ -15,7 +15,7 @@ struct store {
     int64_t began_wall_ms;
     pthread_mutex_t whole;      /* held by what must reach all partitions in one
                                    order: flush and limit; never by a command */
-    size_t most_bytes;          /* that the limit can be raised to */
+    size_t least_bytes, most_bytes;     /* that the limit can be set to */
     atomic_size_t limit_bytes;  /* as configured: the partitions' are rounded */
     atomic_uint sweep_index;    /* the partition that is swept next */
     struct evictions evictions;

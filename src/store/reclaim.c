@@ -547,6 +547,14 @@ bool reclaim_segment(struct partition *p, int64_t at_ms)
     return true;
 }
 
+bool reclaim_spare(struct partition *p, int64_t at_ms)
+{
+    while (!segments_has_spare(&p->segments))
+        if (!reclaim(p, at_ms))
+            return false;
+    return true;
+}
+
 /* ---- housekeeping ---- */
 
 /* An item that was not used for long is not taken for young when its time wraps. */

@@ -21,6 +21,9 @@ bool reclaim_bytes(struct partition *p, size_t bytes, int64_t at_ms);
 /* The same for a segment of the log, which may be a spare one. */
 bool reclaim_segment(struct partition *p, int64_t at_ms);
 
+/* A segment becomes spare though there is room for one: the system gives none. */
+bool reclaim_spare(struct partition *p, int64_t at_ms);
+
 /* A segment more of tombstones would be too many; the oldest go for it. */
 bool reclaim_has_many_tombstones(const struct partition *p);
 void reclaim_tombstones(struct partition *p, int64_t at_ms);

@@ -82,6 +82,7 @@ struct store *store_new(const struct store_config *config)
         }
         s->n_partitions++;
     }
+    s->least_bytes = n * partition_least_bytes(&s->partition[0]);
     return s;
 }
 
@@ -430,7 +431,7 @@ size_t store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms)
     const int64_t at_ms = store_at(s, now_ms);
 
     pthread_mutex_lock(&s->whole);
-    if (memory_bytes > s->most_bytes)
+    if (memory_bytes < s->least_bytes || memory_bytes > s->most_bytes)
         memory_bytes = atomic_load(&s->limit_bytes);
     atomic_store(&s->limit_bytes, memory_bytes);
     for (unsigned i = 0; i < s->n_partitions; i++) {

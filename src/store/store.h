@@ -156,7 +156,8 @@ uint64_t version_after(uint64_t version, int64_t ms);
 
 /*
  * Changes the limit; items go until it is kept.  Says what it is then: address
- * space is reserved for four times the first one, for more it stays as it was.
+ * space is reserved for four times the first one, and a few segments are the
+ * least there can be; for more, or less, it stays as it was.
  */
 size_t store_set_limit(struct store *s, size_t memory_bytes, int64_t now_ms);
 

@@ -103,6 +103,39 @@ static void a_small_value_is_not_lent(void **state)
     store_free(s);
 }
 
+/* A client that reads none of them keeps no more than a half of the memory. */
+static void loans_of_many_values_are_bounded(void **state)
+{
+    enum { N = 600 };
+    struct store *s = help_store(8 * MIB);
+    struct chunk_pool pool;
+    struct chunk *loans[N] = { NULL };
+    unsigned n_lent = 0, n_stored = 0;
+    static char value[LARGE];
+    char key[32];
+
+    (void)state;
+    memset(value, 'a', sizeof(value) - 1);
+    chunk_pool_init(&pool);
+    for (unsigned i = 0; i < N; i++) {
+        struct borrower b = { .s = s, .pool = &pool };
+        const struct cmd set = { .verb = VERB_SET, .key = help_key(key, i), .key_len = 12,
+                                 .value = value, .value_len = sizeof(value) };
+        const struct cmd again = { .verb = VERB_GET, .key = key, .key_len = 12 };
+
+        n_stored += run(s, &set, NULL) == STATUS_STORED;
+        assert_int_equal(run(s, &again, &b), STATUS_HIT);
+        loans[i] = b.loan;
+        n_lent += b.loan != NULL;
+    }
+    assert_int_equal(n_stored, N);
+    assert_in_range(n_lent, 100, 8 * MIB / 2 / LARGE);
+    for (unsigned i = 0; i < N; i++)
+        chunk_unref(loans[i]);
+    chunk_pool_fini(&pool);
+    store_free(s);
+}
+
 static void loans_of_one_value_are_bounded_and_come_back(void **state)
 {
     struct store *s = help_store(64 * MIB);
@@ -133,32 +166,36 @@ static void loans_of_one_value_are_bounded_and_come_back(void **state)
 /* Memory that is lent comes to nobody, whoever else were to go for it. */
 static void no_item_goes_in_vain_for_memory_that_is_lent(void **state)
 {
-    struct store *s = help_store(4 * MIB);
-    struct borrower b[4];
+    struct store_config config = help_config(4 * MIB);
+    struct store *s;
+    struct borrower b[2];
     struct chunk_pool pool;
     struct cmd set = { .verb = VERB_SET, .key = "k", .key_len = 1, .value_len = 1000000 };
-    char *value = calloc(1, set.value_len), key[32];
+    struct cmd more = { .verb = VERB_SET, .key = "m", .key_len = 1, .value_len = 2400000 };
+    char *value = calloc(1, more.value_len), key[32];
 
     (void)state;
+    config.max_item_bytes = 3 * MIB;
+    s = store_new(&config);
+    assert_non_null(s);
     assert_non_null(value);
-    set.value = value;
+    set.value = more.value = value;
     chunk_pool_init(&pool);
     for (unsigned i = 0; i < 100; i++)
         SET(s, 0, help_key(key, i), "v");
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 2; i++) {
         b[i] = (struct borrower){ .s = s, .pool = &pool };
         assert_int_equal(run(s, &set, NULL), STATUS_STORED);
         assert_int_equal(run(s, &get, &b[i]), STATUS_HIT);
         assert_non_null(b[i].loan);
         RUN(s, 0, NULL, VERB_DELETE, .key = "k");
     }
-    assert_int_equal(run(s, &set, NULL), STATUS_NO_MEMORY);
+    assert_int_equal(run(s, &more, NULL), STATUS_NO_MEMORY);
     for (unsigned i = 0; i < 100; i++)
         assert_int_equal(GET(s, 0, help_key(key, i)), STATUS_HIT);
     chunk_unref(b[0].loan);
-    assert_int_equal(run(s, &set, NULL), STATUS_STORED);
-    for (size_t i = 1; i < 4; i++)
-        chunk_unref(b[i].loan);
+    assert_int_equal(run(s, &more, NULL), STATUS_STORED);
+    chunk_unref(b[1].loan);
     chunk_pool_fini(&pool);
     store_free(s);
     free(value);
@@ -169,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lent_value_outlives_its_item),
         cmocka_unit_test(a_small_value_is_not_lent),
+        cmocka_unit_test(loans_of_many_values_are_bounded),
         cmocka_unit_test(loans_of_one_value_are_bounded_and_come_back),
         cmocka_unit_test(no_item_goes_in_vain_for_memory_that_is_lent),
     };

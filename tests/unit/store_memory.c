@@ -356,9 +356,12 @@ static void a_lower_limit_is_kept_at_once(void **state)
         store_set_limit(s, 2 * MIB, START_MS);
         fill(s, 0, 3000, 3500);
         assert_true(help_usage(s, 0).items > 1000);
-        store_set_limit(s, 0, START_MS);
-        assert_int_equal(help_usage(s, 0).items, 0);
-        assert_int_equal(SET(s, 0, "k", "v"), STATUS_NO_MEMORY);
+        assert_int_equal(store_set_limit(s, 0, START_MS), 2 * MIB);
+        assert_int_equal(store_set_limit(s, 100 * MIB, START_MS), 2 * MIB);
+        assert_int_equal(store_set_limit(s, 128 * 1024, START_MS), 128 * 1024);
+        assert_true(help_usage(s, 0).resident_bytes <= 128 * 1024);
+        fill(s, 0, 3500, 3501);
+        assert_int_equal(GET(s, 0, "key-00003500"), STATUS_HIT);
         store_free(s);
     }
 }

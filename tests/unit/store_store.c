@@ -731,6 +731,21 @@ static void a_look_leaves_no_trace(void **state)
     store_free(s);
 }
 
+/* It does not evict, and has no room left. */
+static struct store *full_store(void)
+{
+    struct store_config config = help_config(MIB);
+    struct store *s;
+    char key[32];
+
+    config.evict = false;
+    s = store_new(&config);
+    assert_non_null(s);
+    for (unsigned i = 0; SET(s, 0, help_key(key, i), "") == STATUS_STORED; i++)
+        assert_true(i < MIB);
+    return s;
+}
+
 static void a_miss_may_make_an_item(void **state)
 {
     static const unsigned n = OPTION_WIN | OPTION_VIVIFY;
@@ -780,7 +795,8 @@ static void a_miss_may_make_an_item(void **state)
     assert_int_equal(help_usage(s, 1000).items, 0);
 
     /* no room for it: a miss like any other */
-    store_set_limit(s, 0, START_MS);
+    store_free(s);
+    s = full_store();
     assert_int_equal(RUN(s, 1000, &seen, VERB_GET, .key = "k", .options = n), STATUS_NOT_FOUND);
     assert_int_equal(seen.a.marks, 0);
     assert_int_equal(seen.a.version, 0);
