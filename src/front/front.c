@@ -50,7 +50,7 @@ static void on_hit(void *arg, const struct answer *a)
     struct front_worker *fw = r->s->worker->front;
     const struct front *front = fw->front;
 
-    r->loan = store_lend(front->store, a, &r->s->worker->pool);
+    r->loan = store_lend(a, &r->s->worker->pool);
     if (!(front->config.cas ? answer_put(r->q, &r->asked, a, r->loan)
                             : put_hit_without_token(r, front, a)))
         r->s->broken = true;

@@ -93,7 +93,7 @@ static void on_hit(void *arg, const struct answer *a)
     struct peer *p = arg;
     struct worker *w = p->sw->worker;
 
-    p->loan = store_lend(p->sw->shard->store, a, &w->pool);
+    p->loan = store_lend(a, &w->pool);
     send_answer(p, a);
 }
 

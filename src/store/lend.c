@@ -26,12 +26,11 @@ static bool would_lend_much(const struct large *lg)
     return larges_lent_bytes(&p->larges) + large_bytes(lg) > p->limit_bytes / LENT_SHARE;
 }
 
-struct chunk *store_lend(struct store *s, const struct answer *a, struct chunk_pool *pool)
+struct chunk *store_lend(const struct answer *a, struct chunk_pool *pool)
 {
     struct large *lg = a->item;
     struct chunk *c;
 
-    (void)s;
     if (lg == NULL || a->value_len < LEND_BYTES || lg->loans == LARGE_LOANS_MAX ||
         (lg->loans == 0 && would_lend_much(lg)))
         return NULL;

@@ -155,6 +155,13 @@ static void note_bytes(struct partition *p, size_t bytes)
                           memory_order_relaxed);
 }
 
+static char *take_in_group(struct partition *p, const struct draft *d, unsigned group)
+{
+    const uint32_t span = segments_span(&p->segments, draft_bytes(d));
+
+    return segments_take(&p->segments, group, span, d->expires_at, d->version);
+}
+
 /* New room for the draft, without making any; *where is its place. */
 static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms,
                        struct found *f)
@@ -177,7 +184,7 @@ static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms
     note_bytes(p, bytes);
     group = (d->marks & ITEM_DELETED) != 0 ? p->segments.n_groups
                                            : segments_group(&p->segments, ttl_ms);
-    at = segments_take(&p->segments, group, segments_span(&p->segments, bytes), d->expires_at, d->version);
+    at = take_in_group(p, d, group);
     if (at == NULL) {
         if (group == p->segments.n_groups && reclaim_has_many_tombstones(p))
             return NULL;
@@ -186,7 +193,7 @@ static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms
             return NULL;
         if (!segments_open(&p->segments, group, ++p->stamp))
             return NULL;
-        at = segments_take(&p->segments, group, segments_span(&p->segments, bytes), d->expires_at, d->version);
+        at = take_in_group(p, d, group);
     }
     f->large = NULL;
     f->where = segments_where(&p->segments, at);

@@ -474,8 +474,8 @@ static bool evict_large(struct partition *p, int64_t at_ms)
 
     for (struct large *lg = ls->oldest; lg != NULL; lg = ls->oldest) {
         find_large(p, lg, &f);
-        if (!partition_is_dead(p, &f.item, at_ms) && (f.item.uses > ITEM_USES_NEW || lg->loans > 0) &&
-            chances > 0) {
+        if (chances > 0 && !partition_is_dead(p, &f.item, at_ms) &&
+            (f.item.uses > ITEM_USES_NEW || lg->loans > 0)) {
             chances--;
             item_set_used(&f.item, f.item.used_at_s, ITEM_USES_NEW, f.item.marks);
             large_to_front(ls, lg, ++p->stamp);
@@ -504,12 +504,17 @@ static bool evict(struct partition *p, int64_t at_ms)
 
 /* ---- the order of it ---- */
 
+static bool has_many_holes(const struct segments *ss)
+{
+    return segments_holes(ss) > segments_bytes(ss) / HOLES_SHARE;
+}
+
 /* Memory becomes free: a spare segment, or pages.  False when none can. */
 static bool reclaim(struct partition *p, int64_t at_ms)
 {
     if (drop_over(p, 1, at_ms) > 0)
         return true;
-    if (segments_holes(&p->segments) > segments_bytes(&p->segments) / HOLES_SHARE && fill_holes(p, WINDOW, at_ms))
+    if (has_many_holes(&p->segments) && fill_holes(p, WINDOW, at_ms))
         return true;
     if (p->evict)
         return evict(p, at_ms);

@@ -324,7 +324,8 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
     const bool has_token = (copy->marks & MARK_TOKEN) != 0;
 
     version_see(&p->clock, copy->version);
-    if (copy->version <= p->floor || copy->version <= p->forgotten || (old != NULL && old->item.version >= copy->version))
+    if (copy->version <= p->floor || copy->version <= p->forgotten ||
+        (old != NULL && old->item.version >= copy->version))
         return APPLIED_OLDER;
     if (!gone && item_fits(copy->key_len, copy->value_len, s->rules.max_item_bytes)) {
         const struct draft d = {

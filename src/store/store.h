@@ -83,7 +83,7 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
  * short.  The item is kept as it is until the last reference to the chunk
  * goes, which must be after store_execute() has returned: it takes the lock.
  */
-struct chunk *store_lend(struct store *s, const struct answer *a, struct chunk_pool *pool);
+struct chunk *store_lend(const struct answer *a, struct chunk_pool *pool);
 
 /* A value, or a deletion, as another member judged it. */
 struct copy {

@@ -16,7 +16,7 @@ static void borrow(struct steps *t, const struct answer *a)
 {
     struct loan *loan = &t->loans[t->n_steps % LOANS];
 
-    if (loan->chunk != NULL || (loan->chunk = store_lend(t->store, a, &t->pool)) == NULL)
+    if (loan->chunk != NULL || (loan->chunk = store_lend(a, &t->pool)) == NULL)
         return;
     CHECK(a->value_len >= LEND_BYTES);
     loan->value = a->value;

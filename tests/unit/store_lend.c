@@ -12,7 +12,6 @@
 
 /* A reader that borrows, as a front does. */
 struct borrower {
-    struct store *s;
     struct chunk_pool *pool;
     struct chunk *loan;
     const char *value;
@@ -23,7 +22,7 @@ static void borrow(void *arg, const struct answer *a)
 {
     struct borrower *b = arg;
 
-    b->loan = store_lend(b->s, a, b->pool);
+    b->loan = store_lend(a, b->pool);
     b->value = a->value;
     b->len = a->value_len;
 }
@@ -71,7 +70,7 @@ static void a_lent_value_outlives_its_item(void **state)
     for (size_t i = 0; i <= sizeof(ends) / sizeof(ends[0]); i++) {
         struct store *s = help_store(64 * MIB);
         struct chunk_pool pool;
-        struct borrower b = { .s = s, .pool = &pool };
+        struct borrower b = { .pool = &pool };
 
         chunk_pool_init(&pool);
         put(s, 'a', LARGE);
@@ -92,7 +91,7 @@ static void a_small_value_is_not_lent(void **state)
 {
     struct store *s = help_store(64 * MIB);
     struct chunk_pool pool;
-    struct borrower b = { .s = s, .pool = &pool };
+    struct borrower b = { .pool = &pool };
 
     (void)state;
     chunk_pool_init(&pool);
@@ -118,7 +117,7 @@ static void loans_of_many_values_are_bounded(void **state)
     memset(value, 'a', sizeof(value) - 1);
     chunk_pool_init(&pool);
     for (unsigned i = 0; i < N; i++) {
-        struct borrower b = { .s = s, .pool = &pool };
+        struct borrower b = { .pool = &pool };
         const struct cmd set = { .verb = VERB_SET, .key = help_key(key, i), .key_len = 12,
                                  .value = value, .value_len = sizeof(value) };
         const struct cmd again = { .verb = VERB_GET, .key = key, .key_len = 12 };
@@ -147,7 +146,7 @@ static void loans_of_one_value_are_bounded_and_come_back(void **state)
     chunk_pool_init(&pool);
     put(s, 'a', LARGE);
     for (; n < 100; n++) {
-        struct borrower b = { .s = s, .pool = &pool };
+        struct borrower b = { .pool = &pool };
 
         assert_int_equal(run(s, &get, &b), STATUS_HIT);
         if (b.loan == NULL)
@@ -184,7 +183,7 @@ static void no_item_goes_in_vain_for_memory_that_is_lent(void **state)
     for (unsigned i = 0; i < 100; i++)
         SET(s, 0, help_key(key, i), "v");
     for (size_t i = 0; i < 2; i++) {
-        b[i] = (struct borrower){ .s = s, .pool = &pool };
+        b[i] = (struct borrower){ .pool = &pool };
         assert_int_equal(run(s, &set, NULL), STATUS_STORED);
         assert_int_equal(run(s, &get, &b[i]), STATUS_HIT);
         assert_non_null(b[i].loan);

@@ -104,7 +104,7 @@ static void check_hit(void *arg, const struct answer *a)
         r->actor->versions[r->key] = a->version;
     }
     if (loan->chunk == NULL) {
-        loan->chunk = store_lend(store, a, &r->actor->pool);
+        loan->chunk = store_lend(a, &r->actor->pool);
         loan->value = a->value;
         loan->len = a->value_len;
         loan->word = r->word;
