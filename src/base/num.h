@@ -25,6 +25,7 @@ bool num_parse_size(const char *s, size_t len, uint64_t *out);
 /* "250ms", "1s", "5" (seconds), "2m", "1h" in milliseconds. */
 bool num_parse_duration_ms(const char *s, size_t len, int64_t *out);
 
+/* For num_put_u64(): any number; worth a call from two digits on. */
 char *num_put_long(char *out, uint64_t v);
 
 /* Writes the digits, no terminator; returns the end.  At most 20 bytes. */

@@ -272,7 +272,7 @@ static void say_limit(struct gather *g)
     static const char too_large[] =
         "MEMLIMIT_ADJUST_FAILED no more than four times what it was started with\r\n";
     static const char too_small[] =
-        "MEMLIMIT_TOO_SMALL for as many items at once as it was started for\r\n";
+        "MEMLIMIT_TOO_SMALL no room for a few segments of the size it was started with\r\n";
 
     for (size_t i = 0; i < g->n; i++) {
         const uint64_t asked = g->limit_bytes / g->n, got = g->parts[i].version;

@@ -354,7 +354,7 @@ static void step_growing(struct index *x)
 {
     const uint32_t low = get_u32(&x->low);
     const uint64_t edge = edge_of(x);
-    const uint64_t first = first_hash(index_first_home((uint32_t)(edge - 1), low), low);
+    const uint64_t first = first_hash(index_home_of((uint32_t)(edge - 1), low), low);
 
     move_edge(x, first, edge, first);
     if (first == 0)
@@ -365,7 +365,7 @@ static void step_shrinking(struct index *x)
 {
     const uint32_t high = get_u32(&x->high);
     const uint64_t edge = edge_of(x);
-    const uint64_t next = first_hash((uint64_t)index_first_home((uint32_t)edge, high) + 1, high);
+    const uint64_t next = first_hash((uint64_t)index_home_of((uint32_t)edge, high) + 1, high);
 
     move_edge(x, edge, next, next);
     if (next == HASHES)
@@ -396,7 +396,7 @@ uint32_t index_walk(const struct index *x, uint32_t hash, index_visitor *visit, 
 {
     const uint64_t edge = edge_of(x);
     const uint32_t n = get_u32(hash < edge ? &x->low : &x->high);
-    uint64_t next = first_hash((uint64_t)index_first_home(hash, n) + 1, n);
+    uint64_t next = first_hash((uint64_t)index_home_of(hash, n) + 1, n);
 
     if (hash < edge && next > edge)
         next = edge;

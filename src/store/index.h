@@ -61,8 +61,8 @@ static inline uint32_t index_hash(uint64_t hash)
     return (uint32_t)(hash >> 32);
 }
 
-/* 2^32 of them are all. */
-static inline uint32_t index_first_home(uint32_t hash, uint32_t n)
+/* Where a hash belongs when there are `n` homes. */
+static inline uint32_t index_home_of(uint32_t hash, uint32_t n)
 {
     return (uint32_t)((uint64_t)hash * n >> 32);
 }
@@ -73,7 +73,7 @@ static inline uint32_t index_home(const struct index *x, uint32_t hash)
     const uint32_t high = atomic_load_explicit(&x->high, memory_order_relaxed);
     const uint64_t edge = atomic_load_explicit(&x->edge, memory_order_relaxed);
 
-    return index_first_home(hash, hash < edge ? low : high);
+    return index_home_of(hash, hash < edge ? low : high);
 }
 
 static inline uint64_t index_slot(const struct index *x, struct place at)

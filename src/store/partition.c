@@ -162,7 +162,8 @@ static char *take_in_group(struct partition *p, const struct draft *d, unsigned 
     return segments_take(&p->segments, group, span, d->expires_at, d->version);
 }
 
-/* New room for the draft, without making any; *where is its place. */
+/* New room for the draft where there is some, without making any: f->where and
+ * f->large say which.  NULL: room must be made. */
 static char *take_room(struct partition *p, const struct draft *d, int64_t at_ms,
                        struct found *f)
 {
@@ -265,7 +266,7 @@ static bool save_piece(struct draft *d, const struct found *old, char **saved)
     return true;
 }
 
-/* The same when room must be made first. */
+/* Makes room first: things move, and the old item is looked for once more. */
 static bool put_with_room(struct partition *p, uint64_t hash, struct draft *d,
                           struct found *f, int64_t at_ms)
 {

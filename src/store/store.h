@@ -69,7 +69,8 @@ typedef void store_reader(void *arg, const struct answer *a);
  *   incr, decr  as memcached: 64 bits, incr wraps, decr stops at 0, the item's
  *               length never shrinks (blanks follow), a longer number grows it
  *   touch, gat  keep the version; a gat answers the item as it was, with the
- *               time it had left
+ *               time it had left.  Without room for a time to live that was
+ *               not there a touch is refused, a gat misses; nothing changes
  *   append      keeps flags and expiry of the item
  *   set         refused as too large or for want of memory: the old is removed
  *   ttl < 0     stored and gone at once: the old is removed

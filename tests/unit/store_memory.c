@@ -366,6 +366,22 @@ static void a_lower_limit_is_kept_at_once(void **state)
     }
 }
 
+/* The system gives less than the limit allows: what is there is used again. */
+static void memory_that_is_refused_is_made_by_eviction(void **state)
+{
+    struct store *s = one_partition(16 * MIB, true);
+
+    (void)state;
+    fill(s, 0, 0, 1500);
+    assert_int_equal(help_usage(s, 0).evictions, 0);
+    fail_every = 1;
+    fill(s, 0, 1500, 8000);
+    fail_every = 0;
+    assert_true(help_usage(s, 0).evictions > 4000);
+    assert_true(help_usage(s, 0).items > 1000);
+    store_free(s);
+}
+
 static void a_store_is_whole_or_not_at_all(void **state)
 {
     const struct store_config config = help_config(64 * MIB);
@@ -432,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_touch_that_cannot_be_is_refused_and_changes_nothing),
         cmocka_unit_test(what_can_never_fit_evicts_nothing),
         cmocka_unit_test(a_lower_limit_is_kept_at_once),
+        cmocka_unit_test(memory_that_is_refused_is_made_by_eviction),
         cmocka_unit_test(a_store_is_whole_or_not_at_all),
         cmocka_unit_test(a_store_outlives_a_failing_malloc),
     };
