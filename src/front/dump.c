@@ -7,7 +7,6 @@
 
 #include "base/bytes.h"
 #include "base/num.h"
-#include "front/link.h"
 #include "wire/base64.h"
 #include "wire/listing.h"
 
@@ -168,7 +167,7 @@ static void on_page(struct request *r)
     } else {
         fail(d, r->reason);
     }
-    request_free(r);
+    request_free(&d->fw->links, r);
     slot_ready(&d->slot);
 }
 
@@ -188,7 +187,7 @@ static void on_own_turn(struct worker *w, struct mail *m)
 static void ask_there(struct dump *d)
 {
     struct frame f = { .op = FRAME_WALK, .number = d->cursor };
-    struct request *r = request_new(d->fw);
+    struct request *r = request_new(&d->fw->links);
 
     if (r == NULL) {
         fail(d, "out of memory here");
@@ -196,8 +195,9 @@ static void ask_there(struct dump *d)
         return;
     }
     r->owner = d;
+    r->answer_op = FRAME_DONE;
     r->done = on_page;
-    link_send(d->fw->links[d->at], r, &f, NULL);
+    link_send(d->fw->links.link[d->at], r, &f, NULL);
 }
 
 static void ask(struct dump *d)
@@ -205,10 +205,10 @@ static void ask(struct dump *d)
     if (d->at == d->view->map->n) {
         d->over = true;
         slot_ready(&d->slot);
-    } else if (d->view != d->fw->view) {
+    } else if (d->view != d->fw->links.view) {
         fail(d, "the map has changed");
         slot_ready(&d->slot);
-    } else if (d->fw->links[d->at] == NULL) {
+    } else if (d->fw->links.link[d->at] == NULL) {
         worker_post(d->fw->worker, &d->mail);
     } else {
         ask_there(d);
@@ -259,7 +259,7 @@ void dump_begin(struct session *s, enum dump_kind kind, uint32_t most)
         return;
     }
     d->fw = fw;
-    d->view = view_ref(fw->view);
+    d->view = view_ref(fw->links.view);
     d->kind = kind;
     d->left = most > 0 ? most : UINT32_MAX;
     d->mail.read = on_own_turn;

@@ -11,7 +11,7 @@
 #ifndef FRONT_FRONT_H
 #define FRONT_FRONT_H
 
-#include "cluster/cluster.h"
+#include "cluster/links.h"
 #include "front/prefixes.h"
 #include "net/session.h"
 #include "net/worker.h"
@@ -19,9 +19,6 @@
 
 /* What VERSION says: clients decide by it which commands they may use. */
 #define FRONT_MEMCACHED_VERSION "1.6.45"
-
-struct link;
-struct request;
 
 struct front_config {
     int64_t shard_timeout_ms;
@@ -36,6 +33,7 @@ struct front_config {
 
 struct front {
     struct front_config config;
+    struct links_config links_config;   /* from it */
     struct cluster *cluster;    /* borrowed */
     struct store *store;        /* borrowed; NULL: keeps no items */
     void (*shut_down)(void);    /* the command: asks the process to end */
@@ -56,11 +54,7 @@ struct front {
 struct front_worker {
     struct front *front;
     struct worker *worker;
-    struct view *view;          /* a reference */
-    struct link **links;        /* by index in view->map; NULL: this process */
-    size_t n_links;
-    struct link *dirty;         /* have something to send */
-    struct request *free_requests;
+    struct links links;         /* none to this process, where it keeps items */
     struct timer *tick;
     struct watcher *watchers;   /* owned: sessions of this worker that watch */
     unsigned n_watchers;        /* atomic */
@@ -74,6 +68,16 @@ struct eviction_place {
     bool asked;
     bool stale;                 /* who wanted the answer is gone */
 };
+
+struct answer;
+struct asked;
+
+/* -C: clients are told of no tokens. */
+void front_hide_token(const struct front *front, struct answer *a);
+
+/* A command that was answered: it is counted, and told to those who watch. */
+void front_note(struct front_worker *fw, int fd, const struct asked *asked,
+                const struct answer *a);
 
 /* Once config, cluster and what is borrowed are filled in. */
 void front_init(struct front *front, struct world *world);

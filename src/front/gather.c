@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "front/link.h"
 
 static const char *const usage_names[N_USAGES] = {
 #define STAT(name, kind, help)
@@ -42,19 +41,19 @@ static const struct slot_ops gather_ops = { gather_emit, gather_drop };
 struct gather *gather_new(struct session *s, const struct cmd *cmd)
 {
     struct front_worker *fw = s->worker->front;
-    struct gather *g = calloc(1, sizeof(*g) + fw->n_links * sizeof(g->parts[0]));
+    struct gather *g = calloc(1, sizeof(*g) + fw->links.n * sizeof(g->parts[0]));
 
     if (g == NULL) {
         s->broken = true;
         return NULL;
     }
     g->fw = fw;
-    g->view = view_ref(fw->view);
+    g->view = view_ref(fw->links.view);
     g->form = cmd->form;
-    g->n = fw->n_links;
+    g->n = fw->links.n;
     for (size_t i = 0; i < g->n; i++) {
         g->parts[i].member = &g->view->map->members[i];
-        g->parts[i].here = fw->links[i] == NULL;
+        g->parts[i].here = fw->links.link[i] == NULL;
     }
     sendq_init(&g->out, &s->worker->pool);
     g->slot.ops = &gather_ops;
@@ -129,13 +128,13 @@ static void on_done(struct request *r)
         part->version = r->reply.version;
         read_usage(part, r->reply.value, r->reply.value_len);
     }
-    request_free(r);
+    request_free(&g->fw->links, r);
     one_answered(g);
 }
 
 static void ask_there(struct gather *g, unsigned i, const struct frame *f)
 {
-    struct request *r = request_new(g->fw);
+    struct request *r = request_new(&g->fw->links);
 
     if (r == NULL) {
         g->parts[i].reason = "out of memory here";
@@ -143,9 +142,10 @@ static void ask_there(struct gather *g, unsigned i, const struct frame *f)
     }
     r->owner = g;
     r->part = i;
+    r->answer_op = FRAME_DONE;
     r->done = on_done;
     g->open++;
-    link_send(g->fw->links[i], r, f, NULL);
+    link_send(g->fw->links.link[i], r, f, NULL);
 }
 
 void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gather *g))
@@ -157,7 +157,7 @@ void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gat
 
         if (part->reason != NULL)
             continue;           /* failed in an earlier round */
-        if (g->view != g->fw->view)
+        if (g->view != g->fw->links.view)
             part->reason = "the map has changed";
         else if (part->here)
             ask_here(g, part, f);

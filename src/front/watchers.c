@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "front/dump.h"
-#include "front/link.h"
 #include "wire/listing.h"
 
 #define EVENT_MAX (3 * KEY_MAX + 256)   /* bytes of a line */
@@ -281,21 +280,22 @@ static void on_evictions(struct request *r)
         place->cursor = r->reply.version;
     }
     place->asked = place->stale = false;
-    request_free(r);
+    request_free(&fw->links, r);
 }
 
 static void ask_there(struct front_worker *fw, unsigned i)
 {
     struct frame f = { .op = FRAME_EVICTIONS, .number = fw->evictions[i].cursor };
-    struct request *r = request_new(fw);
+    struct request *r = request_new(&fw->links);
 
     if (r == NULL)
         return;
     fw->evictions[i].asked = true;
     r->owner = fw;
     r->part = i;
+    r->answer_op = FRAME_DONE;
     r->done = on_evictions;
-    link_send(fw->links[i], r, &f, NULL);
+    link_send(fw->links.link[i], r, &f, NULL);
 }
 
 static void ask_here(struct front_worker *fw, unsigned i)
@@ -321,9 +321,9 @@ void watchers_tick(struct front_worker *fw)
     if (!has_watchers_of(fw, STREAM_EVICTIONS))
         return;
     if (fw->evictions == NULL)
-        fw->evictions = calloc(fw->n_links, sizeof(*fw->evictions));
-    for (unsigned i = 0; fw->evictions != NULL && i < fw->n_links; i++) {
-        if (fw->links[i] == NULL)
+        fw->evictions = calloc(fw->links.n, sizeof(*fw->evictions));
+    for (unsigned i = 0; fw->evictions != NULL && i < fw->links.n; i++) {
+        if (fw->links.link[i] == NULL)
             ask_here(fw, i);
         else if (!fw->evictions[i].asked)
             ask_there(fw, i);
@@ -411,7 +411,7 @@ void watchers_join(struct session *s, const struct cmd *cmd)
 /* The next watcher is told what is evicted from its own first moment on. */
 static void forget_evictions(struct front_worker *fw)
 {
-    for (size_t i = 0; i < fw->n_links; i++) {
+    for (size_t i = 0; i < fw->links.n; i++) {
         fw->evictions[i].cursor = 0;
         fw->evictions[i].stale = fw->evictions[i].asked;
     }

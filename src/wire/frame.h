@@ -40,7 +40,12 @@ enum frame_op {
 enum refusal {
     REFUSED_EPOCH,              /* value: the newer map */
     REFUSED_NO_MAP,             /* this shard has none yet: send one */
-    REFUSED_HELLO               /* value: why, in words; the link is closed */
+    REFUSED_HELLO,              /* value: why, in words; the link is closed */
+    REFUSED_NOT_READY,          /* it goes by that map soon: ask again */
+    REFUSED_NO_LEASE,           /* it may not serve now */
+    REFUSED_NOT_OWNER,          /* the key is another member's */
+    REFUSED_AGAIN,              /* one before it was refused, until the next FRAME_MAP */
+    N_REFUSALS
 };
 
 /* One frame, taken apart.  Pointers go into the bytes it was read from. */

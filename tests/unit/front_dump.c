@@ -192,7 +192,7 @@ static void a_new_map_ends_a_dump(void **state)
     ask(c, MGDUMP);
     say(first, page(77, "a"));
     expect(c, "OK\r\nmg a\r\n");
-    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    assert_int_equal(cluster_adopt(stage.cluster, moved_map(2)), ADOPTED);
     stage_run(&stage, 200);
     expect(c, "SERVER_ERROR shard s1: the map has changed\r\n");
     assert_memory_equal(stage_ask(&stage, c, "version\r\n"), "VERSION ", 8);
@@ -209,7 +209,7 @@ static void a_dump_does_not_go_on_under_a_new_map(void **state)
     (void)state;
     (void)opened(2);
     (void)dump_unread(c, first);
-    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    assert_int_equal(cluster_adopt(stage.cluster, moved_map(2)), ADOPTED);
     stage_run(&stage, 200);
     fake_set_room(stage.world, c, SIZE_MAX);
     stage_run(&stage, 0);
@@ -438,7 +438,7 @@ static void a_shard_that_comes_again_is_asked_again(void **state)
     stage_run(&stage, TICK_MS);
     assert_asked(shard, FRAME_EVICTIONS, 0);
     say(shard, page(7, ""));
-    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    assert_int_equal(cluster_adopt(stage.cluster, moved_map(2)), ADOPTED);
     stage_run(&stage, 2 * TICK_MS);             /* asked under the old map, or the new */
     expect(c, "");
     assert_false(fake_is_closed(stage.world, c));

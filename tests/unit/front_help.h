@@ -124,6 +124,16 @@ static inline void ask(int client, const char *format, ...)
     assert_string_equal(stage_ask(&stage, client, line), "");
 }
 
+/* Map 2: all shards have other addresses, so no link outlives the first map. */
+static inline struct map *moved_map(size_t n)
+{
+    struct map *moved = stage_map(2, n);
+
+    for (size_t i = 0; i < n; i++)
+        snprintf(moved->members[i].address, sizeof(moved->members[i].address), "moved:%zu", i + 1);
+    return moved;
+}
+
 static inline void close_far(int far)
 {
     stage.world->ops->close(stage.world, far);

@@ -1,4 +1,4 @@
-#include "front/link.h"
+#include "cluster/link.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cluster/links.h"
 #include "net/recvq.h"
 #include "net/sendq.h"
 #include "wire/hello.h"
@@ -24,13 +25,14 @@
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_OPEN };
 
 struct link {
-    struct front_worker *fw;
+    struct links *ls;
     unsigned refs;              /* its owner's, and one of each request */
     struct link *next_dirty;
     bool dirty;
     enum link_state state;
     bool tried;                 /* and came to an end: who asks now is not kept waiting */
     bool full;                  /* the socket takes no more for now */
+    bool refusing;              /* it was refused, and will be until it says that it knows */
     int64_t opened_ms;
     bool logged;                /* that it is down */
     char name[MAP_NAME_MAX + 1];
@@ -56,17 +58,15 @@ struct link {
 
 /* requests */
 
-struct request *request_new(struct front_worker *fw)
+struct request *request_new(struct links *ls)
 {
-    struct request *r = fw->free_requests;
+    struct request *r = ls->free_requests;
 
     if (r != NULL)
-        fw->free_requests = r->next;
-    else if ((r = malloc(sizeof(*r))) == NULL)
+        ls->free_requests = r->next;
+    else if ((r = malloc(ls->config->request_bytes)) == NULL)
         return NULL;
     memset(r, 0, offsetof(struct request, reply));
-    r->reply_chunk = NULL;
-    r->fw = fw;
     return r;
 }
 
@@ -76,23 +76,23 @@ static void link_unref(struct link *l)
         free(l);
 }
 
-void request_free(struct request *r)
+void request_free(struct links *ls, struct request *r)
 {
     link_unref(r->link);
     chunk_unref(r->frame_chunk);
     chunk_unref(r->value_chunk);
     chunk_unref(r->reply_chunk);
     free(r->own_key);
-    r->next = r->fw->free_requests;
-    r->fw->free_requests = r;
+    r->next = ls->free_requests;
+    ls->free_requests = r;
 }
 
 static struct world *world_of(const struct link *l)
 {
-    return l->fw->worker->world;
+    return l->ls->worker->world;
 }
 
-static void finish(struct request *r, enum outcome outcome, const char *reason)
+static void finish(struct request *r, enum request_outcome outcome, const char *reason)
 {
     r->link->open_bytes -= r->bytes;
     r->outcome = outcome;
@@ -131,22 +131,23 @@ static void close_socket(struct link *l)
 static void go_down(struct link *l, const char *reason, int64_t retry_ms)
 {
     if (l->state == LINK_OPEN || !l->logged)
-        log_warn("front", "shard is not reached: %s shard=%s addr=%s", reason, l->name,
+        log_warn("cluster", "shard is not reached: %s shard=%s addr=%s", reason, l->name,
                  l->address);
     l->logged = l->tried = true;
-    l->full = false;
+    l->full = l->refusing = false;
     l->reason = reason;
     l->state = LINK_DOWN;
     close_socket(l);
     fail_requests(l);
     l->queued = l->sent = 0;
     world_of(l)->ops->timer_set(l->timer, retry_ms);
+    links_changed(l->ls);
 }
 
 static void fail(struct link *l, const char *reason)
 {
     bool was_good = l->state == LINK_OPEN &&
-                    worker_now(l->fw->worker) - l->opened_ms >= GOOD_LIFE_MS;
+                    worker_now(l->ls->worker) - l->opened_ms >= GOOD_LIFE_MS;
     int64_t retry_ms = was_good ? RETRY_FIRST_MS : l->retry_ms * 2;
 
     l->retry_ms = retry_ms > RETRY_LAST_MS ? RETRY_LAST_MS : retry_ms;
@@ -181,15 +182,15 @@ static const char *words_of(int error)
 
 static bool greet(struct link *l)
 {
-    struct cluster *c = l->fw->front->cluster;
-    const struct view *v = l->fw->view;
+    struct cluster *c = l->ls->cluster;
+    const struct view *v = l->ls->view;
     struct hello h = {
         .least = HELLO_PROTOCOL,
         .most = HELLO_PROTOCOL,
-        .role = HELLO_FRONT,
+        .role = l->ls->config->role,
         .epoch = v->map->epoch,
         .digest = v->digest,
-        .wall_ms = worker_wall(l->fw->worker),
+        .wall_ms = worker_wall(l->ls->worker),
     };
     char frame[FRAME_HEAD + HELLO_LEN_MAX], value[HELLO_LEN_MAX];
     struct frame f = { .op = FRAME_HELLO, .value = value };
@@ -205,7 +206,7 @@ static bool greet(struct link *l)
 
 static bool send_map(struct link *l, bool ours)
 {
-    const struct map *map = l->fw->view->map;
+    const struct map *map = l->ls->view->map;
     struct frame f = { .op = FRAME_MAP, .value_len = ours ? map_len(map) : 0 };
     char *to = sendq_room(&l->greeting, FRAME_HEAD + f.value_len);
 
@@ -222,23 +223,24 @@ static void flush_out(struct link *l);
 static void now_open(struct link *l)
 {
     if (l->logged)
-        log_info("front", "shard is reached again shard=%s addr=%s", l->name, l->address);
+        log_info("cluster", "shard is reached again shard=%s addr=%s", l->name, l->address);
     l->state = LINK_OPEN;
-    l->opened_ms = worker_now(l->fw->worker);
+    l->opened_ms = worker_now(l->ls->worker);
     l->logged = false;
     world_of(l)->ops->timer_set(l->timer, -1);
     flush_out(l);
+    links_changed(l->ls);
 }
 
 static void on_hello(struct link *l, const struct frame *f)
 {
-    const struct view *v = l->fw->view;
+    const struct view *v = l->ls->view;
     struct hello h;
 
     if (!hello_read(f->value, f->value_len, &h)) {
         fail(l, "it speaks another protocol");
     } else if (strcmp(h.name, l->name) != 0) {
-        log_warn("front", "another shard lives there addr=%s expected=%s found=%s", l->address,
+        log_warn("cluster", "another shard lives there addr=%s expected=%s found=%s", l->address,
                  l->name, h.name);
         go_down(l, "another shard lives at its address", RETRY_REFUSED_MS);
     } else if (h.epoch == v->map->epoch) {
@@ -253,9 +255,9 @@ static void on_hello(struct link *l, const struct frame *f)
 /* The answer to our map, or to our wish for theirs: the one both go by. */
 static void on_map(struct link *l, const struct frame *f)
 {
-    struct cluster *c = l->fw->front->cluster;
+    struct cluster *c = l->ls->cluster;
 
-    if (f->version > l->fw->view->map->epoch) {
+    if (f->version > l->ls->view->map->epoch) {
         struct map *map = map_read(f->value, f->value_len);
 
         if (map == NULL) {
@@ -269,12 +271,8 @@ static void on_map(struct link *l, const struct frame *f)
     }
 }
 
-static void on_refusal(struct link *l, const struct frame *f)
+static void on_hello_refused(struct link *l, const struct frame *f)
 {
-    if (f->st != REFUSED_HELLO) {
-        fail(l, "the map has changed");
-        return;
-    }
     snprintf(l->refusal, sizeof(l->refusal), "%.*s",
              (int)(f->value_len < 79 ? f->value_len : 79), f->value);
     for (char *p = l->refusal; *p != '\0'; p++)
@@ -285,44 +283,31 @@ static void on_refusal(struct link *l, const struct frame *f)
 
 /* answers */
 
-/* What else a command may be answered for its options. */
-static uint16_t statuses_of_options(enum verb verb, unsigned options)
+/* A hostile member must not make us say nonsense. */
+static bool answer_fits(const struct request *r, const struct frame *f)
 {
-    const bool reads = verb_is_get(verb);
-    uint16_t statuses = 0;
-
-    if (reads && (options & (OPTION_NO_VALUE | OPTION_COMPARE)) != 0)
-        statuses |= 1u << STATUS_HEAD;
-    if (!reads && (options & OPTION_COMPARE) != 0)
-        statuses |= 1u << STATUS_EXISTS;
-    if ((options & (OPTION_INVALIDATE | OPTION_REMOVE_VALUE)) != 0)
-        statuses |= 1u << STATUS_NO_MEMORY;
-    return statuses;
+    return f->op == r->answer_op
+        && (f->op != FRAME_ANSWER || (f->st < N_STATUSES && (r->statuses & 1u << f->st) != 0));
 }
 
-/* A status that the verb can have: a hostile shard must not make us say nonsense. */
-static bool answer_fits(const struct request *r, uint8_t st)
+static void join_dirty(struct link *l)
 {
-    const enum verb verb = r->too_large ? VERB_DELETE : r->verb;
-    static const uint16_t allowed[N_KEYED_VERBS] = {
-#define GETS (1u << STATUS_HIT | 1u << STATUS_NOT_FOUND)
-#define STORES (1u << STATUS_STORED | 1u << STATUS_NOT_STORED | 1u << STATUS_TOO_LARGE | \
-                1u << STATUS_NO_MEMORY)
-#define COUNTS (1u << STATUS_NUMBER | 1u << STATUS_NOT_FOUND | 1u << STATUS_NON_NUMERIC | \
-                1u << STATUS_NO_MEMORY)
-        [VERB_GET] = GETS, [VERB_GETS] = GETS, [VERB_GAT] = GETS, [VERB_GATS] = GETS,
-        [VERB_SET] = STORES, [VERB_ADD] = STORES, [VERB_REPLACE] = STORES,
-        [VERB_APPEND] = STORES, [VERB_PREPEND] = STORES,
-        [VERB_CAS] = STORES | 1u << STATUS_EXISTS | 1u << STATUS_NOT_FOUND,
-        [VERB_DELETE] = 1u << STATUS_DELETED | 1u << STATUS_NOT_FOUND,
-        [VERB_INCR] = COUNTS, [VERB_DECR] = COUNTS,
-        [VERB_TOUCH] = 1u << STATUS_TOUCHED | 1u << STATUS_NOT_FOUND,
-#undef GETS
-#undef STORES
-#undef COUNTS
-    };
+    if (l->dirty)
+        return;
+    l->dirty = true;
+    l->next_dirty = l->ls->dirty;
+    l->ls->dirty = l;
+}
 
-    return st < N_STATUSES && ((allowed[verb] | r->more_statuses) & 1u << st);
+/* The oldest request is no longer the link's. */
+static struct request *take_first(struct link *l)
+{
+    struct request *r = l->first;
+
+    l->first = r->next;
+    if (l->first == NULL)
+        l->last = &l->first;
+    return r;
 }
 
 static void on_answer(struct link *l, const struct frame *f)
@@ -333,24 +318,67 @@ static void on_answer(struct link *l, const struct frame *f)
         fail(l, "it answered what nobody asked");
         return;
     }
-    if (r->owner != NULL ? f->op != FRAME_DONE
-                         : f->op != FRAME_ANSWER || !answer_fits(r, f->st)) {
+    if (!answer_fits(r, f)) {
         fail(l, "it answered nonsense");
         return;
     }
-    l->first = r->next;
-    if (l->first == NULL)
-        l->last = &l->first;
+    take_first(l);
     r->reply = *f;
     if (f->value_len > 0)
         r->reply_chunk = chunk_ref(l->in.chunk);
     finish(r, ANSWERED, NULL);
 }
 
+static const char *words_of_refusal(enum refusal why)
+{
+    static const char *const words[] = {
+        [REFUSED_EPOCH] = "the map has changed",
+        [REFUSED_NO_MAP] = "it has no map",
+        [REFUSED_HELLO] = "it refuses this member",
+        [REFUSED_NOT_READY] = "it is not ready",
+        [REFUSED_NO_LEASE] = "it holds no lease",
+        [REFUSED_AGAIN] = "the map has changed",
+        [REFUSED_NOT_OWNER] = "it does not own the key",
+    };
+
+    return words[why];
+}
+
+/* The newer map that comes with a refusal, if one does. */
+static void take_map(struct link *l, const struct frame *f)
+{
+    struct map *map = f->value_len > 0 ? map_read(f->value, f->value_len) : NULL;
+
+    if (map != NULL)
+        (void)cluster_adopt(l->ls->cluster, map);
+}
+
+/* What lies behind it is refused too, until the link says that it has seen this. */
+static void on_refused(struct link *l, const struct frame *f)
+{
+    struct request *r = l->first;
+
+    if (r == NULL || f->st >= N_REFUSALS || f->st == REFUSED_HELLO) {
+        fail(l, "it refused what nobody asked");
+        return;
+    }
+    if (f->st != REFUSED_AGAIN) {
+        l->refusing = true;
+        join_dirty(l);
+        take_map(l, f);
+        links_changed(l->ls);
+    }
+    take_first(l);
+    r->refusal = (enum refusal)f->st;
+    finish(r, REFUSED, words_of_refusal(r->refusal));
+}
+
 static void on_frame(struct link *l, const struct frame *f)
 {
-    if (f->op == FRAME_REFUSED)
-        on_refusal(l, f);
+    if (f->op == FRAME_REFUSED && (l->state != LINK_OPEN || f->st == REFUSED_HELLO))
+        on_hello_refused(l, f);
+    else if (f->op == FRAME_REFUSED)
+        on_refused(l, f);
     else if (l->state == LINK_OPEN)
         on_answer(l, f);
     else if (f->op == FRAME_HELLO)
@@ -398,7 +426,7 @@ static enum io flush_requests(struct link *l)
     enum io io = sendq_flush(&l->out, world_of(l), l->fd, &l->sent);
 
     if (l->sent > before && l->first != NULL && before < l->first->at + l->first->bytes)
-        l->moved_ms = worker_now(l->fw->worker);
+        l->moved_ms = worker_now(l->ls->worker);
     return io;
 }
 
@@ -434,7 +462,7 @@ static void on_connected(struct link *l)
 
 static void on_bytes(struct link *l)
 {
-    l->moved_ms = worker_now(l->fw->worker);
+    l->moved_ms = worker_now(l->ls->worker);
     read_frames(l);
 }
 
@@ -471,7 +499,7 @@ static void begin_connect(struct link *l)
         fail(l, words_of(errno));
         return;
     }
-    l->watch = w->ops->watch_new(l->fw->worker->loop, l->fd, on_event, l);
+    l->watch = w->ops->watch_new(l->ls->worker->loop, l->fd, on_event, l);
     if (l->watch == NULL) {
         w->ops->close(w, l->fd);
         l->fd = -1;
@@ -479,7 +507,7 @@ static void begin_connect(struct link *l)
         return;
     }
     w->ops->watch_set(l->watch, WATCH_WRITE);
-    w->ops->timer_set(l->timer, l->fw->front->config.shard_timeout_ms);
+    w->ops->timer_set(l->timer, l->ls->config->timeout_ms);
 }
 
 static void on_timer(void *arg)
@@ -492,16 +520,16 @@ static void on_timer(void *arg)
         fail(l, "it does not answer");
 }
 
-/* for the front */
+/* for its owner */
 
-struct link *link_new(struct front_worker *fw, const struct member *m)
+struct link *link_new(struct links *ls, const struct member *m)
 {
-    struct worker *w = fw->worker;
+    struct worker *w = ls->worker;
     struct link *l = calloc(1, sizeof(*l));
 
     if (l == NULL)
         return NULL;
-    l->fw = fw;
+    l->ls = ls;
     l->refs = 1;
     l->fd = -1;
     l->last = &l->first;
@@ -526,7 +554,7 @@ struct link *link_new(struct front_worker *fw, const struct member *m)
 
 static void leave_dirty(struct link *l)
 {
-    struct link **at = &l->fw->dirty;
+    struct link **at = &l->ls->dirty;
 
     while (*at != NULL && *at != l)
         at = &(*at)->next_dirty;
@@ -547,13 +575,23 @@ void link_free(struct link *l)
     link_unref(l);
 }
 
-/* NULL, or why nothing can be sent now. */
-static const char *why_not(const struct link *l)
+/* NULL, or why nothing can be sent to this member now. */
+static const char *why_closed(const struct link *l)
 {
     if (l->state == LINK_DOWN || (l->state != LINK_OPEN && l->tried))
         return l->reason;
+    return l->refusing ? "the map has changed" : NULL;
+}
+
+/* The same, or why no `bytes` more can. */
+static const char *why_not(const struct link *l, size_t bytes)
+{
+    const char *reason = why_closed(l);
+
+    if (reason != NULL)
+        return reason;
     /* one that is larger than the limit may go alone */
-    if (l->first != NULL && l->open_bytes > l->fw->front->config.link_queue_bytes)
+    if (l->first != NULL && l->open_bytes + bytes > l->ls->config->queue_bytes)
         return "too much is waiting for it";
     return NULL;
 }
@@ -583,10 +621,10 @@ static bool queue_frame(struct link *l, struct request *r, const struct frame *f
     return true;
 }
 
-/* For answers that repeat the key; an empty one when memory is short. */
+/* For those who need it afterwards; an empty one when memory is short. */
 static void keep_key(struct request *r, const struct frame *f)
 {
-    if (r->owner != NULL || r->form.protocol == PROTOCOL_TEXT)
+    if (!r->needs_key)
         return;
     r->own_key = malloc(f->key_len);
     if (r->own_key != NULL)
@@ -596,48 +634,94 @@ static void keep_key(struct request *r, const struct frame *f)
     r->key = r->own_key != NULL ? r->own_key : "";
 }
 
+static void add_last(struct link *l, struct request *r)
+{
+    r->next = NULL;
+    r->at = l->queued;
+    r->sent_ms = worker_now(l->ls->worker);
+    *l->last = r;
+    l->last = &r->next;
+    l->queued += r->bytes;
+    l->open_bytes += r->bytes;
+    join_dirty(l);
+}
+
 void link_send(struct link *l, struct request *r, const struct frame *f, struct chunk *chunk)
 {
-    const char *reason;
+    const size_t bytes = frame_head_len(f) + f->value_len;
+    const char *reason = why_not(l, bytes);
 
     if (r->link != l) {         /* not one that is asked again */
         link_unref(r->link);
         r->link = l;
         l->refs++;
     }
-    r->next = NULL;
     r->outcome = WAITING;
     r->key_len = (uint8_t)f->key_len;
-    r->more_statuses = statuses_of_options(r->verb, f->options);
-    r->bytes = frame_head_len(f) + f->value_len;
-    r->at = l->queued;
-    r->sent_ms = worker_now(l->fw->worker);
-    l->open_bytes += r->bytes;
-    reason = why_not(l);
+    r->bytes = 0;
     if (reason != NULL) {
         keep_key(r, f);
         finish(r, NOT_SENT, reason);
         return;
     }
-    *l->last = r;
-    l->last = &r->next;
-    l->queued += r->bytes;
+    r->bytes = bytes;
+    add_last(l, r);
     if (!queue_frame(l, r, f, chunk)) {
         if (r->frame_chunk == NULL)
             keep_key(r, f);
         fail(l, words_of(ENOMEM));
+    }
+}
+
+/* The member has heard of our map, or tells us of a newer one. */
+static void on_map_known(struct request *r)
+{
+    struct link *l = r->link;
+
+    if (r->outcome == ANSWERED && r->reply.version > l->ls->view->map->epoch) {
+        take_map(l, &r->reply);
+        links_changed(l->ls);
+    }
+    request_free(l->ls, r);
+}
+
+/* In-band: what follows goes by this map, and all refusals before it were seen. */
+void link_take_view(struct link *l)
+{
+    const struct map *map = l->ls->view->map;
+    struct frame f = { .op = FRAME_MAP, .version = map->epoch, .value_len = map_len(map) };
+    struct request *r;
+    char *value;
+
+    if (l->state == LINK_GREETING) {
+        fail(l, "the map has changed");
         return;
     }
-    if (!l->dirty) {
-        l->dirty = true;
-        l->next_dirty = l->fw->dirty;
-        l->fw->dirty = l;
+    if (l->state != LINK_OPEN)
+        return;
+    r = request_new(l->ls);
+    value = malloc(f.value_len);
+    l->refusing = false;
+    if (r == NULL || value == NULL) {
+        if (r != NULL)
+            request_free(l->ls, r);
+        fail(l, words_of(ENOMEM));
+    } else {
+        map_put(value, map);
+        f.value = value;
+        r->done = on_map_known;
+        r->answer_op = FRAME_DONE;
+        link_send(l, r, &f, NULL);
     }
+    free(value);
 }
 
 void link_flush(struct link *l)
 {
     l->dirty = false;
+    /* with a newer map it is the new view that says it */
+    if (l->refusing && l->ls->view->map->epoch == cluster_epoch(l->ls->cluster))
+        link_take_view(l);
     if (l->state == LINK_OPEN && !l->full)
         flush_out(l);
 }
@@ -650,8 +734,8 @@ struct link *link_next_dirty(struct link *l)
 /* A shard that is busy with a lot of bytes is not silent; for ever it may not be. */
 void link_tick(struct link *l)
 {
-    int64_t patience_ms = l->fw->front->config.shard_timeout_ms;
-    int64_t now_ms = worker_now(l->fw->worker), since_ms;
+    int64_t patience_ms = l->ls->config->timeout_ms;
+    int64_t now_ms = worker_now(l->ls->worker), since_ms;
 
     if (l->first == NULL)
         return;
@@ -663,4 +747,14 @@ void link_tick(struct link *l)
 const char *link_name(const struct link *l)
 {
     return l->name;
+}
+
+bool link_is_open(const struct link *l)
+{
+    return why_closed(l) == NULL;
+}
+
+bool link_leads_to(const struct link *l, const struct member *m)
+{
+    return strcmp(l->name, m->name) == 0 && strcmp(l->address, m->address) == 0;
 }
