@@ -227,18 +227,22 @@ static void end_turn(struct worker *w)
     w->kept = NULL;
 }
 
+void worker_turn(struct worker *w, bool poll)
+{
+    w->now_known = false;
+    w->world->ops->loop_turn(w->loop, poll || w->run.first != NULL || w->flush.first != NULL);
+    run_ready(w);
+    worker_read_mail(w);
+    run_sessions(w);
+    end_turn(w);
+    if (w->stopping && w->sessions == NULL)
+        __atomic_store_n(&w->drained, true, __ATOMIC_RELEASE);
+}
+
 void worker_run(struct worker *w)
 {
-    while (!w->stopped) {
-        w->now_known = false;
-        w->world->ops->loop_turn(w->loop, w->run.first != NULL || w->flush.first != NULL);
-        run_ready(w);
-        worker_read_mail(w);
-        run_sessions(w);
-        end_turn(w);
-        if (w->stopping && w->sessions == NULL)
-            __atomic_store_n(&w->drained, true, __ATOMIC_RELEASE);
-    }
+    while (!w->stopped)
+        worker_turn(w, false);
 }
 
 bool worker_is_drained(struct worker *w)

@@ -106,7 +106,9 @@ bool worker_init(struct worker *w, unsigned id, struct world *world,
                  const struct net_config *config, const struct handler *handler);
 void worker_fini(struct worker *w);
 
-/* The loop, until worker_stop(). */
+/* One turn: waits for something to do, but not with `poll`. */
+void worker_turn(struct worker *w, bool poll);
+/* Turns, until worker_stop(). */
 void worker_run(struct worker *w);
 
 /* From any thread: m->read is called in the worker's own. */
