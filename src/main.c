@@ -1,10 +1,10 @@
 /*
  * chcached - a distributed cache that looks like one memcached
  *
- * This file puts the rooms together according to the options, and takes them
- * apart again in reverse.
+ * What a process has to do with its host: signals, children, threads.  The
+ * rest is a node (node.h).
  *
- *      main thread: signals, accepting, children        workers: everything else
+ *      main thread: the node's control worker       a thread for each other worker
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,43 +18,22 @@
 #include "base/mem.h"
 #include "base/sdnotify.h"
 #include "base/world.h"
-#include "cluster/source.h"
 #include "config.h"
 #include "daemon.h"
-#include "front/front.h"
 #include "front/local_shards.h"
-#include "net/listener.h"
-#include "options.h"
-#include "shard/shard.h"
-#include "store/store.h"
+#include "node.h"
 
 #define EXIT_OS 71
 #define DRAIN_MS 5000           /* what clients have to finish after a TERM */
 #define DRAIN_LOOK_MS 5
 
-/* For clients and for the members' frames; two more for a Unix socket each. */
-#define LISTENERS_MAX 64
-
 /* All that lives as long as the daemon. */
 struct chcached {
     struct options options;
     struct world *world;
-    struct loop *loop;          /* the main thread's */
+    struct node node;
     struct local_shards *children;
-    struct cluster *cluster;
-    struct source *source;
-    struct store *store;        /* NULL: a front */
-    struct shard shard;
-    struct front front;
-    struct net_config net;
-    struct handler handler;
-    struct worker *workers;
-    unsigned n_workers;         /* whose threads run */
-    unsigned n_clients;         /* atomic */
-    int client_fds[LISTENERS_MAX], peer_fds[2];
-    size_t n_client_fds, n_peer_fds;
-    struct listener *listeners[LISTENERS_MAX + 2];
-    size_t n_listeners;
+    unsigned n_threads;         /* of workers, that run */
     int signal_fd;
     struct watch *signals;
     struct timer *timer;        /* watchdog, then the drain */
@@ -87,99 +66,21 @@ static int say_cannot_listen(const char *address)
     return EXIT_OS;
 }
 
-static int listen_on(struct chcached *c, const char *address, unsigned mask)
-{
-    const struct options *o = &c->options;
-
-    return c->world->ops->listen(c->world, address, (int)o->listen_backlog, mask);
-}
-
-static void warn_if_public(const char *address)
-{
-    if (address[0] != '/' && strncmp(address, "127.", 4) != 0 && strncmp(address, "[::1]", 5) != 0)
-        log_warn("main", "everybody who reaches this address reads and writes all items addr=%s",
-                 address);
-}
-
 static int listen_for_clients(struct chcached *c)
 {
-    const struct options *o = &c->options;
-    int fd;
+    const char *failed = node_listen_to_clients(&c->node);
 
-    if (o->role == ROLE_SHARD)
-        return 0;
-    if (o->unix_socket[0] != '\0') {
-        fd = listen_on(c, o->unix_socket, o->unix_mask);
-        if (fd < 0)
-            return say_cannot_listen(o->unix_socket);
-        c->owns_unix_socket = true;
-        c->client_fds[c->n_client_fds++] = fd;
-    }
-    for (size_t i = 0; i < o->listen.n && c->n_client_fds < LISTENERS_MAX; i++) {
-        fd = listen_on(c, o->listen.items[i], 0);
-        if (fd < 0)
-            return say_cannot_listen(o->listen.items[i]);
-        c->client_fds[c->n_client_fds++] = fd;
-        warn_if_public(o->listen.items[i]);
-    }
+    if (failed != NULL)
+        return say_cannot_listen(failed);
+    c->owns_unix_socket = c->options.role != ROLE_SHARD && c->options.unix_socket[0] != '\0';
     return 0;
 }
 
-/* The peer address, and beside a TCP one a Unix socket for fronts of this host. */
-static int listen_for_peers(struct chcached *c)
+static int listen_for_peers(struct chcached *c, int fd)
 {
-    const struct options *o = &c->options;
-    char local[ADDRESS_MAX];
-    int fd = c->peer_fds[0];
+    const char *failed = node_listen_to_peers(&c->node, fd);
 
-    if (o->peer[0] == '\0')
-        return 0;
-    if (fd < 0)
-        fd = listen_on(c, o->peer, 0700);
-    if (fd < 0)
-        return say_cannot_listen(o->peer);
-    c->peer_fds[c->n_peer_fds++] = fd;
-    if (o->peer[0] == '/' || o->peer[0] == '@')
-        return 0;
-    warn_if_public(o->peer);
-    if (snprintf(local, sizeof(local), MEMBER_LOCAL_PREFIX "%s", o->peer) < (int)sizeof(local)) {
-        fd = listen_on(c, local, 0);
-        if (fd >= 0)
-            c->peer_fds[c->n_peer_fds++] = fd;
-        else
-            log_warn("main", "fronts of this host will use TCP: %s addr=%s", strerror(errno),
-                     local);
-    }
-    return 0;
-}
-
-static bool add_listener(struct chcached *c, int fd, bool for_clients)
-{
-    struct listener_config config = {
-        .world = c->world,
-        .loop = c->loop,
-        .workers = c->workers,
-        .n_workers = c->options.threads,
-        .open = for_clients ? session_open : shard_open,
-        .limit = c->options.conn_limit,
-        .n_clients = for_clients ? &c->n_clients : NULL,
-        .stats = &c->front.accept_stats,
-    };
-
-    c->listeners[c->n_listeners] = listener_new(fd, &config);
-    return c->listeners[c->n_listeners++] != NULL;
-}
-
-static bool start_listening(struct chcached *c)
-{
-    bool ok = true;
-
-    for (size_t i = 0; i < c->n_client_fds; i++)
-        ok = add_listener(c, c->client_fds[i], true) && ok;
-    for (size_t i = 0; i < c->n_peer_fds; i++)
-        ok = add_listener(c, c->peer_fds[i], false) && ok;
-    c->n_client_fds = c->n_peer_fds = 0;        /* they are the listeners' now */
-    return ok;
+    return failed != NULL ? say_cannot_listen(failed) : 0;
 }
 
 /* children */
@@ -191,7 +92,7 @@ static int make_children(struct chcached *c)
     size_t n = 0;
     struct local_shards_config config = {
         .world = c->world,
-        .loop = c->loop,
+        .loop = c->node.control.loop,
         .name = o->name,
         .n = o->local_shards,
         .port = o->unix_socket[0] == '\0' ? o->port : 0,
@@ -222,155 +123,27 @@ static int make_children(struct chcached *c)
     return c->children != NULL ? 0 : EXIT_OS;
 }
 
-/* the rooms */
+/* the node */
 
-static struct source *make_source(struct chcached *c)
+static int join_cluster(struct chcached *c)
 {
-    const struct options *o = &c->options;
-    size_t n = c->children != NULL ? o->local_shards : o->shards.n;
-    struct source_member *members = xzalloc((n + 1) * sizeof(*members));
-    struct source *source;
+    struct node_member *members = xzalloc((c->options.local_shards + 1) * sizeof(*members));
+    bool ok;
 
-    for (size_t i = 0; i < n; i++) {
-        struct source_member *m = &members[i];
-
-        if (c->children != NULL)
-            *m = (struct source_member){ local_shards_name(c->children, (unsigned)i),
-                                         local_shards_address(c->children, (unsigned)i), 1 };
-        else
-            *m = (struct source_member){ o->shards.items[i].name, o->shards.items[i].address,
-                                         o->shards.items[i].weight };
-    }
-    if (n == 0) {
-        members[0] = (struct source_member){ o->name, o->peer, 1 };
-        n = 1;
-    }
-    source = source_static_new(members, n);
-    if (source != NULL && !source->start(source, c->cluster)) {
-        source->free(source);
-        source = NULL;
-    }
+    for (unsigned i = 0; i < c->options.local_shards; i++)
+        members[i] = (struct node_member){ local_shards_name(c->children, i),
+                                           local_shards_address(c->children, i), 1 };
+    ok = node_join_cluster(&c->node, members, c->options.local_shards);
     free(members);
-    return source;
-}
-
-/* A lone shard has no map of its own: the first front brings one. */
-static bool make_cluster(struct chcached *c)
-{
-    const struct options *o = &c->options;
-
-    c->cluster = cluster_new(o->cluster, o->name);
-    if (o->role == ROLE_SHARD && o->shards.n == 0)
-        return true;
-    c->source = make_source(c);
-    if (c->source == NULL)
+    if (!ok)
         fprintf(stderr, "chcached: the list of shards makes no map\n");
-    return c->source != NULL;
-}
-
-static bool make_store(struct chcached *c)
-{
-    const struct options *o = &c->options;
-    struct store_config config = {
-        .memory_bytes = o->memory_limit,
-        .max_item_bytes = o->max_item_size,
-        .evict = !o->disable_evictions,
-        .cas = !o->disable_cas,
-        .now_ms = now_ms(c),
-        .wall_ms = c->world->ops->wall_ms(c->world),
-    };
-
-    if (o->role == ROLE_FRONT)
-        return true;
-    c->world->ops->random(c->world, config.hash_key, sizeof(config.hash_key));
-    c->store = store_new(&config);
-    if (c->store == NULL)
-        return false;
-    c->shard = (struct shard){ c->store, c->cluster };
-    shard_take_number(&c->shard);
-    return true;
+    return ok ? 0 : 78;
 }
 
 /* As if an operator had: the main thread hears of it like of any signal. */
 static void shut_down(void)
 {
     kill(getpid(), SIGTERM);
-}
-
-static void make_front(struct chcached *c)
-{
-    const struct options *o = &c->options;
-
-    c->front = (struct front){
-        .config = {
-            .shard_timeout_ms = o->shard_timeout,
-            .link_queue_bytes = o->link_queue_limit,
-            .cas = !o->disable_cas,
-            .flush_all = !o->disable_flush_all,
-            .dumps = !o->disable_dumping,
-            .watch = !o->disable_watch,
-            .stat_delimiter = o->stat_delimiter[0],
-            .shutdown = o->enable_shutdown,
-            .conn_limit = o->conn_limit,
-            .backlog = o->listen_backlog,
-            .n_threads = o->threads,
-            .max_requests = o->max_reqs_per_event,
-            .port = o->port,
-            .max_item_bytes = o->max_item_size,
-            .evict = !o->disable_evictions,
-            .listen = o->listen.n > 0 ? o->listen.items[0] : "",
-            .unix_socket = o->unix_socket,
-            .protocol = o->protocol,
-        },
-        .cluster = c->cluster,
-        .store = c->store,
-        .workers = c->workers,
-        .started_ms = now_ms(c),
-        .verbosity = o->verbose,
-        .memory_bytes = o->memory_limit,
-    };
-    c->front.shut_down = shut_down;
-    front_init(&c->front, c->world);
-}
-
-static void nothing_to_send(struct worker *w)
-{
-    (void)w;
-}
-
-static bool make_worker(struct chcached *c, unsigned i)
-{
-    struct worker *w = &c->workers[i];
-
-    if (!worker_init(w, i, c->world, &c->net, &c->handler))
-        return false;
-    if (c->store != NULL && !shard_worker_init(w, &c->shard))
-        return false;
-    return c->options.role == ROLE_SHARD || front_worker_init(w, &c->front);
-}
-
-static bool make_workers(struct chcached *c)
-{
-    const struct options *o = &c->options;
-
-    c->net = (struct net_config){
-        .max_requests = o->max_reqs_per_event,
-        .binary = strcmp(o->protocol, "ascii") != 0,
-        .max_item_bytes = o->max_item_size,
-        .keeps_items = c->store != NULL,
-        .first_answer_bytes = SESSION_OUTPUT_PAUSE,     /* it goes alone */
-        .output_limit_bytes = o->output_limit / o->threads,
-        .request_timeout_ms = o->request_timeout,
-        .n_clients = &c->n_clients,
-    };
-    c->handler = o->role == ROLE_SHARD ? (struct handler){ .turn_end = nothing_to_send }
-                                       : front_handler;
-    c->workers = xzalloc(o->threads * sizeof(*c->workers));
-    make_front(c);
-    for (unsigned i = 0; i < o->threads; i++)
-        if (!make_worker(c, i))
-            return false;
-    return true;
 }
 
 static void *worker_thread(void *arg)
@@ -381,8 +154,8 @@ static void *worker_thread(void *arg)
 
 static bool start_threads(struct chcached *c)
 {
-    for (; c->n_workers < c->options.threads; c->n_workers++) {
-        struct worker *w = &c->workers[c->n_workers];
+    for (; c->n_threads < c->options.threads; c->n_threads++) {
+        struct worker *w = &c->node.workers[c->n_threads];
 
         if (pthread_create(&w->thread, NULL, worker_thread, w) != 0)
             return false;
@@ -399,10 +172,7 @@ static void begin_stop(struct chcached *c, int signal)
     sdnotify("STOPPING=1");
     c->stopping = true;
     c->stop_at_ms = now_ms(c) + DRAIN_MS;
-    while (c->n_listeners > 0)
-        listener_free(c->listeners[--c->n_listeners]);
-    for (unsigned i = 0; i < c->n_workers; i++)
-        worker_drain(&c->workers[i]);
+    node_drain(&c->node);
     c->world->ops->timer_set(c->timer, DRAIN_LOOK_MS);
 }
 
@@ -424,14 +194,6 @@ static void on_signal(void *arg, int what)
         begin_stop(c, (int)info.ssi_signo);
 }
 
-static bool all_drained(struct chcached *c)
-{
-    for (unsigned i = 0; i < c->n_workers; i++)
-        if (!worker_is_drained(&c->workers[i]))
-            return false;
-    return true;
-}
-
 static void on_timer(void *arg)
 {
     struct chcached *c = arg;
@@ -439,7 +201,7 @@ static void on_timer(void *arg)
 
     log_flush();
     if (c->stopping) {
-        if (all_drained(c) || now_ms(c) >= c->stop_at_ms)
+        if (node_is_drained(&c->node) || now_ms(c) >= c->stop_at_ms)
             c->stopped = true;
         c->world->ops->timer_set(c->timer, DRAIN_LOOK_MS);
         return;
@@ -466,8 +228,8 @@ static bool watch_signals(struct chcached *c, const sigset_t *set)
     c->signal_fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (c->signal_fd < 0)
         return false;
-    c->signals = c->world->ops->watch_new(c->loop, c->signal_fd, on_signal, c);
-    c->timer = c->world->ops->timer_new(c->loop, on_timer, c);
+    c->signals = c->world->ops->watch_new(c->node.control.loop, c->signal_fd, on_signal, c);
+    c->timer = c->world->ops->timer_new(c->node.control.loop, on_timer, c);
     if (c->signals == NULL || c->timer == NULL)
         return false;
     c->world->ops->watch_set(c->signals, WATCH_READ);
@@ -481,7 +243,7 @@ static void tell_start(struct chcached *c)
 
     if (c->is_child)
         return;
-    v = cluster_view(c->cluster);
+    v = cluster_view(c->node.cluster);
     log_info("main", "chcached %s started role=%s name=%s cluster=%s", PACKAGE_VERSION,
              role_word(o->role), o->name, o->cluster);
     log_info("main", "addresses clients=%s peers=%s",
@@ -490,7 +252,7 @@ static void tell_start(struct chcached *c)
                                        : "none",
              o->peer[0] != '\0' ? o->peer : "none");
     log_info("main", "map shards=%zu copies=1 epoch=%llu", v != NULL ? v->map->n : 0,
-             (unsigned long long)cluster_epoch(c->cluster));
+             (unsigned long long)cluster_epoch(c->node.cluster));
     log_info("main", "memory limit=%lluM largest_item=%lluK threads=%u",
              (unsigned long long)(o->memory_limit >> 20),
              (unsigned long long)(o->max_item_size >> 10), o->threads);
@@ -510,30 +272,27 @@ static int write_pidfile(struct chcached *c)
 static int set_up(struct chcached *c)
 {
     sigset_t set;
-    int rc;
+    int peer_fd = sdnotify_listen_fd(LOCAL_SHARDS_FD_NAME), rc;
 
     c->signal_fd = c->parent_fd = -1;
-    c->peer_fds[0] = sdnotify_listen_fd(LOCAL_SHARDS_FD_NAME);
-    c->is_child = c->peer_fds[0] >= 0;
+    c->is_child = peer_fd >= 0;
     if (!c->is_child)
-        c->peer_fds[0] = sdnotify_listen_fd("peer");
+        peer_fd = sdnotify_listen_fd("peer");
     block_signals(&set);
+    node_init(&c->node, c->world, &c->options);
     if ((rc = daemon_limits(&c->options)) != 0 || (rc = listen_for_clients(c)) != 0 ||
         (rc = daemon_detach(&c->options, &c->parent_fd)) != 0 ||
         (rc = write_pidfile(c)) != 0 ||
         (!c->is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
-        (rc = listen_for_peers(c)) != 0)
+        (rc = listen_for_peers(c, peer_fd)) != 0)
         return rc;
-    c->loop = c->world->ops->loop_new(c->world);
-    if (c->loop == NULL || !watch_signals(c, &set))
+    if (!node_make_control(&c->node) || !watch_signals(c, &set))
         goto no_memory;
-    if ((rc = make_children(c)) != 0)
+    if ((rc = make_children(c)) != 0 || (rc = join_cluster(c)) != 0)
         return rc;
-    if (!make_cluster(c))
-        return 78;
     if (c->children != NULL && !local_shards_start(c->children))
         goto no_memory;
-    if (!make_store(c) || !make_workers(c) || !start_threads(c) || !start_listening(c))
+    if (!node_make_rooms(&c->node, shut_down) || !start_threads(c) || !node_open(&c->node))
         goto no_memory;
     return 0;
 no_memory:
@@ -543,50 +302,26 @@ no_memory:
 
 static void stop_threads(struct chcached *c)
 {
-    for (unsigned i = 0; i < c->n_workers; i++)
-        worker_stop(&c->workers[i]);
-    for (unsigned i = 0; i < c->n_workers; i++)
-        pthread_join(c->workers[i].thread, NULL);
-    c->n_workers = 0;
-    /* letters may cross from any worker to any other: as many rounds as there are */
-    for (unsigned round = 0; c->workers != NULL && round <= c->options.threads; round++)
-        for (unsigned i = 0; i < c->options.threads; i++)
-            if (c->workers[i].loop != NULL)
-                worker_read_mail(&c->workers[i]);
+    for (unsigned i = 0; i < c->n_threads; i++)
+        worker_stop(&c->node.workers[i]);
+    for (unsigned i = 0; i < c->n_threads; i++)
+        pthread_join(c->node.workers[i].thread, NULL);
+    c->n_threads = 0;
 }
 
 static void tear_down(struct chcached *c)
 {
     struct world *w = c->world;
 
-    while (c->n_listeners > 0)
-        listener_free(c->listeners[--c->n_listeners]);
-    for (size_t i = 0; i < c->n_client_fds; i++)
-        w->ops->close(w, c->client_fds[i]);
-    for (size_t i = 0; i < c->n_peer_fds; i++)
-        w->ops->close(w, c->peer_fds[i]);
     stop_threads(c);
-    for (unsigned i = 0; c->workers != NULL && i < c->options.threads; i++) {
-        front_worker_fini(&c->workers[i]);
-        shard_worker_fini(&c->workers[i]);
-        if (c->workers[i].world != NULL)
-            worker_fini(&c->workers[i]);
-    }
-    free(c->workers);
-    front_fini(&c->front);
     local_shards_free(c->children);
-    store_free(c->store);
-    if (c->source != NULL)
-        c->source->free(c->source);
-    cluster_free(c->cluster);
     if (c->signals != NULL)
         w->ops->watch_free(c->signals);
     if (c->timer != NULL)
         w->ops->timer_free(c->timer);
     if (c->signal_fd >= 0)
         close(c->signal_fd);
-    if (c->loop != NULL)
-        w->ops->loop_free(c->loop);
+    node_fini(&c->node);
     if (c->owns_unix_socket)
         (void)unlink(c->options.unix_socket);
     if (c->owns_pidfile)
@@ -609,7 +344,7 @@ int main(int argc, char **argv)
             sdnotify("READY=1");
             on_timer(c);
             while (!c->stopped)
-                c->world->ops->loop_turn(c->loop, false);
+                worker_turn(&c->node.control, false);
         }
         tear_down(c);
         log_flush();

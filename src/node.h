@@ -1,0 +1,76 @@
+/*
+ * node - one member of a cluster: its rooms put together by the options
+ *
+ *      control worker: agent, accepting, the caller's timers
+ *      workers:        sessions, links, peers; the store is shared
+ *
+ * Nothing here knows of processes: main runs each worker in a thread of its
+ * own, a simulator runs many nodes in one.
+ */
+#ifndef NODE_H
+#define NODE_H
+
+#include "cluster/cluster.h"
+#include "front/front.h"
+#include "net/listener.h"
+#include "options.h"
+#include "shard/shard.h"
+
+/* For clients and for the members' frames; one more for a Unix socket of each. */
+#define NODE_LISTENERS_MAX 66
+
+struct node {
+    const struct options *options;      /* borrowed */
+    struct world *world;                /* borrowed */
+    struct cluster *cluster;
+    struct source *source;
+    struct store *store;        /* NULL: a front */
+    struct shard shard;
+    struct front front;
+    struct net_config net;
+    struct handler handler, control_handler;
+    struct worker control;      /* the caller's thread */
+    struct worker *workers;     /* options->threads of them */
+    unsigned n_clients;         /* atomic */
+    int client_fds[NODE_LISTENERS_MAX], peer_fds[2];
+    size_t n_client_fds, n_peer_fds;
+    struct listener *listeners[NODE_LISTENERS_MAX];
+    size_t n_listeners;
+};
+
+/* A member of the first map. */
+struct node_member {
+    const char *name, *address;
+    unsigned weight;
+};
+
+/*
+ * In this order; each answers whether it was done.  What was begun is taken
+ * back by node_fini() in any case.
+ */
+void node_init(struct node *n, struct world *world, const struct options *o);
+
+/* NULL, or the address that cannot be listened on, errno set.  Borrowed. */
+const char *node_listen_to_clients(struct node *n);
+/* The same; `fd` is a descriptor that listens already, or -1. */
+const char *node_listen_to_peers(struct node *n, int fd);
+
+/* The control worker, which may take its turns from here on. */
+bool node_make_control(struct node *n);
+
+/* The map's first members: those of the options where `n_members` is 0. */
+bool node_join_cluster(struct node *n, const struct node_member *members, size_t n_members);
+
+/* The store and the workers, which may run from here on. */
+bool node_make_rooms(struct node *n, void (*shut_down)(void));
+
+/* Who connects is served. */
+bool node_open(struct node *n);
+/* No longer; and what is begun is finished. */
+void node_drain(struct node *n);
+bool node_is_drained(struct node *n);
+
+/* The workers must not run any more. */
+void node_fini(struct node *n);
+
+#endif
