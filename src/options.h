@@ -65,6 +65,9 @@ enum option_id {
  *   name     never "": the host's name in a cluster, else "local"
  *   peer     "" where there is none; that of the --shard of this name when
  *            only that was given
+ *   coordinator   NAME@ADDRESS, whole; "" where there is none: with local
+ *            shards, or alone
+ *   state_dir    $STATE_DIRECTORY where nothing was said
  *   threads  when not given: at most one a CPU
  *   link_queue_limit, output_limit   when not given: room for two of the
  *            largest items
@@ -82,5 +85,10 @@ struct options {
  */
 int options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);
+
+/* Does this process make the maps of a cluster? */
+bool options_leads(const struct options *o);
+/* Where the coordinator is reached; "" where none is named. */
+const char *options_coordinator_address(const struct options *o);
 
 #endif

@@ -107,6 +107,81 @@ static int check_local_shards(struct options *o)
     return -1;
 }
 
+static size_t coordinator_name_len(const struct options *o)
+{
+    return strcspn(o->coordinator, "@");
+}
+
+const char *options_coordinator_address(const struct options *o)
+{
+    const size_t len = coordinator_name_len(o);
+
+    return o->coordinator[len] == '@' ? o->coordinator + len + 1 : "";
+}
+
+static bool is_coordinator(const struct options *o)
+{
+    const size_t len = coordinator_name_len(o);
+
+    return o->coordinator[0] != '\0' && strlen(o->name) == len
+        && memcmp(o->name, o->coordinator, len) == 0;
+}
+
+bool options_leads(const struct options *o)
+{
+    return o->local_shards > 0 || is_coordinator(o);
+}
+
+static int check_coordinator(struct options *o)
+{
+    const size_t len = coordinator_name_len(o);
+    char *address;
+
+    if (o->coordinator[0] == '\0')
+        return -1;
+    if (o->local_shards > 0)
+        return options_fail("--local-shards and --coordinator do not go together: "
+                            "this process makes the maps of its shards");
+    address = o->coordinator[len] == '@' && option_value_is_name(o->coordinator, len)
+            ? option_value_member(o->coordinator + len + 1) : NULL;
+    if (address == NULL)
+        return options_fail("--coordinator: read \"%s\", expected NAME@ADDR:PORT with the "
+                            "address as a number, or a path", o->coordinator);
+    set_string(&o->coordinator, xasprintf("%.*s@%s", (int)len, o->coordinator, address));
+    free(address);
+    return -1;
+}
+
+/* Who makes the maps is reached like a shard, and remembers them. */
+static int check_leader(struct options *o)
+{
+    const char *systemd = getenv("STATE_DIRECTORY");
+
+    if (o->state_dir[0] == '\0' && systemd != NULL && systemd[0] == '/')
+        set_string(&o->state_dir, xstrdup(systemd));
+    if (!is_coordinator(o))
+        return -1;
+    if (o->peer[0] == '\0')
+        set_string(&o->peer, xstrdup(options_coordinator_address(o)));
+    if (o->state_dir[0] == '\0')
+        return options_fail("--coordinator is this process: it needs --state-dir, "
+                            "where it keeps the map");
+    return -1;
+}
+
+static int check_copies(const struct options *o)
+{
+    if (strcmp(o->ack, "all") != 0 && strcmp(o->ack, "owner") != 0)
+        return options_fail("--ack: read \"%s\", expected all or owner", o->ack);
+    if (o->zone[0] != '\0' && !option_value_is_name(o->zone, strlen(o->zone)))
+        return options_fail("--zone: read \"%s\", expected 1 to %d letters, digits, '.', '_' "
+                            "or '-'", o->zone, OPTION_NAME_MAX);
+    if (o->replicas > 1 && o->local_shards == 0 && o->coordinator[0] == '\0')
+        return options_fail("--replicas needs --local-shards or --coordinator: "
+                            "somebody must say who is alive");
+    return -1;
+}
+
 /* This member's name and, where it has a shard, its address among the others. */
 static int check_member(struct options *o)
 {
@@ -116,7 +191,7 @@ static int check_member(struct options *o)
     if (!o->given[OPTION_name]) {
         char host[OPTION_NAME_MAX + 1] = "";
 
-        if (o->shards.n > 0)
+        if (o->shards.n > 0 || o->coordinator[0] != '\0')
             gethostname(host, sizeof(host) - 1);
         set_string(&o->name, xstrdup(option_value_is_name(host, strlen(host)) ? host
                                                                               : LOCAL_NAME));
@@ -124,7 +199,7 @@ static int check_member(struct options *o)
     own = shard_of_name(&o->shards, o->shards.n, o->name);
     if (own != NULL && has_shard && !o->given[OPTION_peer])
         set_string(&o->peer, xstrdup(own->address));
-    if (own == NULL && has_shard && o->shards.n > 0)
+    if (own == NULL && has_shard && o->shards.n > 0 && o->coordinator[0] == '\0')
         return options_fail("--shard: none is this process, \"%s\"; "
                             "say with --name which one it is", o->name);
     return -1;
@@ -136,13 +211,17 @@ static int check_role(const struct options *o)
     case ROLE_BOTH:
         if (o->given[OPTION_peer] && !o->given[OPTION_name])
             return options_fail("--peer needs --name: fronts know a shard by its name");
+        if (o->coordinator[0] != '\0' && *o->peer == '\0')
+            return options_fail("--coordinator needs --peer, the address where others reach "
+                                "this member");
         return -1;
     case ROLE_FRONT:
-        if (o->local_shards == 0 && o->shards.n == 0)
-            return options_fail("--role front needs --shard or --local-shards: "
+        if (o->local_shards == 0 && o->shards.n == 0 && o->coordinator[0] == '\0')
+            return options_fail("--role front needs --shard, --local-shards or --coordinator: "
                                 "a front keeps nothing itself");
-        if (o->given[OPTION_peer])
-            return options_fail("--peer is for shards: it does not go with --role front");
+        if (o->given[OPTION_peer] && !is_coordinator(o))
+            return options_fail("--peer is for shards and the coordinator: it does not go with "
+                                "this --role front");
         return -1;
     case ROLE_SHARD:
         if (!o->given[OPTION_name])
@@ -245,8 +324,11 @@ int options_check(struct options *o)
         || (rc = check_name("cluster", o->cluster)) != -1
         || (rc = check_shards(o)) != -1
         || (rc = check_local_shards(o)) != -1
+        || (rc = check_coordinator(o)) != -1
         || (rc = check_member(o)) != -1
         || (rc = check_name("name", o->name)) != -1
+        || (rc = check_leader(o)) != -1
+        || (rc = check_copies(o)) != -1
         || (rc = check_role(o)) != -1
         || (rc = check_peer(o)) != -1
         || (rc = check_listen(o)) != -1)

@@ -36,7 +36,7 @@ REFUSED = [
     (["-S"], "--enable-sasl: there is no SASL"),
     (["-B", "binary"], '--protocol: read "binary", expected auto or ascii: '
                        "the text protocol is always spoken"),
-    (["--role", "front"], "--role front needs --shard or --local-shards: "
+    (["--role", "front"], "--role front needs --shard, --local-shards or --coordinator: "
                           "a front keeps nothing itself"),
     (["--role", "shard", "--name", "s"], "--role shard needs --peer, "
                                          "the address where fronts reach it"),

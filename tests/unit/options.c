@@ -344,10 +344,10 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
         { "--role shard --name s --peer s.example:1",
           "--peer: read \"s.example:1\", expected ADDR:PORT with the address as a number, or a "
           "path" },
-        { "--role front", "--role front needs --shard or --local-shards: a front keeps nothing "
-                          "itself" },
+        { "--role front", "--role front needs --shard, --local-shards or --coordinator: a "
+                          "front keeps nothing itself" },
         { "--role front --shard s=@s --peer @p",
-          "--peer is for shards: it does not go with --role front" },
+          "--peer is for shards and the coordinator: it does not go with this --role front" },
         { "--peer @p", "--peer needs --name: fronts know a shard by its name" },
         { "--local-shards 3 --role shard",
           "--local-shards makes this process a front: it does not go with --role shard" },
