@@ -1,5 +1,6 @@
 #include "cluster/cluster.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -7,9 +8,16 @@
 
 struct cluster {
     char *name, *self;
-    pthread_mutex_t lock;       /* of `view` */
+    uint64_t incarnation;
+    struct cluster_hooks hooks;
+    pthread_mutex_t lock;       /* of `view`, `noted`, and writing what is atomic */
     struct view *view;          /* a reference, or NULL */
+    unsigned n_workers;
+    struct view *noted[CLUSTER_MAX_WORKERS];    /* references: what each goes by, or NULL */
     uint64_t epoch;             /* atomic: view->map->epoch */
+    uint64_t adopted;           /* atomic: the least of what is noted */
+    int64_t lease_ns;           /* atomic */
+    uint64_t ended[MAP_MAX_MEMBERS + 1];        /* atomic, by number */
 };
 
 struct cluster *cluster_new(const char *name, const char *self)
@@ -18,6 +26,7 @@ struct cluster *cluster_new(const char *name, const char *self)
 
     c->name = xstrdup(name);
     c->self = xstrdup(self);
+    c->lease_ns = INT64_MAX;
     pthread_mutex_init(&c->lock, NULL);
     return c;
 }
@@ -26,6 +35,8 @@ void cluster_free(struct cluster *c)
 {
     if (c == NULL)
         return;
+    for (unsigned i = 0; i < c->n_workers; i++)
+        view_unref(c->noted[i]);
     view_unref(c->view);
     pthread_mutex_destroy(&c->lock);
     free(c->name);
@@ -43,61 +54,88 @@ const char *cluster_self(const struct cluster *c)
     return c->self;
 }
 
-static struct ring *ring_of(const struct map *map)
+void cluster_set_incarnation(struct cluster *c, uint64_t incarnation)
 {
-    struct ring_member *members = calloc(map->n, sizeof(*members));
-    struct ring *ring = NULL;
+    c->incarnation = incarnation;
+}
 
-    if (members == NULL)
-        return NULL;
-    for (size_t i = 0; i < map->n; i++) {
-        members[i].name = map->members[i].name;
-        members[i].zone = map->members[i].zone;
-        members[i].weight = map->members[i].weight;
+uint64_t cluster_incarnation(const struct cluster *c)
+{
+    return c->incarnation;
+}
+
+void cluster_set_hooks(struct cluster *c, const struct cluster_hooks *hooks)
+{
+    c->hooks = *hooks;
+}
+
+void cluster_set_workers(struct cluster *c, unsigned n)
+{
+    assert(n <= CLUSTER_MAX_WORKERS && c->n_workers == 0);
+    c->n_workers = n;
+    if (n > 0)
+        __atomic_store_n(&c->adopted, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- maps ------------------------------------------------------------------ */
+
+/* What all workers have noted is adopted; 0, or the epoch that is so now.  Locked. */
+static uint64_t settle(struct cluster *c)
+{
+    uint64_t least = c->epoch;
+
+    for (unsigned i = 0; i < c->n_workers; i++) {
+        uint64_t noted = c->noted[i] != NULL ? c->noted[i]->map->epoch : 0;
+
+        if (noted < least)
+            least = noted;
     }
-    ring = ring_new(members, map->n);
-    free(members);
-    return ring;
+    if (least == c->adopted)
+        return 0;
+    __atomic_store_n(&c->adopted, least, __ATOMIC_RELEASE);
+    return least;
 }
 
-static struct view *view_new(struct map *map, const char *self)
+/* Whether the map has this very process serve, as far as it serves anything. */
+static bool is_trusted(const struct cluster *c, const struct view *v)
 {
-    struct view *v = calloc(1, sizeof(*v));
+    const struct member *m;
 
-    if (v != NULL)
-        v->ring = ring_of(map);
-    if (v == NULL || v->ring == NULL) {
-        free(v);
-        free(map);
-        return NULL;
-    }
-    v->refs = 1;
-    v->map = map;
-    v->digest = map_digest(map);
-    v->self = map_find(map, self);
-    return v;
+    if (v->self < 0)
+        return true;
+    m = &v->map->members[v->self];
+    return m->state == MEMBER_UP &&
+           (m->incarnation == c->incarnation || m->incarnation == 0);
 }
 
-struct view *view_ref(struct view *v)
+/* A lease goes on under a newer map, which cannot have taken anything away while
+ * it lasts.  Locked. */
+static void settle_lease(struct cluster *c)
 {
-    __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
-    return v;
+    const struct view *v = c->view;
+    int64_t lease_ns = c->lease_ns;
+
+    if (!is_trusted(c, v))
+        lease_ns = 0;
+    else if (!map_wants_lease(v->map, c->self))
+        lease_ns = INT64_MAX;
+    else if (lease_ns == INT64_MAX)
+        lease_ns = 0;
+    __atomic_store_n(&c->lease_ns, lease_ns, __ATOMIC_RELEASE);
 }
 
-void view_unref(struct view *v)
+static void tell(const struct cluster *c, void (*hook)(void *, uint64_t), uint64_t epoch)
 {
-    if (v == NULL || __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    ring_free(v->ring);
-    free((struct map *)v->map);
-    free(v);
+    if (hook != NULL && epoch > 0)
+        hook(c->hooks.arg, epoch);
 }
 
 enum adopted cluster_adopt(struct cluster *c, struct map *map)
 {
     struct view *v, *old = NULL;
+    uint64_t epoch = map->epoch, adopted = 0;
 
-    if (map->epoch <= cluster_epoch(c)) {
+    if (epoch <= cluster_epoch(c)) {
         free(map);
         return ADOPTED_OLD;
     }
@@ -105,23 +143,50 @@ enum adopted cluster_adopt(struct cluster *c, struct map *map)
     if (v == NULL)
         return ADOPTED_NO_MEMORY;
     pthread_mutex_lock(&c->lock);
-    if (c->view == NULL || c->view->map->epoch < v->map->epoch) {
+    if (epoch > c->epoch) {
         old = c->view;
         c->view = v;
-        __atomic_store_n(&c->epoch, v->map->epoch, __ATOMIC_RELEASE);
         v = NULL;
+        settle_lease(c);        /* before anybody sees the epoch */
+        __atomic_store_n(&c->epoch, epoch, __ATOMIC_RELEASE);
+        adopted = settle(c);
     }
     pthread_mutex_unlock(&c->lock);
     view_unref(old);
-    if (v == NULL)
-        return ADOPTED;
-    view_unref(v);              /* another thread was quicker with a newer one */
-    return ADOPTED_OLD;
+    if (v != NULL) {
+        view_unref(v);          /* another thread was quicker with a newer one */
+        return ADOPTED_OLD;
+    }
+    tell(c, c->hooks.seen, epoch);
+    tell(c, c->hooks.adopted, adopted);
+    return ADOPTED;
 }
 
 uint64_t cluster_epoch(const struct cluster *c)
 {
     return __atomic_load_n(&c->epoch, __ATOMIC_ACQUIRE);
+}
+
+uint64_t cluster_adopted(const struct cluster *c)
+{
+    return __atomic_load_n(&c->adopted, __ATOMIC_ACQUIRE);
+}
+
+struct view *cluster_note(struct cluster *c, unsigned worker)
+{
+    struct view *v, *old;
+    uint64_t adopted;
+
+    assert(worker < c->n_workers);
+    pthread_mutex_lock(&c->lock);
+    old = c->noted[worker];
+    v = c->view;
+    c->noted[worker] = v != NULL ? view_ref(v) : NULL;
+    adopted = settle(c);
+    pthread_mutex_unlock(&c->lock);
+    view_unref(old);
+    tell(c, c->hooks.adopted, adopted);
+    return v;
 }
 
 struct view *cluster_view(struct cluster *c)
@@ -134,4 +199,46 @@ struct view *cluster_view(struct cluster *c)
         view_ref(v);
     pthread_mutex_unlock(&c->lock);
     return v;
+}
+
+/* ---- leases ---------------------------------------------------------------- */
+
+int64_t cluster_lease_ns(const struct cluster *c)
+{
+    return __atomic_load_n(&c->lease_ns, __ATOMIC_ACQUIRE);
+}
+
+void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns)
+{
+    pthread_mutex_lock(&c->lock);
+    if (epoch == c->epoch && c->view != NULL && map_wants_lease(c->view->map, c->self) &&
+        is_trusted(c, c->view))
+        __atomic_store_n(&c->lease_ns, until_ns, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool cluster_serves(const struct cluster *c, int64_t now_ns)
+{
+    return now_ns < cluster_lease_ns(c);
+}
+
+/* ---- end marks ------------------------------------------------------------- */
+
+void cluster_set_ended(struct cluster *c, uint16_t number, uint64_t incarnation,
+                       uint64_t epoch)
+{
+    int i;
+
+    pthread_mutex_lock(&c->lock);
+    i = c->view != NULL ? map_find_number(c->view->map, number) : -1;
+    if (i >= 0 && c->view->map->members[i].incarnation == incarnation &&
+        epoch > c->ended[number])
+        __atomic_store_n(&c->ended[number], epoch, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool cluster_has_ended(const struct cluster *c, uint16_t number, uint64_t epoch)
+{
+    assert(number <= MAP_MAX_MEMBERS);
+    return __atomic_load_n(&c->ended[number], __ATOMIC_ACQUIRE) >= epoch;
 }

@@ -9,6 +9,15 @@ struct source_static {
     size_t n;
 };
 
+/* Who is named is meant to hold items. */
+static bool has_no_weight(const struct map *map)
+{
+    for (size_t i = 0; i < map->n; i++)
+        if (map->members[i].weight == 0)
+            return true;
+    return false;
+}
+
 /* All who were given the same list make the same map, in whatever order it was. */
 static bool start(struct source *source, struct cluster *c)
 {
@@ -29,7 +38,7 @@ static bool start(struct source *source, struct cluster *c)
         snprintf(m->address, sizeof(m->address), "%s", s->members[i].address);
     }
     map_number(map);
-    if (!map_is_sound(map)) {
+    if (has_no_weight(map) || !map_is_sound(map)) {
         free(map);
         return false;
     }

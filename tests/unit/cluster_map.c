@@ -1,18 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cluster_help.h"
 
 #include "base/bytes.h"
 #include "cluster/cluster.h"
 #include "cluster/source.h"
-
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Members "a", "b", ... with all that a member has. */
 static struct map *make_map(uint64_t epoch, size_t n)
@@ -22,6 +12,8 @@ static struct map *make_map(uint64_t epoch, size_t n)
     assert_non_null(map);
     map->epoch = epoch;
     map->replicas = 2;
+    strcpy(map->leader, "l");
+    strcpy(map->leader_address, "l:301");
     for (size_t i = 0; i < n; i++) {
         struct member *m = &map->members[i];
 
@@ -54,12 +46,24 @@ static void a_map_is_read_as_it_was_written(void **state)
     for (size_t n = 1; n <= 26; n += 5) {
         struct map *map = make_map(n * 1000000007u, n), *got;
         size_t len;
-        char *data = bytes_of(map, &len);
+        char *data;
 
+        map->phase = MAP_SWITCHED;
+        map->phase_since--;
+        map->members[0].next_weight = 100;
+        map->members[0].wanted_weight = 99;
+        map->members[0].filling = true;
+        map->members[n - 1].state = MEMBER_SUSPENDED;
+        map->members[n / 2].voter = n > 1;
+        data = bytes_of(map, &len);
         got = map_read(data, len);
         assert_non_null(got);
         assert_int_equal(got->epoch, map->epoch);
+        assert_int_equal(got->phase_since, map->phase_since);
         assert_int_equal(got->replicas, map->replicas);
+        assert_int_equal(got->phase, map->phase);
+        assert_string_equal(got->leader, map->leader);
+        assert_string_equal(got->leader_address, map->leader_address);
         assert_int_equal(got->n, n);
         assert_memory_equal(got->members, map->members, n * sizeof(map->members[0]));
         assert_int_equal(map_digest(got), map_digest(map));
@@ -115,17 +119,25 @@ static void a_map_that_is_cut_or_goes_on_is_none(void **state)
 
 static void damaged_bytes_are_no_map(void **state)
 {
-    enum { MEMBER = 12, NAME = MEMBER + 24 };
+    enum { MEMBER = 25 + 1 + 5, NAME = MEMBER + 29 };
     static const struct { size_t at; char byte; } damages[] = {
-        { 8, 0 },                       /* no copies (the high byte is 0) */
-        { 10, 2 },                      /* one member fewer than there are */
-        { 10, 4 }, { 11, (char)0xff },  /* more */
+        { 0, 'm' }, { 1, 2 },           /* another format */
+        { 10, 2 },                      /* a phase from later on */
+        { 18, 0 }, { 18, 6 },           /* copies: none, too many */
+        { 20, 3 },                      /* no phase */
+        { 21, 2 },                      /* one member fewer than there are */
+        { 21, 4 }, { 22, (char)0xff },  /* more */
+        { 23, 65 }, { 24, (char)ADDRESS_MAX }, { 24, (char)0xff },
+        { 25, ' ' }, { 25, '\0' }, { 26, '\n' },         /* the leader and its address */
         { MEMBER, 0 }, { MEMBER, 2 },   /* number: none, taken */
         { MEMBER + 1, 0x7f },           /* too great */
-        { MEMBER + 2, 0 }, { MEMBER + 2, 101 },         /* weight */
-        { MEMBER + 4, 0 }, { MEMBER + 4, 2 }, { MEMBER + 4, (char)0xff },       /* state */
-        { MEMBER + 21, 0 }, { MEMBER + 21, 65 }, { MEMBER + 21, (char)0xff },   /* lengths */
-        { MEMBER + 22, 65 }, { MEMBER + 23, (char)ADDRESS_MAX },
+        { MEMBER + 2, 101 }, { MEMBER + 4, 101 }, { MEMBER + 6, 101 },  /* weights */
+        { MEMBER + 4, 2 },              /* two of them while nothing changes */
+        { MEMBER + 8, 0 }, { MEMBER + 8, 4 }, { MEMBER + 8, (char)0xff },       /* state */
+        { MEMBER + 9, 1 }, { MEMBER + 9, 4 },           /* filling, unknown */
+        { MEMBER + 18, 2 },             /* since a later epoch */
+        { MEMBER + 26, 0 }, { MEMBER + 26, 65 }, { MEMBER + 26, (char)0xff },   /* lengths */
+        { MEMBER + 27, 65 }, { MEMBER + 28, (char)ADDRESS_MAX },
         { NAME, 'b' }, { NAME, 'c' },   /* a name twice; out of order */
         { NAME, '\0' }, { NAME + 1, '\0' }, { NAME + 2, '\0' },
         { NAME, '\n' }, { NAME, ' ' }, { NAME, '\x7f' }, { NAME, (char)0xc3 },
@@ -147,7 +159,8 @@ static void damaged_bytes_are_no_map(void **state)
             fail_msg("case %zu was read", i);
         data[damages[i].at] = old;
     }
-    bytes_put_u64(data, 0);
+    bytes_put_u64(data + 2, 0);
+    bytes_put_u64(data + 10, 0);
     assert_null(map_read(data, len));   /* epoch 0 is no map */
     free(data);
     free(map);
@@ -201,30 +214,99 @@ static void the_digest_knows_neither_order_nor_address(void **state)
     free(map);
 }
 
-static void the_digest_knows_what_routes_keys(void **state)
+#define CHANGE(name, change) \
+    static void name(struct map *map, struct member *m) { (void)map; (void)m; change; }
+CHANGE(change_epoch, map->epoch++)
+CHANGE(change_phase, map->phase = MAP_JOINT)
+CHANGE(change_begin, map->phase_since--)
+CHANGE(change_replicas, map->replicas++)
+CHANGE(change_leader, map->leader[0] = 'm')
+CHANGE(change_number, m->number = 9)
+CHANGE(change_weight, m->weight++)
+CHANGE(change_next_weight, m->next_weight++)
+CHANGE(change_wanted_weight, m->wanted_weight++)
+CHANGE(change_state, m->state = MEMBER_EJECTED)
+CHANGE(change_filling, m->filling = true)
+CHANGE(change_voter, m->voter = true)
+CHANGE(change_incarnation, m->incarnation++)
+CHANGE(change_since, m->since--)
+CHANGE(change_name, m->name[1] = 'x')
+CHANGE(change_zone, m->zone[0] = 'y')
+
+static void the_digest_knows_what_members_must_agree_on(void **state)
 {
-    struct map *map = make_map(1, 3);
+    static void (*const changes[])(struct map *, struct member *) = {
+        change_epoch, change_phase, change_begin, change_replicas, change_leader,
+        change_number, change_weight, change_next_weight, change_wanted_weight,
+        change_state, change_filling, change_voter, change_incarnation, change_since,
+        change_name, change_zone,
+    };
+    struct map *map = make_map(1, 3), head = *map;
     uint64_t digest = map_digest(map);
     struct member *m = &map->members[1], old = *m;
 
     (void)state;
-    m->weight++;
-    assert_int_not_equal(map_digest(map), digest);
-    *m = old;
-    m->number = 9;
-    assert_int_not_equal(map_digest(map), digest);
-    *m = old;
-    m->name[1] = 'x';
-    assert_int_not_equal(map_digest(map), digest);
-    *m = old;
-    m->zone[0] = 'y';
-    assert_int_not_equal(map_digest(map), digest);
-    *m = old;
-    map->replicas++;
-    assert_int_not_equal(map_digest(map), digest);
-    map->replicas--;
+    for (size_t i = 0; i < N_OF(changes); i++) {
+        changes[i](map, m);
+        if (map_digest(map) == digest)
+            fail_msg("case %zu", i);
+        *m = old;
+        *map = head;
+    }
     assert_int_equal(map_digest(map), digest);
     free(map);
+}
+
+static void no_map_contradicts_itself(void **state)
+{
+    static const struct { enum map_phase phase; const char *members; bool sound; } cases[] = {
+        { MAP_STABLE, "11U 11U", true }, { MAP_STABLE, "00U 11U", true },
+        { MAP_STABLE, "00U 00U", false }, { MAP_STABLE, "11Uf 11U", false },
+        { MAP_STABLE, "10U 11U", false }, { MAP_STABLE, "11E 11E", true },
+        { MAP_STABLE, "11Ev 11U", false }, { MAP_STABLE, "11Sv 11U", true },
+        { MAP_JOINT, "01Uf 11U", true }, { MAP_JOINT, "01E 11U", true },
+        { MAP_JOINT, "01Ef 11U", false }, { MAP_JOINT, "01Ufv 11U", false },
+        { MAP_JOINT, "10U 10U", false }, { MAP_SWITCHED, "01Sf 11U", true },
+        { MAP_STABLE, "11Uv 11Uv 11Uv 11Uv 11Uv 11Uv 11Uv", true },
+        { MAP_STABLE, "11Uv 11Uv 11Uv 11Uv 11Uv 11Uv 11Uv 11Uv", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct map *map = map_of(3, 2, cases[i].phase, cases[i].members);
+
+        if (map_is_sound(map) != cases[i].sound)
+            fail_msg("case %zu", i);
+        free(map);
+    }
+}
+
+static void voters_are_the_leader_and_who_is_named(void **state)
+{
+    static const struct {
+        const char *leader, *members, *name;
+        size_t n;
+        bool voter, wants_lease;
+    } cases[] = {
+        { "", "11U 11U", "a", 0, false, false },
+        { "l", "11U 11U", "a", 1, false, true }, { "l", "11U 11U", "l", 1, true, false },
+        { "l", "11Uv 11Uv", "a", 3, true, true }, { "l", "11Uv 11Uv", "l", 3, true, true },
+        { "a", "11Uv 11U", "a", 1, true, false }, { "a", "11U 11Uv", "a", 2, true, true },
+        { "a", "11U 11U", "b", 1, false, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct map *map = map_of(1, 1, MAP_STABLE, cases[i].members);
+
+        strcpy(map->leader, cases[i].leader);
+        if (map_n_voters(map) != cases[i].n ||
+            map_is_voter(map, cases[i].name) != cases[i].voter ||
+            map_wants_lease(map, cases[i].name) != cases[i].wants_lease)
+            fail_msg("case %zu", i);
+        assert_false(map_is_voter(map, ""));
+        free(map);
+    }
 }
 
 static void a_member_is_found_by_its_name(void **state)
@@ -236,6 +318,8 @@ static void a_member_is_found_by_its_name(void **state)
     assert_int_equal(map_find(map, "c"), 2);
     assert_int_equal(map_find(map, "d"), -1);
     assert_int_equal(map_find(map, ""), -1);
+    assert_int_equal(map_find_number(map, 3), 2);
+    assert_int_equal(map_find_number(map, 4), -1);
     free(map);
 }
 
@@ -336,7 +420,9 @@ int main(void)
         cmocka_unit_test(damaged_bytes_are_no_map),
         cmocka_unit_test(no_map_has_too_many_members),
         cmocka_unit_test(the_digest_knows_neither_order_nor_address),
-        cmocka_unit_test(the_digest_knows_what_routes_keys),
+        cmocka_unit_test(the_digest_knows_what_members_must_agree_on),
+        cmocka_unit_test(voters_are_the_leader_and_who_is_named),
+        cmocka_unit_test(no_map_contradicts_itself),
         cmocka_unit_test(a_member_is_found_by_its_name),
         cmocka_unit_test(only_a_newer_map_is_adopted),
         cmocka_unit_test(an_old_view_stays_while_somebody_holds_it),
