@@ -301,6 +301,11 @@ static void on_frame(struct peer *p, const struct frame *f)
     case FRAME_ANSWER:
     case FRAME_DONE:
     case FRAME_REFUSED:
+    case FRAME_APPLY:
+    case FRAME_USED:
+    case FRAME_CONFIRM:
+    case FRAME_APPLIED:
+    case FRAME_TOLD:
         p->closing = true;      /* these are ours to send */
         break;
     default:

@@ -36,8 +36,7 @@ enum {
     ITEM_TOKEN = MARK_TOKEN,            /* behind the value is what clients see as token */
     ITEM_DELETED = 0x80                 /* a tombstone: its key was deleted at its version */
 };
-#define ITEM_TOLD \
-    ((unsigned)(ITEM_FETCHED | ITEM_STALE | ITEM_WON | ITEM_KEY_ENCODED | ITEM_TOKEN))
+#define ITEM_TOLD MARKS_OF_COPY
 
 #define ITEM_HEAD 14            /* bytes that every item has before its key */
 #define ITEM_EXPIRES_MAX ((UINT64_C(1) << 48) - 1)      /* ms: 8925 years */

@@ -21,7 +21,7 @@ static void add_record(void *arg, const struct copy *copy)
         .idle_s = copy->idle_s, .token = copy->token, .value_len = copy->value_len,
     };
 
-    if (copy->deleted)
+    if (copy->kind == COPY_DELETED)
         return;
     if (page->len + LISTED_MAX > page->size) {
         const size_t size = page->size == 0 ? PAGE_ITEMS * 64 : 2 * page->size;

@@ -315,7 +315,7 @@ static enum applied apply(struct store *s, struct partition *p, const struct cop
     /* a dead item too: that its time has come does not make an older one newer */
     struct found found, *old = partition_look(p, hash, copy->key, copy->key_len, &found)
                              ? &found : NULL;
-    const bool gone = copy->deleted || copy->ttl_ms < 0;
+    const bool gone = copy->kind == COPY_DELETED || copy->ttl_ms < 0;
     const bool has_token = (copy->marks & MARK_TOKEN) != 0;
 
     version_see(&p->clock, copy->version);

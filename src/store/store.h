@@ -86,23 +86,6 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
  */
 struct chunk *store_lend(const struct answer *a, struct chunk_pool *pool);
 
-/* A value, or a deletion, as another member judged it. */
-struct copy {
-    const char *key;
-    size_t key_len;
-    bool deleted;
-    unsigned marks;             /* enum mark, but WIN and CREATED */
-    uint64_t version;
-    uint64_t token;             /* MARK_TOKEN: what clients see for the version */
-    uint32_t client_flags;
-    int64_t ttl_ms;
-    uint32_t idle_s;            /* of a walk: since it was last read or written */
-    const char *value;
-    size_t value_len;
-};
-
-enum applied { APPLIED, APPLIED_OLDER, APPLIED_NO_MEMORY };
-
 /* APPLIED_OLDER: what is here is as new or newer, and stays; or it may be, as
  * far as is remembered of deletions. */
 enum applied store_apply(struct store *s, const struct copy *copy, int64_t now_ms);
@@ -114,7 +97,7 @@ struct arc { uint32_t first, last; };
  * Shows `visit` the live items of the arc, the walk's cursor in *cursor: 0 at
  * first, 0 again when the walk is over.  One call looks at about `n` items and
  * holds one partition's lock at a time.  An item that is there all the while
- * is shown at least once.  Tombstones are shown as `deleted`.  `visit` must
+ * is shown at least once.  Tombstones are shown as COPY_DELETED.  `visit` must
  * not call the store.
  */
 typedef void store_visitor(void *arg, const struct copy *copy);

@@ -76,7 +76,8 @@ static void walk_item(void *arg, uint32_t position, const struct item *it)
 {
     const struct walk *w = arg;
     const struct copy copy = {
-        .key = it->key, .key_len = it->key_len, .deleted = item_is_deleted(it),
+        .kind = item_is_deleted(it) ? COPY_DELETED : COPY_VALUE,
+        .key = it->key, .key_len = it->key_len,
         .marks = item_told(it), .version = it->version, .token = item_token(it),
         .client_flags = it->client_flags,
         .ttl_ms = item_ttl(it, w->at_ms),

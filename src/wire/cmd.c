@@ -53,6 +53,23 @@ void cmd_settle_options(struct cmd *cmd, int64_t wall_ms)
         cmd->vivify_ttl_ms = cmd->ttl_ms;
 }
 
+void copy_of_sent(struct copy *copy, const struct cmd *cmd, const struct answer *a)
+{
+    *copy = (struct copy){
+        .kind = COPY_DELETED, .key = cmd->key, .key_len = cmd->key_len, .version = a->version,
+    };
+    if (a->status != STATUS_STORED || cmd->ttl_ms < 0)
+        return;
+    copy->kind = COPY_VALUE;
+    copy->marks = ((cmd->options & OPTION_KEY_ENCODED) != 0 ? MARK_KEY_ENCODED : 0u)
+                | (a->marks & MARK_TOKEN);
+    copy->token = cmd->token;
+    copy->client_flags = cmd->client_flags;
+    copy->ttl_ms = cmd->ttl_ms;
+    copy->value = cmd->value;
+    copy->value_len = cmd->value_len;
+}
+
 int64_t ttl_seconds(int64_t ttl_ms)
 {
     if (ttl_ms == TTL_NEVER)

@@ -2,6 +2,7 @@
  * cmd - one command and its answer, whatever protocol they came by
  *
  *      bytes --parser--> struct cmd --store--> struct answer --printer--> bytes
+ *                                     '------> struct copy, for other members
  *
  * All pointers are borrowed: into the buffer that was parsed (a cmd), into the
  * store or a received frame (an answer).  The one who fills them says until
@@ -140,6 +141,10 @@ static inline void form_copy(struct form *to, const struct form *from)
 struct cmd {
     enum verb verb;
     enum cmd_error error;       /* not CMD_OK: answer that, execute nothing */
+    bool copies;                /* the key has copies: what is written is open */
+    bool pending;               /* some may not have the item yet: a touch tells it whole */
+    bool as_copy;               /* a plain get that a copy may answer: the store does
+                                   not look at it */
     unsigned options;           /* enum option, together */
     uint32_t client_flags;
 
@@ -201,9 +206,14 @@ enum mark {
     MARK_WIN = 0x08,            /* this one wins: it is to store a new value */
     MARK_KEY_ENCODED = 0x10,    /* stored under a key that was sent in base64 */
     MARK_CREATED = 0x20,        /* it was not there: OPTION_VIVIFY */
-    MARK_TOKEN = 0x40           /* token is there */
+    MARK_TOKEN = 0x40,          /* token is there */
+    MARK_OPEN = 0x80            /* copies may not have what was written or looked at */
 };
-#define MARKS_ALL 0x7fu
+#define MARKS_ALL 0xffu
+
+/* Those that a copy carries: what another member must know of an item. */
+#define MARKS_OF_COPY \
+    ((unsigned)(MARK_FETCHED | MARK_STALE | MARK_WON | MARK_KEY_ENCODED | MARK_TOKEN))
 
 struct answer {
     enum status status;
@@ -218,6 +228,54 @@ struct answer {
     size_t value_len;
     void *item;                 /* where the store has it: for store_lend() */
 };
+
+/*
+ * What a judgement came to, as other members are to have it.  Of two the one
+ * with the greater version holds, in whatever order they come.
+ */
+enum copy_kind {
+    COPY_VALUE,
+    COPY_DELETED,
+    COPY_TOUCHED                /* the item of just this version gets ttl_ms */
+};
+
+struct copy {
+    enum copy_kind kind;
+    bool any_age;               /* what a store held when it was asked: does not get too old */
+    bool renew;                 /* COPY_VALUE: an item of just this version gets ttl_ms */
+    bool open;                  /* of a walk: the item is not confirmed */
+    const char *key;
+    size_t key_len;
+    unsigned marks;             /* MARKS_OF_COPY; COPY_VALUE only */
+    uint64_t version;
+    uint64_t token;             /* MARK_TOKEN: what clients see for the version */
+    uint32_t client_flags;
+    int64_t ttl_ms;             /* left; TTL_OVER deletes */
+    uint32_t idle_s;            /* any_age: since it was last read or written */
+    const char *value;
+    size_t value_len;
+};
+
+/* What became of a copy.  The first three count as applied. */
+enum applied {
+    APPLIED,
+    APPLIED_OLDER,              /* what is there is as new or newer */
+    APPLIED_NO_MEMORY,          /* nothing is there now */
+    APPLIED_REFUSED             /* too old, or too far ahead: it may not hold there */
+};
+#define APPLIED_LAST APPLIED_REFUSED
+
+static inline bool applied_counts(enum applied applied)
+{
+    return applied != APPLIED_REFUSED;
+}
+
+/*
+ * What an answer with MARK_OPEN means for the copies, where the store told
+ * nothing else: the value as it was sent, or that it is deleted.  Borrows key
+ * and value of the command, whose ttl_ms is what is left of it by now.
+ */
+void copy_of_sent(struct copy *copy, const struct cmd *cmd, const struct answer *a);
 
 /* What clients take for the item's CAS unique. */
 static inline uint64_t answer_token(const struct answer *a)

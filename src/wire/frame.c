@@ -1,5 +1,6 @@
 #include "wire/frame.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -15,15 +16,20 @@ enum {
     HAS_ARGUMENTS = 64,         /* u32 options >> 8, u64 token, i64 vivify_ttl_ms,
                                    i64 recache_ttl_ms, u64 initial */
     IS_OP = 128,
-    IS_COMMAND = 256            /* st has options */
+    IS_COMMAND = 256,           /* st has options */
+    IS_COPY = 512               /* st has a kind */
 };
 
 #define ARGUMENTS_FOLLOW 0x80   /* in st of a command */
+#define KIND 0x0f               /* in st of a copy */
+#define KEY_LEN 0xffu           /* in kl of all but answers */
+
+static_assert(KEY_MAX <= KEY_LEN, "a key's length is one byte");
 
 static const uint16_t fields_of_op[256] = {
     [FRAME_HELLO] = IS_OP | HAS_VALUE,
     [FRAME_MAP] = IS_OP | HAS_VALUE,
-    [FRAME_PING] = IS_OP,
+    [FRAME_PING] = IS_OP | HAS_VALUE,
     [FRAME_STATS] = IS_OP | HAS_KEY,
     [FRAME_CLOCK] = IS_OP,
     [FRAME_FLUSH] = IS_OP,
@@ -44,9 +50,14 @@ static const uint16_t fields_of_op[256] = {
     [FRAME_COMMAND + VERB_INCR] = IS_OP | IS_COMMAND | HAS_KEY | HAS_NUMBER,
     [FRAME_COMMAND + VERB_DECR] = IS_OP | IS_COMMAND | HAS_KEY | HAS_NUMBER,
     [FRAME_COMMAND + VERB_TOUCH] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES,
+    [FRAME_APPLY] = IS_OP | IS_COPY | HAS_KEY,
+    [FRAME_USED] = IS_OP | HAS_KEY,
+    [FRAME_CONFIRM] = IS_OP,
     [FRAME_ANSWER] = IS_OP,     /* and what its status says, see below */
     [FRAME_DONE] = IS_OP | HAS_VALUE,
     [FRAME_REFUSED] = IS_OP | HAS_VALUE,
+    [FRAME_APPLIED] = IS_OP,
+    [FRAME_TOLD] = IS_OP | IS_COPY,
 };
 
 static const uint16_t fields_of_status[N_STATUSES] = {
@@ -63,6 +74,19 @@ static inline unsigned fields_of_answer(uint8_t st, uint16_t marks)
     return fields | ((marks & MARK_TOKEN) != 0 && fields != 0 ? HAS_TOKEN : 0u);
 }
 
+static inline unsigned fields_of_copy(uint8_t st, uint16_t kl)
+{
+    switch (st & KIND) {
+    case COPY_VALUE:
+        return HAS_ATTRIBUTES | HAS_VALUE | ((st & FRAME_ANY_AGE) != 0 ? HAS_IDLE : 0u)
+             | ((kl >> 8 & MARK_TOKEN) != 0 ? HAS_TOKEN : 0u);
+    case COPY_TOUCHED:
+        return HAS_ATTRIBUTES;
+    default:
+        return 0;
+    }
+}
+
 /* By the head alone.  `kl` is its u16, whatever it stands for. */
 static inline unsigned fields_of(uint8_t op, uint8_t st, uint16_t kl)
 {
@@ -70,6 +94,8 @@ static inline unsigned fields_of(uint8_t op, uint8_t st, uint16_t kl)
 
     if (op == FRAME_ANSWER)
         fields |= fields_of_answer(st, kl);
+    if ((fields & IS_COPY) != 0)
+        fields |= fields_of_copy(st, kl);
     if ((fields & IS_COMMAND) != 0 && (st & ARGUMENTS_FOLLOW) != 0)
         fields |= HAS_ATTRIBUTES | HAS_ARGUMENTS;
     if ((fields & IS_COMMAND) != 0 && (st & OPTION_REMOVE_VALUE) != 0)
@@ -77,13 +103,34 @@ static inline unsigned fields_of(uint8_t op, uint8_t st, uint16_t kl)
     return fields;
 }
 
-static inline bool key_fits(unsigned fields, uint8_t op, uint16_t kl)
+static inline bool key_fits(unsigned fields, uint8_t op, uint16_t len)
+{
+    if (!(fields & HAS_KEY))
+        return len == 0;
+    return len <= KEY_MAX && (len > 0 || op == FRAME_STATS);
+}
+
+/* Only a value has marks, and only those that there are. */
+static inline bool copy_fits(uint8_t st, uint16_t kl)
+{
+    const unsigned known = (st & KIND) == COPY_VALUE ? MARKS_OF_COPY << 8 : 0;
+
+    return (st & KIND) <= COPY_TOUCHED && (st & ~(KIND | FRAME_ANY_AGE | FRAME_RENEW)) == 0
+        && (kl & ~(KEY_LEN | known)) == 0;
+}
+
+/* Is there such a head?  A length is another matter. */
+static inline bool head_fits(unsigned fields, uint8_t op, uint8_t st, uint16_t kl)
 {
     if (op == FRAME_ANSWER)
         return (kl & ~MARKS_ALL) == 0;
-    if (!(fields & HAS_KEY))
-        return kl == 0;
-    return kl <= KEY_MAX && (kl > 0 || op == FRAME_STATS);
+    if (!(fields & IS_OP) || !key_fits(fields, op, kl & KEY_LEN))
+        return false;
+    if (fields & IS_COMMAND)
+        return (kl & ~(KEY_LEN | FRAME_FLAGS_ALL)) == 0;
+    if (fields & IS_COPY)
+        return copy_fits(st, kl);
+    return kl <= KEY_LEN && (op != FRAME_APPLIED || st <= APPLIED_LAST);
 }
 
 /* Without a branch: this is on the way of every command. */
@@ -127,11 +174,28 @@ static const char *read_fields(struct frame *f, unsigned fields, const char *p)
     return p;
 }
 
+/* What the u16 of the head stands for. */
+static inline void read_kl(struct frame *f, unsigned fields, uint16_t kl)
+{
+    f->marks = f->flags = f->options = 0;
+    f->key_len = kl & KEY_LEN;
+    if (f->op == FRAME_ANSWER) {
+        f->marks = kl & MARKS_ALL;
+        f->key_len = 0;
+    } else if ((fields & IS_COMMAND) != 0) {
+        f->flags = kl & FRAME_FLAGS_ALL;
+        f->options = f->st & ~(unsigned)ARGUMENTS_FOLLOW;
+    } else if ((fields & IS_COPY) != 0) {
+        f->marks = kl >> 8;
+    }
+}
+
 enum frame_status frame_read(const char *data, size_t len, struct frame *f)
 {
     size_t body, fixed;
     unsigned fields;
     const char *p;
+    uint16_t kl;
 
     f->len = FRAME_HEAD;
     if (len < FRAME_HEAD)
@@ -139,19 +203,13 @@ enum frame_status frame_read(const char *data, size_t len, struct frame *f)
     body = bytes_get_u32(data);
     f->op = (uint8_t)data[4];
     f->st = (uint8_t)data[5];
-    f->key_len = bytes_get_u16(data + 6);
+    kl = bytes_get_u16(data + 6);
     f->version = bytes_get_u64(data + 8);
 
-    fields = fields_of(f->op, f->st, f->key_len);
-    f->marks = f->options = 0;
-    if (f->op == FRAME_ANSWER) {
-        f->marks = f->key_len & MARKS_ALL;
-        f->key_len = 0;
-    }
-    if ((fields & IS_COMMAND) != 0)
-        f->options = f->st & ~(unsigned)ARGUMENTS_FOLLOW;
+    fields = fields_of(f->op, f->st, kl);
+    read_kl(f, fields, kl);
     fixed = f->key_len + fields_len(fields);
-    if (!(fields & IS_OP) || !key_fits(fields, f->op, bytes_get_u16(data + 6)) || body < fixed)
+    if (!head_fits(fields, f->op, f->st, kl) || body < fixed)
         return FRAME_BAD;
     f->value_len = body - fixed;
     if (f->value_len > (fields & HAS_VALUE ? FRAME_VALUE_LIMIT : 0))
@@ -179,7 +237,13 @@ static inline uint8_t st_of(const struct frame *f)
 
 static inline uint16_t kl_of(const struct frame *f)
 {
-    return f->op == FRAME_ANSWER ? (uint16_t)f->marks : f->key_len;
+    const unsigned fields = fields_of_op[f->op];
+
+    if (f->op == FRAME_ANSWER)
+        return (uint16_t)f->marks;
+    if ((fields & IS_COPY) != 0)
+        return (uint16_t)(f->key_len | f->marks << 8);
+    return (uint16_t)(f->key_len | ((fields & IS_COMMAND) != 0 ? f->flags : 0u));
 }
 
 size_t frame_head_len(const struct frame *f)
@@ -235,6 +299,8 @@ void frame_from_cmd(struct frame *f, const struct cmd *cmd)
         .client_flags = cmd->client_flags,
         .ttl_ms = cmd->ttl_ms,
         .number = cmd->delta,
+        .flags = (cmd->copies ? FRAME_COPIES : 0u) | (cmd->as_copy ? FRAME_AS_COPY : 0u)
+               | (cmd->pending ? FRAME_PENDING : 0u),
         .options = cmd->options,
         .token = cmd->token,
         .initial = cmd->initial,
@@ -255,6 +321,9 @@ void frame_to_cmd(const struct frame *f, struct cmd *cmd)
     cmd->ttl_ms = f->ttl_ms;
     cmd->cas = f->version;
     cmd->delta = f->number;
+    cmd->copies = (f->flags & FRAME_COPIES) != 0;
+    cmd->as_copy = (f->flags & FRAME_AS_COPY) != 0;
+    cmd->pending = (f->flags & FRAME_PENDING) != 0;
     cmd->options = f->options;
     cmd->token = f->token;
     cmd->initial = f->initial;
@@ -262,6 +331,46 @@ void frame_to_cmd(const struct frame *f, struct cmd *cmd)
     cmd->recache_ttl_ms = f->recache_ttl_ms;
     cmd->value = f->value;
     cmd->value_len = f->value_len;
+}
+
+void frame_from_copy(struct frame *f, enum frame_op op, const struct copy *copy)
+{
+    const bool told = op == FRAME_TOLD, value = copy->kind == COPY_VALUE;
+
+    *f = (struct frame){
+        .op = (uint8_t)op,
+        .st = (uint8_t)(copy->kind | (copy->any_age ? FRAME_ANY_AGE : 0u)
+                        | (copy->renew ? FRAME_RENEW : 0u)),
+        .key = told ? NULL : copy->key,
+        .key_len = told ? 0 : (uint16_t)copy->key_len,
+        .version = copy->version,
+        .marks = value ? copy->marks & MARKS_OF_COPY : 0,
+        .client_flags = copy->client_flags,
+        .ttl_ms = copy->ttl_ms,
+        .idle_s = copy->idle_s,
+        .token = copy->token,
+        .value = copy->value,
+        .value_len = value ? copy->value_len : 0,
+    };
+}
+
+void frame_to_copy(const struct frame *f, struct copy *copy)
+{
+    *copy = (struct copy){
+        .kind = (enum copy_kind)(f->st & KIND),
+        .any_age = (f->st & FRAME_ANY_AGE) != 0,
+        .renew = (f->st & FRAME_RENEW) != 0,
+        .key = f->key,
+        .key_len = f->key_len,
+        .marks = f->marks,
+        .version = f->version,
+        .token = f->token,
+        .client_flags = f->client_flags,
+        .ttl_ms = f->ttl_ms,
+        .idle_s = f->idle_s,
+        .value = f->value,
+        .value_len = f->value_len,
+    };
 }
 
 void frame_from_answer(struct frame *f, const struct answer *a)

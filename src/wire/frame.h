@@ -5,11 +5,15 @@
  *      | length | op| st| kl | version | key | fields of the op | value |
  *
  * length: u32, bytes after the 16 of the head.  op: what it is.  st: options of
- * a command, status of an answer.  kl: u16, bytes of the key, marks of an
- * answer.  version: u64, in a command the token to compare.  Little-endian.  Every request has one answer, in order: no ids.  The length
- * comes first and a table names each op's fields, so nothing is scanned.
+ * a command, status of an answer, kind of a copy.  kl: u16, bytes of the key;
+ * in its upper byte flags of a command, marks of a copy; of an answer, which
+ * has no key, all marks.  version: u64, in a command the token to compare.
+ * Little-endian.  Every request has one answer, in order: no ids.  (USED and
+ * CONFIRM have none; TOLD goes before an answer.)  The length comes first and
+ * a table names each op's fields, so nothing is scanned.
  *
- * Ops 0x40 to 0x7f are kept: 0x40 apply, 0x50 confirm, 0x58 lease, 0x60 move.
+ * Ops 0x40 to 0x7f are of members among themselves; 0x58 is kept for leases,
+ * 0x60 for moves.
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
@@ -23,7 +27,7 @@
 enum frame_op {
     FRAME_HELLO = 0x01,         /* both ways, first on a link: see hello.h */
     FRAME_MAP = 0x02,           /* value: a map; takes effect on this link */
-    FRAME_PING = 0x03,          /* version: the sender's clock */
+    FRAME_PING = 0x03,          /* version: the sender's clock; value: what it says of itself */
     FRAME_STATS = 0x04,         /* key: group; answer's value: "name value\n"... */
     FRAME_CLOCK = 0x05,         /* answer's version: a new one of this shard */
     FRAME_FLUSH = 0x06,         /* items at or below version die; st: enum flush_when */
@@ -32,20 +36,41 @@ enum frame_op {
                                    the next cursor, 0 at the end */
     FRAME_EVICTIONS = 0x09,     /* the same, of what was evicted after the cursor; 0: begin */
     FRAME_COMMAND = 0x10,       /* + enum verb, keyed ones: judged by the owner */
+    FRAME_APPLY = 0x40,         /* a copy; answered by FRAME_APPLIED */
+    FRAME_USED = 0x44,          /* key: was read at its owner; no answer */
+    FRAME_CONFIRM = 0x50,       /* version: how many of the oldest open writes of this
+                                   link are confirmed; no answer */
     FRAME_ANSWER = 0x80,        /* st: enum status */
     FRAME_DONE = 0x81,          /* the answer to what has no status */
-    FRAME_REFUSED = 0x82        /* not executed; st: enum refusal */
+    FRAME_REFUSED = 0x82,       /* not executed; st: enum refusal */
+    FRAME_APPLIED = 0x83,       /* st: enum applied */
+    FRAME_TOLD = 0x84           /* a copy without its key, before the answer to the command
+                                   on that key: what copies must be told */
 };
 
 enum refusal {
     REFUSED_EPOCH,              /* value: the newer map */
     REFUSED_NO_MAP,             /* this shard has none yet: send one */
     REFUSED_HELLO,              /* value: why, in words; the link is closed */
-    REFUSED_NOT_READY,          /* it goes by that map soon: ask again */
+    REFUSED_NOT_READY,          /* the same map, but not all goes by it yet: ask again soon */
     REFUSED_NO_LEASE,           /* it may not serve now */
-    REFUSED_NOT_OWNER,          /* the key is another member's */
-    REFUSED_AGAIN,              /* one before it was refused, until the next FRAME_MAP */
+    REFUSED_AGAIN,              /* came behind what was refused, and no map since */
+    REFUSED_NOT_OWNER,          /* by the map of both the key is another's */
     N_REFUSALS
+};
+
+/* In a command's kl. */
+enum frame_flag {
+    FRAME_COPIES = 0x100,       /* cmd.copies */
+    FRAME_AS_COPY = 0x200,      /* cmd.as_copy */
+    FRAME_PENDING = 0x400       /* cmd.pending */
+};
+#define FRAME_FLAGS_ALL 0x700u
+
+/* In a copy's st, beside enum copy_kind. */
+enum frame_of_copy {
+    FRAME_ANY_AGE = 0x10,       /* copy.any_age */
+    FRAME_RENEW = 0x20          /* copy.renew */
 };
 
 /* One frame, taken apart.  Pointers go into the bytes it was read from. */
@@ -55,11 +80,12 @@ struct frame {
     uint64_t version;
     uint32_t client_flags;      /* ops with attributes */
     int64_t ttl_ms;
-    uint32_t idle_s;            /* STATUS_HIT, STATUS_HEAD */
+    uint32_t idle_s;            /* STATUS_HIT, STATUS_HEAD; copies of any age */
     uint64_t number;            /* ops with a number */
-    unsigned marks;             /* of an answer: enum mark */
+    unsigned marks;             /* of an answer, of a copy: enum mark */
+    unsigned flags;             /* of a command: enum frame_flag */
     unsigned options;           /* of a command: enum option */
-    uint64_t token, initial;    /* commands with such an option; token: answers too */
+    uint64_t token, initial;    /* commands with such an option; token: answers and copies too */
     int64_t vivify_ttl_ms, recache_ttl_ms;
     const char *key, *value;
     size_t value_len;
@@ -92,6 +118,13 @@ char *frame_put(char *out, const struct frame *f);
 /* A command as a frame, and back.  The form does not travel. */
 void frame_from_cmd(struct frame *f, const struct cmd *cmd);
 void frame_to_cmd(const struct frame *f, struct cmd *cmd);
+
+/*
+ * A copy as a frame of `op`, FRAME_APPLY or FRAME_TOLD, and back: a told one
+ * has no key, the caller knows it.  `open` does not travel.
+ */
+void frame_from_copy(struct frame *f, enum frame_op op, const struct copy *copy);
+void frame_to_copy(const struct frame *f, struct copy *copy);
 
 void frame_from_answer(struct frame *f, const struct answer *a);
 /* False when the status is none. */

@@ -75,6 +75,20 @@ static void check_command(const struct frame *f)
     check(again.op == f->op && again.value_len == f->value_len && again.ttl_ms == f->ttl_ms);
 }
 
+static void check_copy(const struct frame *f)
+{
+    struct frame again;
+    struct copy copy;
+
+    frame_to_copy(f, &copy);
+    check(copy.kind <= COPY_TOUCHED && copy.key_len <= KEY_MAX);
+    check((copy.key_len == 0) == (f->op == FRAME_TOLD));
+    check((copy.marks & ~MARKS_OF_COPY) == 0);
+    frame_from_copy(&again, (enum frame_op)f->op, &copy);
+    check(again.st == f->st && again.marks == f->marks && again.value_len == f->value_len);
+    check(again.idle_s == f->idle_s && again.token == f->token && again.ttl_ms == f->ttl_ms);
+}
+
 static void check_answer(const struct frame *f)
 {
     struct frame again;
@@ -97,8 +111,10 @@ static void check_whole(const char *block, const struct frame *f)
     check(memcmp(out, block, head) == 0);
     check(f->value_len == 0 || f->value == block + head);
     free(out);
-    if (f->op >= FRAME_COMMAND && f->op < FRAME_ANSWER)
+    if (f->op >= FRAME_COMMAND && f->op < FRAME_APPLY)
         check_command(f);
+    else if (f->op == FRAME_APPLY || f->op == FRAME_TOLD)
+        check_copy(f);
     else
         check_answer(f);
     try_hello(f->value, f->value_len);

@@ -113,7 +113,7 @@ static void take_over(struct steps *t, unsigned key, const struct copy *copy)
 
     t->keys[key].version = copy->version;
     it->there = false;
-    if (copy->deleted || copy->ttl_ms < 0)
+    if (copy->kind == COPY_DELETED || copy->ttl_ms < 0)
         return;
     model_put(&t->m, key, copy->value, copy->value_len,
               (copy->marks & MARK_TOKEN) != 0 ? copy->token : copy->version);
@@ -138,7 +138,8 @@ static void apply(struct steps *t)
 {
     const unsigned key = pick(t, t->config.n_keys);
     struct known *k = &t->keys[key];
-    struct copy copy = { .key = k->name, .key_len = k->len, .deleted = one_in(t, 4) };
+    struct copy copy = { .key = k->name, .key_len = k->len,
+                         .kind = one_in(t, 4) ? COPY_DELETED : COPY_VALUE };
     const uint64_t clock = store_clock(t->store, t->now_ms);
     const struct model_item *it;
     enum applied applied;
@@ -149,7 +150,7 @@ static void apply(struct steps *t)
     is_known = it != NULL || t->now_ms < k->buried_until_ms;
     copy.version = some_version(t, key);
     copy.ttl_ms = some_ttl_ms(t);
-    if (!copy.deleted) {
+    if (copy.kind != COPY_DELETED) {
         t->cmd.key_len = k->len;
         steps_value(t);
         copy.value = t->cmd.value;
@@ -170,11 +171,11 @@ static void apply(struct steps *t)
     if (applied == APPLIED_OLDER)
         return;
     if (applied == APPLIED_NO_MEMORY) {
-        CHECK(!copy.deleted && copy.ttl_ms >= 0);
+        CHECK(copy.kind != COPY_DELETED && copy.ttl_ms >= 0);
         CHECK(!fits || (!t->config.is_ample && (!t->config.evict || copy.value_len > SURE_BYTES)));
-        copy.deleted = true;
+        copy.kind = COPY_DELETED;
     }
-    CHECK(fits || applied == APPLIED_NO_MEMORY || copy.deleted || copy.ttl_ms < 0);
+    CHECK(fits || applied == APPLIED_NO_MEMORY || copy.kind == COPY_DELETED || copy.ttl_ms < 0);
     take_over(t, key, &copy);
     steps_bury(t, key, true);
     k->seen = t->losses;
@@ -224,7 +225,7 @@ static void check_copy(void *arg, const struct copy *copy)
     const struct model_item *it = model_find(&t->m, key);
     struct known *k = &t->keys[key];
 
-    if (copy->deleted) {
+    if (copy->kind == COPY_DELETED) {
         CHECK(it == NULL && t->config.tombstone_ms > 0);
         return;
     }

@@ -242,7 +242,7 @@ static void apply(unsigned k, int64_t now)
     const uint64_t words[2] = { (uint64_t)k << 40, (uint64_t)k << 40 };
     char key[32];
     const struct copy copy = {
-        .key = help_key(key, k), .key_len = 12, .deleted = k % 3 == 0,
+        .key = help_key(key, k), .key_len = 12, .kind = k % 3 == 0 ? COPY_DELETED : COPY_VALUE,
         .version = store_clock(store, now), .value = (const char *)words,
         .value_len = sizeof(words),
     };

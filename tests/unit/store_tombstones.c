@@ -24,7 +24,7 @@ static enum applied apply(struct store *s, int64_t at_ms, const char *key, uint6
                           bool deleted)
 {
     const struct copy copy = { .key = key, .key_len = strlen(key), .version = version,
-                               .deleted = deleted, .value = "copy",
+                               .kind = deleted ? COPY_DELETED : COPY_VALUE, .value = "copy",
                                .value_len = deleted ? 0 : 4 };
 
     return store_apply(s, &copy, START_MS + at_ms);
@@ -123,8 +123,8 @@ static void count_copy(void *arg, const struct copy *copy)
 {
     struct walked *w = arg;
 
-    w->n_live += !copy->deleted;
-    w->n_deleted += copy->deleted;
+    w->n_live += copy->kind != COPY_DELETED;
+    w->n_deleted += copy->kind == COPY_DELETED;
 }
 
 static struct walked walk(struct store *s, int64_t at_ms)

@@ -20,7 +20,7 @@ static void note(void *arg, const struct copy *copy)
     struct shown *shown = arg;
     unsigned i = 0;
 
-    assert_false(copy->deleted);
+    assert_int_equal(copy->kind, COPY_VALUE);
     assert_int_equal(copy->key_len, 12);
     for (size_t d = 4; d < copy->key_len; d++)
         i = i * 10 + (unsigned)(copy->key[d] - '0');
@@ -266,9 +266,9 @@ static void a_copy_has_the_marks_and_the_token_of_its_item(void **state)
     static const unsigned marks[] = {
         0, MARK_FETCHED, MARK_STALE, MARK_STALE | MARK_WON, MARK_KEY_ENCODED, MARK_TOKEN,
         MARK_FETCHED | MARK_STALE | MARK_WON | MARK_KEY_ENCODED | MARK_TOKEN,
-        MARKS_ALL,                      /* two of them are of no item */
+        MARKS_ALL,                      /* some of them are of no item */
     };
-    static const unsigned of_items = MARKS_ALL & ~(unsigned)(MARK_WIN | MARK_CREATED);
+    static const unsigned of_items = MARKS_OF_COPY;
 
     (void)state;
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {

@@ -28,6 +28,7 @@ static const struct frame frames[] = {
     { .op = FRAME_MAP, VALUE("a map\0of bytes") },
     { .op = FRAME_MAP, .version = 5 },
     { .op = FRAME_PING, .version = UINT64_MAX },
+    { .op = FRAME_PING, VALUE("a member's state") },
     { .op = FRAME_STATS },
     { .op = FRAME_STATS, KEY("reset") },
     { .op = FRAME_CLOCK },
@@ -63,6 +64,26 @@ static const struct frame frames[] = {
     { COMMAND(APPEND), KEY("k"), .options = OPTIONS_ALL, .version = 1, .client_flags = 2,
       .ttl_ms = 3, .token = 4, .initial = 5, .vivify_ttl_ms = 6, .recache_ttl_ms = 7,
       VALUE("v") },
+    { COMMAND(GET), KEY("k"), .flags = FRAME_AS_COPY },
+    { COMMAND(SET), KEY(K250), .flags = FRAME_COPIES, VALUE("v") },
+    { COMMAND(GAT), KEY("k"), .flags = FRAME_FLAGS_ALL, .options = OPTION_TTL, .ttl_ms = 1 },
+    { .op = FRAME_APPLY, .st = COPY_VALUE, KEY("k"), .version = 4, .client_flags = 1,
+      .ttl_ms = INT64_MAX, VALUE("value") },
+    { .op = FRAME_APPLY, .st = COPY_VALUE | FRAME_ANY_AGE | FRAME_RENEW, KEY(K250),
+      .marks = MARKS_OF_COPY, .version = UINT64_MAX, .token = 3, .idle_s = UINT32_MAX },
+    { .op = FRAME_APPLY, .st = COPY_DELETED, KEY("k"), .version = 5 },
+    { .op = FRAME_APPLY, .st = COPY_DELETED | FRAME_ANY_AGE, KEY("k"), .version = 5 },
+    { .op = FRAME_APPLY, .st = COPY_TOUCHED, KEY("k"), .version = 6, .ttl_ms = 7 },
+    { .op = FRAME_USED, KEY("k") },
+    { .op = FRAME_CONFIRM, .version = 16 },
+    { .op = FRAME_APPLIED, .st = APPLIED },
+    { .op = FRAME_APPLIED, .st = APPLIED_REFUSED },
+    { .op = FRAME_TOLD, .st = COPY_VALUE, .marks = MARK_TOKEN, .version = 4, .token = 3,
+      VALUE("value") },
+    { .op = FRAME_TOLD, .st = COPY_VALUE | FRAME_ANY_AGE | FRAME_RENEW, .version = 4,
+      .idle_s = 1 },
+    { .op = FRAME_TOLD, .st = COPY_DELETED, .version = 4 },
+    { .op = FRAME_TOLD, .st = COPY_TOUCHED, .version = 4, .ttl_ms = 5 },
     { ANSWER(HIT), .version = 3, .client_flags = 1, .ttl_ms = 2, VALUE("value") },
     { ANSWER(HIT), .version = 3, .marks = MARK_STALE | MARK_WIN, .idle_s = UINT32_MAX },
     { ANSWER(HIT), .marks = MARKS_ALL, .version = 1, .client_flags = 2, .ttl_ms = 3,
@@ -74,6 +95,7 @@ static const struct frame frames[] = {
       .ttl_ms = 7, .version = 8 },
     { ANSWER(STORED), .marks = MARK_TOKEN, .token = 5, .number = 6, .version = 7 },
     { ANSWER(NOT_FOUND), .marks = MARK_TOKEN },
+    { ANSWER(NOT_FOUND), .marks = MARK_OPEN, .version = 4 },
     { ANSWER(HIT), .version = 3 },
     { ANSWER(NOT_FOUND) },
     { ANSWER(STORED), .version = 4 },
@@ -88,6 +110,7 @@ static const struct frame frames[] = {
     { .op = FRAME_DONE, .version = 8, VALUE("curr_items 3\n") },
     { .op = FRAME_DONE },
     { .op = FRAME_REFUSED, .st = REFUSED_HELLO, VALUE("why") },
+    { .op = FRAME_REFUSED, .st = REFUSED_NOT_OWNER },
 };
 
 /* The whole frame, in a block of just its size. */
@@ -115,6 +138,7 @@ static void check_equal(const struct frame *a, const struct frame *b)
     if (!is_command(a))         /* there it is some of the options */
         assert_int_equal(a->st, b->st);
     assert_int_equal(a->options, b->options);
+    assert_int_equal(a->flags, b->flags);
     assert_int_equal(a->marks, b->marks);
     assert_int_equal(a->token, b->token);
     assert_int_equal(a->initial, b->initial);
@@ -179,11 +203,11 @@ static void a_head_that_cannot_be_is_bad_at_once(void **state)
         uint32_t body;
     } cases[] = {
         { 0x00, 0, 0, 0 },                              /* no such op */
-        { 0x08, 0, 0, 0 },
-        { 0x40, 0, 0, 0 },                              /* kept for later */
+        { 0x41, 0, 0, 0 },
+        { 0x58, 0, 0, 0 },                              /* kept for later */
         { FRAME_COMMAND + VERB_FLUSH_ALL, 0, 1, 1 },    /* no keyed verb */
         { FRAME_COMMAND + VERB_QUIT, 0, 0, 0 },
-        { 0x83, 0, 0, 0 },
+        { 0x85, 0, 0, 0 },
         { 0xff, 0, 0, 0 },
         { FRAME_COMMAND + VERB_GET, 0, 0, 0 },          /* no key */
         { FRAME_COMMAND + VERB_GET, 0, 251, 251 },      /* too long a key */
@@ -196,7 +220,7 @@ static void a_head_that_cannot_be_is_bad_at_once(void **state)
         { FRAME_COMMAND + VERB_SET, 0, 1, UINT32_MAX }, /* longer than any value */
         { FRAME_HELLO, 0, 1, 1 },                       /* a key where none is */
         { FRAME_HELLO, 0, 0, FRAME_VALUE_LIMIT + 1 },
-        { FRAME_PING, 0, 0, 1 },
+        { FRAME_CLOCK, 0, 0, 1 },
         { FRAME_LIMIT, 0, 0, 7 },
         { FRAME_LIMIT, 0, 0, 9 },
         { FRAME_STATS, 0, 251, 251 },
@@ -212,10 +236,38 @@ static void a_head_that_cannot_be_is_bad_at_once(void **state)
         { FRAME_ANSWER, STATUS_STORED, 0, 9 },
         { FRAME_ANSWER, STATUS_STORED, MARK_TOKEN, 15 },
         { FRAME_ANSWER, STATUS_NOT_FOUND, MARK_TOKEN, 8 },
-        { FRAME_ANSWER, STATUS_NOT_FOUND, 0x80, 0 },    /* marks that nobody knows */
-        { FRAME_ANSWER, STATUS_HIT, 0x80, 24 },
+        { FRAME_ANSWER, STATUS_NOT_FOUND, 0x100, 0 },   /* marks that nobody knows */
         { FRAME_ANSWER, STATUS_HIT, 0x100, 24 },
-        { FRAME_ANSWER, STATUS_HIT, 0xff7f, 24 },
+        { FRAME_ANSWER, STATUS_HIT, 0xff00, 24 },
+        { FRAME_COMMAND + VERB_GET, 0, 0x801, 1 },      /* flags that nobody knows */
+        { FRAME_COMMAND + VERB_GET, 0, 0x8001, 1 },
+        { FRAME_COMMAND + VERB_GET, 0, 0x100, 0 },      /* flags and no key */
+        { FRAME_COMMAND + VERB_GET, 0, 0x1fb, 251 },
+        { FRAME_STATS, 0, 0x101, 1 },                   /* flags where none are */
+        { FRAME_HELLO, 0, 0x100, 0 },
+        { FRAME_USED, 0, 0x101, 1 },
+        { FRAME_USED, 0, 0, 0 },
+        { FRAME_USED, 0, 1, 2 },
+        { FRAME_CONFIRM, 0, 0, 1 },
+        { FRAME_CONFIRM, 0, 1, 1 },
+        { FRAME_APPLY, COPY_VALUE, 0, 12 },             /* a copy of nothing */
+        { FRAME_APPLY, COPY_VALUE, 1, 12 },             /* fields cut off */
+        { FRAME_APPLY, COPY_VALUE | FRAME_ANY_AGE, 1, 16 },
+        { FRAME_APPLY, COPY_VALUE, MARK_TOKEN << 8 | 1, 20 },
+        { FRAME_APPLY, COPY_TOUCHED, 1, 12 },
+        { FRAME_APPLY, COPY_TOUCHED, 1, 14 },           /* a value that it cannot have */
+        { FRAME_APPLY, COPY_DELETED, 1, 2 },
+        { FRAME_APPLY, COPY_DELETED, MARK_STALE << 8 | 1, 1 },
+        { FRAME_APPLY, COPY_VALUE, MARK_WIN << 8 | 1, 13 },
+        { FRAME_APPLY, COPY_VALUE, MARK_CREATED << 8 | 1, 13 },
+        { FRAME_APPLY, COPY_VALUE, MARK_OPEN << 8 | 1, 13 },
+        { FRAME_APPLY, COPY_TOUCHED + 1, 1, 1 },        /* no such kind */
+        { FRAME_APPLY, 0x40, 1, 13 },
+        { FRAME_APPLY, 0x80, 1, 13 },
+        { FRAME_TOLD, COPY_VALUE, 1, 13 },              /* its key is known */
+        { FRAME_TOLD, COPY_TOUCHED + 1, 0, 12 },
+        { FRAME_APPLIED, APPLIED_LAST + 1, 0, 0 },
+        { FRAME_APPLIED, APPLIED, 0, 1 },
         { FRAME_COMMAND + VERB_GET, 0x80, 1, 48 },      /* arguments cut off */
         { FRAME_COMMAND + VERB_DELETE, 0x80, 1, 48 },
         { FRAME_COMMAND + VERB_INCR, 0x80, 1, 56 },
@@ -271,6 +323,9 @@ static void a_command_travels(void **state)
         { .verb = VERB_INCR, KEY("k"), .options = OPTIONS_ALL, .delta = 1, .client_flags = 2,
           .ttl_ms = 3, .vivify_ttl_ms = 4, .recache_ttl_ms = 5, .cas = 6, .token = 7,
           .initial = 8 },
+        { .verb = VERB_SET, KEY("k"), .copies = true, VALUE("v") },
+        { .verb = VERB_GET, KEY("k"), .as_copy = true },
+        { .verb = VERB_TOUCH, KEY("k"), .copies = true, .pending = true },
     };
 
     (void)state;
@@ -287,6 +342,9 @@ static void a_command_travels(void **state)
         frame_to_cmd(&g, &cmd);
         assert_int_equal(cmd.verb, want->verb);
         assert_int_equal(cmd.error, CMD_OK);
+        assert_int_equal(cmd.copies, want->copies);
+        assert_int_equal(cmd.pending, want->pending);
+        assert_int_equal(cmd.as_copy, want->as_copy);
         assert_int_equal(cmd.key_len, want->key_len);
         assert_memory_equal(cmd.key, want->key, want->key_len);
         assert_int_equal(cmd.client_flags, want->client_flags);
@@ -332,6 +390,112 @@ static void an_answer_travels_and_a_strange_status_does_not(void **state)
     assert_false(frame_to_answer(&f, &got));
     f = (struct frame){ .op = FRAME_DONE, .st = STATUS_STORED };
     assert_false(frame_to_answer(&f, &got));
+}
+
+static void check_copy(const struct copy *got, const struct copy *want)
+{
+    assert_int_equal(got->kind, want->kind);
+    assert_int_equal(got->any_age, want->any_age);
+    assert_int_equal(got->renew, want->renew);
+    assert_int_equal(got->marks, want->marks);
+    assert_int_equal(got->version, want->version);
+    assert_int_equal(got->token, want->token);
+    assert_int_equal(got->client_flags, want->client_flags);
+    assert_int_equal(got->ttl_ms, want->ttl_ms);
+    assert_int_equal(got->idle_s, want->idle_s);
+    assert_int_equal(got->value_len, want->value_len);
+    if (want->value_len > 0)
+        assert_memory_equal(got->value, want->value, want->value_len);
+}
+
+static void a_copy_travels_with_its_key_and_is_told_without(void **state)
+{
+    static const struct copy copies[] = {
+        { COPY_VALUE, KEY("k"), .version = 1, VALUE("v") },
+        { COPY_VALUE, KEY("k"), .version = 1, .client_flags = 2, .ttl_ms = TTL_OVER, VALUE("v") },
+        { COPY_VALUE, KEY(K250), .any_age = true, .renew = true, .marks = MARKS_OF_COPY,
+          .version = UINT64_MAX, .token = 3, .client_flags = 4, .ttl_ms = 5, .idle_s = 6 },
+        { COPY_DELETED, KEY("k"), .version = 1 },
+        { COPY_DELETED, KEY("k"), .any_age = true, .version = 1 },
+        { COPY_TOUCHED, KEY("k"), .version = 1, .ttl_ms = INT64_MAX },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * N_OF(copies); i++) {
+        const struct copy *want = &copies[i / 2];
+        const bool told = i % 2 == 1;
+        struct frame f, g;
+        struct copy got;
+        size_t len;
+        char *data;
+
+        frame_from_copy(&f, told ? FRAME_TOLD : FRAME_APPLY, want);
+        data = bytes_of(&f, &len);
+        assert_int_equal(frame_read(data, len, &g), FRAME_WHOLE);
+        frame_to_copy(&g, &got);
+        check_copy(&got, want);
+        assert_int_equal(got.key_len, told ? 0 : want->key_len);
+        assert_memory_equal(got.key, want->key, got.key_len);
+        free(data);
+    }
+}
+
+/* It says nothing of what it cannot carry. */
+static void a_copy_is_no_more_than_its_kind(void **state)
+{
+    static const enum copy_kind kinds[] = { COPY_VALUE, COPY_DELETED, COPY_TOUCHED };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(kinds); i++) {
+        const struct copy full = { kinds[i], KEY("k"), .open = true, .marks = MARKS_ALL,
+                                   .version = 1, .token = 2, .client_flags = 3, .ttl_ms = 4,
+                                   .idle_s = 5, VALUE("v") };
+        struct frame f, g;
+        size_t len;
+        char *data;
+
+        frame_from_copy(&f, FRAME_APPLY, &full);
+        data = bytes_of(&f, &len);
+        assert_int_equal(frame_read(data, len, &g), FRAME_WHOLE);
+        assert_int_equal(g.marks, kinds[i] == COPY_VALUE ? MARKS_OF_COPY : 0);
+        assert_int_equal(g.ttl_ms, kinds[i] == COPY_DELETED ? 0 : 4);
+        assert_int_equal(g.value_len, kinds[i] == COPY_VALUE);
+        assert_int_equal(g.idle_s, 0);
+        free(data);
+    }
+}
+
+static void what_was_sent_is_a_copy_when_nothing_else_is_told(void **state)
+{
+    static const struct { struct cmd cmd; struct answer a; struct copy copy; } cases[] = {
+        { { VERB_SET, .client_flags = 1, .ttl_ms = 2, VALUE("v") },
+          { STATUS_STORED, .marks = MARK_OPEN, .version = 3 },
+          { COPY_VALUE, .version = 3, .client_flags = 1, .ttl_ms = 2, VALUE("v") } },
+        { { VERB_ADD, .options = OPTION_KEY_ENCODED | OPTION_TOKEN, .token = 4, VALUE("v") },
+          { STATUS_STORED, .marks = MARK_OPEN | MARK_TOKEN, .version = 3, .token = 4 },
+          { COPY_VALUE, .marks = MARK_KEY_ENCODED | MARK_TOKEN, .version = 3, .token = 4,
+            VALUE("v") } },
+        { { VERB_CAS, .ttl_ms = TTL_OVER, .cas = 1, VALUE("v") },
+          { STATUS_STORED, .marks = MARK_OPEN, .version = 3 },
+          { COPY_DELETED, .version = 3 } },
+        { { .verb = VERB_DELETE }, { STATUS_DELETED, .marks = MARK_OPEN, .version = 3 },
+          { COPY_DELETED, .version = 3 } },
+        { { VERB_SET, VALUE("v") }, { STATUS_TOO_LARGE, .marks = MARK_OPEN, .version = 3 },
+          { COPY_DELETED, .version = 3 } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        struct cmd cmd = cases[i].cmd;
+        struct copy copy;
+
+        cmd.key = "key";
+        cmd.key_len = 3;
+        copy_of_sent(&copy, &cmd, &cases[i].a);
+        check_copy(&copy, &cases[i].copy);
+        assert_ptr_equal(copy.key, cmd.key);
+        assert_int_equal(copy.key_len, 3);
+    }
 }
 
 /* Whoever sends more knows options that we do not. */
@@ -475,6 +639,9 @@ int main(void)
         cmocka_unit_test(the_longest_value_is_awaited),
         cmocka_unit_test(a_command_travels),
         cmocka_unit_test(an_answer_travels_and_a_strange_status_does_not),
+        cmocka_unit_test(a_copy_travels_with_its_key_and_is_told_without),
+        cmocka_unit_test(a_copy_is_no_more_than_its_kind),
+        cmocka_unit_test(what_was_sent_is_a_copy_when_nothing_else_is_told),
         cmocka_unit_test(options_that_nobody_knows_are_dropped),
         cmocka_unit_test(options_without_an_argument_cost_nothing),
         cmocka_unit_test(a_hello_is_read_as_it_was_written),
