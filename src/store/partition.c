@@ -344,6 +344,15 @@ void partition_delete(struct partition *p, uint64_t hash, const struct found *ol
         p->forgotten = version;
 }
 
+void partition_bury(struct partition *p, uint64_t hash, const char *key, size_t key_len,
+                    uint64_t version, int64_t at_ms)
+{
+    struct found f;
+    const bool is_there = partition_look(p, hash, key, key_len, &f);
+
+    partition_delete(p, hash, is_there ? &f : NULL, key, key_len, version, at_ms);
+}
+
 /* It is written anew, to a segment whose items last as long. */
 static bool rewrite(struct partition *p, uint64_t hash, const char *key,
                     const struct found *f, uint64_t expires_at, int64_t at_ms)

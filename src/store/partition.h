@@ -141,6 +141,10 @@ bool partition_touch(struct partition *p, uint64_t hash, const char *key, struct
 void partition_delete(struct partition *p, uint64_t hash, const struct found *old,
                       const char *key, size_t key_len, uint64_t version, int64_t at_ms);
 
+/* The same for what is there by now: room was made, and things have moved. */
+void partition_bury(struct partition *p, uint64_t hash, const char *key, size_t key_len,
+                    uint64_t version, int64_t at_ms);
+
 /* Removes an item; the second counts it as expired or flushed. */
 void partition_remove(struct partition *p, const struct found *f);
 void partition_reap(struct partition *p, const struct found *f, int64_t at_ms);

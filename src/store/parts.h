@@ -35,4 +35,14 @@ static inline struct partition *store_partition(struct store *s, uint64_t hash)
     return &s->partition[hash & (s->n_partitions - 1)];
 }
 
+/* A time to live, not TTL_OVER, as an item keeps it. */
+static inline uint64_t store_expires_at(int64_t ttl_ms, int64_t at_ms)
+{
+    if (ttl_ms == TTL_NEVER)
+        return 0;
+    if ((uint64_t)ttl_ms > ITEM_EXPIRES_MAX - (uint64_t)at_ms)
+        return ITEM_EXPIRES_MAX;
+    return (uint64_t)(at_ms + ttl_ms);
+}
+
 #endif
