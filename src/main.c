@@ -41,6 +41,7 @@ struct chcached {
     bool owns_pidfile;          /* the same */
     int parent_fd;              /* of --daemon: who waits to hear that we run */
     bool is_child;              /* of a front: it has said all that is to say */
+    bool open_to_clients, ready;
     bool stopping, stopped;
     int64_t stop_at_ms;
 };
@@ -85,9 +86,17 @@ static int listen_for_peers(struct chcached *c, int fd)
 
 /* children */
 
+static void on_child_end(void *arg, const char *name)
+{
+    struct chcached *c = arg;
+
+    agent_dead(c->node.agent, name);
+}
+
+/* They ask this process for leases, so it has an address beside theirs. */
 static int make_children(struct chcached *c)
 {
-    const struct options *o = &c->options;
+    struct options *o = &c->options;
     char memory[40], item[40], cluster[OPTION_NAME_MAX + 16], *args[8];
     size_t n = 0;
     struct local_shards_config config = {
@@ -97,6 +106,8 @@ static int make_children(struct chcached *c)
         .n = o->local_shards,
         .port = o->unix_socket[0] == '\0' ? o->port : 0,
         .args = args,
+        .ended = on_child_end,
+        .arg = c,
     };
 
     if (o->local_shards == 0)
@@ -120,23 +131,32 @@ static int make_children(struct chcached *c)
     if (c->children == NULL)
         fprintf(stderr, "chcached: cannot make the sockets of local shards: %s\n",
                 strerror(errno));
-    return c->children != NULL ? 0 : EXIT_OS;
+    if (c->children == NULL)
+        return EXIT_OS;
+    free(o->peer);
+    o->peer = xstrdup(local_shards_own_address(c->children));
+    return 0;
 }
 
 /* the node */
 
 static int join_cluster(struct chcached *c)
 {
-    struct node_member *members = xzalloc((c->options.local_shards + 1) * sizeof(*members));
+    const unsigned n = c->options.local_shards;
+    struct leader_member *members = xzalloc((n + 1) * sizeof(*members));
+    const char *why = "";
     bool ok;
 
-    for (unsigned i = 0; i < c->options.local_shards; i++)
-        members[i] = (struct node_member){ local_shards_name(c->children, i),
-                                           local_shards_address(c->children, i), 1 };
-    ok = node_join_cluster(&c->node, members, c->options.local_shards);
+    for (unsigned i = 0; i < n; i++)
+        members[i] = (struct leader_member){ local_shards_name(c->children, i), "",
+                                             local_shards_address(c->children, i), 1 };
+    ok = node_join_cluster(&c->node, members, n, &why);
     free(members);
-    if (!ok)
-        fprintf(stderr, "chcached: the list of shards makes no map\n");
+    if (!ok && c->options.state_dir[0] != '\0')
+        fprintf(stderr, "chcached: no map can be made of what is in %s: %s\n",
+                c->options.state_dir, why);
+    else if (!ok)
+        fprintf(stderr, "chcached: %s\n", why);
     return ok ? 0 : 78;
 }
 
@@ -251,12 +271,31 @@ static void tell_start(struct chcached *c)
              : o->listen.n > 0         ? o->listen.items[0]
                                        : "none",
              o->peer[0] != '\0' ? o->peer : "none");
-    log_info("main", "map shards=%zu copies=1 epoch=%llu", v != NULL ? v->map->n : 0,
+    log_info("main", "map shards=%zu copies=%u epoch=%llu", v != NULL ? v->map->n : 0,
+             v != NULL ? v->map->replicas : 0u,
              (unsigned long long)cluster_epoch(c->node.cluster));
     log_info("main", "memory limit=%lluM largest_item=%lluK threads=%u",
              (unsigned long long)(o->memory_limit >> 20),
              (unsigned long long)(o->max_item_size >> 10), o->threads);
     view_unref(v);
+}
+
+/* Clients are let in when there is a map; others are told when all serves. */
+static int look_at_readiness(struct chcached *c)
+{
+    if (c->stopping)
+        return 0;
+    if (!c->open_to_clients && node_has_map(&c->node)) {
+        c->open_to_clients = true;
+        tell_start(c);
+        if (!node_open_to_clients(&c->node))
+            return EXIT_OS;
+    }
+    if (!c->ready && node_is_ready(&c->node)) {
+        c->ready = true;
+        sdnotify("READY=1");
+    }
+    return 0;
 }
 
 /* life */
@@ -283,12 +322,12 @@ static int set_up(struct chcached *c)
     if ((rc = daemon_limits(&c->options)) != 0 || (rc = listen_for_clients(c)) != 0 ||
         (rc = daemon_detach(&c->options, &c->parent_fd)) != 0 ||
         (rc = write_pidfile(c)) != 0 ||
-        (!c->is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
-        (rc = listen_for_peers(c, peer_fd)) != 0)
+        (!c->is_child && (rc = daemon_drop_privileges(&c->options)) != 0))
         return rc;
     if (!node_make_control(&c->node) || !watch_signals(c, &set))
         goto no_memory;
-    if ((rc = make_children(c)) != 0 || (rc = join_cluster(c)) != 0)
+    if ((rc = make_children(c)) != 0 || (rc = listen_for_peers(c, peer_fd)) != 0 ||
+        (rc = join_cluster(c)) != 0)
         return rc;
     if (c->children != NULL && !local_shards_start(c->children))
         goto no_memory;
@@ -339,11 +378,9 @@ int main(int argc, char **argv)
         c->world = world_os();
         rc = set_up(c);
         if (rc == 0) {
-            tell_start(c);
             daemon_tell_parent(c->parent_fd);
-            sdnotify("READY=1");
             on_timer(c);
-            while (!c->stopped)
+            while (!c->stopped && (rc = look_at_readiness(c)) == 0)
                 worker_turn(&c->node.control, false);
         }
         tear_down(c);

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "cluster/source.h"
 
 static int64_t now_ms(struct node *n)
 {
@@ -17,6 +16,14 @@ static int64_t now_ms(struct node *n)
 static void nothing_to_send(struct worker *w)
 {
     (void)w;
+}
+
+static void control_turn_end(struct worker *w)
+{
+    struct node *n = (struct node *)((char *)w - offsetof(struct node, control));
+
+    if (n->agent != NULL)
+        agent_turn_end(n->agent);
 }
 
 void node_init(struct node *n, struct world *world, const struct options *o)
@@ -34,7 +41,7 @@ void node_init(struct node *n, struct world *world, const struct options *o)
         .request_timeout_ms = o->request_timeout,
         .n_clients = &n->n_clients,
     };
-    n->control_handler = (struct handler){ .turn_end = nothing_to_send };
+    n->control_handler = (struct handler){ .turn_end = control_turn_end };
 }
 
 bool node_make_control(struct node *n)
@@ -106,13 +113,15 @@ const char *node_listen_to_peers(struct node *n, int fd)
     return NULL;
 }
 
+/* A process that keeps no items is spoken to by members about maps only. */
 static bool add_listener(struct node *n, int fd, bool for_clients)
 {
+    const bool control = !for_clients && n->store == NULL;
     struct listener_config config = {
         .world = n->world,
         .loop = n->control.loop,
-        .workers = n->workers,
-        .n_workers = n->options->threads,
+        .workers = control ? &n->control : n->workers,
+        .n_workers = control ? 1 : n->options->threads,
         .open = for_clients ? session_open : shard_open,
         .limit = n->options->conn_limit,
         .n_clients = for_clients ? &n->n_clients : NULL,
@@ -123,59 +132,128 @@ static bool add_listener(struct node *n, int fd, bool for_clients)
     return n->listeners[n->n_listeners++] != NULL;
 }
 
-bool node_open(struct node *n)
+static bool open_all(struct node *n, const int *fds, size_t *n_fds, bool for_clients)
 {
     bool ok = true;
 
-    for (size_t i = 0; i < n->n_client_fds; i++)
-        ok = add_listener(n, n->client_fds[i], true) && ok;
-    for (size_t i = 0; i < n->n_peer_fds; i++)
-        ok = add_listener(n, n->peer_fds[i], false) && ok;
-    n->n_client_fds = n->n_peer_fds = 0;        /* they are the listeners' now */
+    for (size_t i = 0; i < *n_fds; i++)
+        ok = add_listener(n, fds[i], for_clients) && ok;
+    *n_fds = 0;                 /* they are the listeners' now */
     return ok;
+}
+
+bool node_open(struct node *n)
+{
+    return open_all(n, n->peer_fds, &n->n_peer_fds, false);
+}
+
+bool node_open_to_clients(struct node *n)
+{
+    return open_all(n, n->client_fds, &n->n_client_fds, true);
+}
+
+bool node_has_map(const struct node *n)
+{
+    return cluster_epoch(n->cluster) != 0;
+}
+
+bool node_is_ready(struct node *n)
+{
+    struct view *v;
+    bool ready;
+
+    if (n->agent == NULL)
+        return true;
+    v = cluster_view(n->cluster);
+    ready = v != NULL && cluster_adopted(n->cluster) == v->map->epoch;
+    if (ready && n->store != NULL)
+        ready = v->self >= 0 && !v->map->members[v->self].filling
+             && cluster_serves(n->cluster, n->world->ops->mono_ns(n->world));
+    view_unref(v);
+    return ready;
 }
 
 /* the rooms */
 
-static struct source *make_source(struct node *n, const struct node_member *given, size_t n_given)
+/* The list of who is in the first map. */
+static void list_members(struct node *n, const struct leader_member *given, size_t n_given)
 {
     const struct options *o = n->options;
-    size_t count = n_given > 0 ? n_given : o->shards.n;
-    struct source_member *members = xzalloc((count + 1) * sizeof(*members));
-    struct source *source;
+    const bool is_alone = n_given == 0 && o->shards.n == 0;
+    const size_t count = n_given > 0 ? n_given : is_alone ? 1 : o->shards.n;
 
+    n->first_members = xzalloc(count * sizeof(*n->first_members));
+    n->n_first_members = count;
     for (size_t i = 0; i < count; i++) {
-        struct source_member *m = &members[i];
+        struct leader_member *m = &n->first_members[i];
 
         if (n_given > 0)
-            *m = (struct source_member){ given[i].name, given[i].address, given[i].weight };
+            *m = given[i];
+        else if (is_alone)
+            *m = (struct leader_member){ o->name, o->zone, o->peer, 1 };
         else
-            *m = (struct source_member){ o->shards.items[i].name, o->shards.items[i].address,
+            *m = (struct leader_member){ o->shards.items[i].name, "", o->shards.items[i].address,
                                          o->shards.items[i].weight };
     }
-    if (count == 0) {
-        members[0] = (struct source_member){ o->name, o->peer, 1 };
-        count = 1;
-    }
-    source = source_static_new(members, count);
-    if (source != NULL && !source->start(source, n->cluster)) {
-        source->free(source);
-        source = NULL;
-    }
-    free(members);
-    return source;
 }
 
-/* A lone shard has no map of its own: the first front brings one. */
-bool node_join_cluster(struct node *n, const struct node_member *members, size_t n_members)
+/* What the last leader kept, or the first map's members. */
+static bool begin_to_lead(struct node *n, const char **why)
+{
+    const struct options *o = n->options;
+    const struct leader_config config = {
+        .name = o->name, .address = o->peer,
+        .incarnation = cluster_incarnation(n->cluster),
+        .replicas = (uint16_t)o->replicas,
+        .hold_down_ms = o->hold_down,
+        .now_ms = now_ms(n), .wall_ms = n->world->ops->wall_ms(n->world),
+    };
+    char *data = NULL;
+    size_t len = 0;
+    bool ok = true;
+
+    n->leader = leader_new(&config);
+    if (o->state_dir[0] != '\0' && o->local_shards == 0) {
+        n->source = source_file_new(n->world, o->state_dir);
+        *why = "out of memory";
+        ok = n->source != NULL && n->source->load(n->source, &data, &len, why);
+    }
+    if (ok && len > 0)
+        ok = leader_load(n->leader, data, len, why);
+    else if (ok && !leader_start_members(n->leader, n->first_members, n->n_first_members)) {
+        *why = "the list of shards makes no map";
+        ok = false;
+    }
+    free(data);
+    return ok;
+}
+
+static uint64_t draw_incarnation(struct node *n)
+{
+    uint64_t incarnation = 0;
+
+    while (incarnation == 0)
+        n->world->ops->random(n->world, &incarnation, sizeof(incarnation));
+    return incarnation;
+}
+
+bool node_join_cluster(struct node *n, const struct leader_member *members, size_t n_members,
+                       const char **why)
 {
     const struct options *o = n->options;
 
     n->cluster = cluster_new(o->cluster, o->name);
-    if (o->role == ROLE_SHARD && o->shards.n == 0)
+    cluster_set_workers(n->cluster, o->role == ROLE_FRONT ? 0 : o->threads);
+    list_members(n, members, n_members);
+    if (options_leads(o) || o->coordinator[0] != '\0')
+        cluster_set_incarnation(n->cluster, draw_incarnation(n));
+    if (options_leads(o))
+        return begin_to_lead(n, why);
+    /* another makes the maps; or a front brings one to a lone shard */
+    if (o->coordinator[0] != '\0' || (o->role == ROLE_SHARD && o->shards.n == 0))
         return true;
-    n->source = make_source(n, members, n_members);
-    return n->source != NULL;
+    *why = "the list of shards makes no map";
+    return source_static(n->cluster, n->first_members, n->n_first_members);
 }
 
 static bool make_store(struct node *n)
@@ -194,11 +272,23 @@ static bool make_store(struct node *n)
         return true;
     n->world->ops->random(n->world, config.hash_key, sizeof(config.hash_key));
     n->store = store_new(&config);
-    if (n->store == NULL)
-        return false;
-    n->shard = (struct shard){ n->store, n->cluster };
-    shard_take_number(&n->shard);
-    return true;
+    return n->store != NULL;
+}
+
+static size_t on_ping(void *arg, const char *value, size_t len, char *out)
+{
+    return agent_answer(((struct node *)arg)->agent, value, len, out, SHARD_PING_MAX);
+}
+
+static void make_shard(struct node *n)
+{
+    n->shard = (struct shard){ .store = n->store, .cluster = n->cluster };
+    if (n->options->coordinator[0] != '\0' || options_leads(n->options)) {
+        n->shard.on_ping = on_ping;
+        n->shard.ping_arg = n;
+    }
+    if (n->store != NULL)
+        shard_take_number(&n->shard);
 }
 
 static void make_front(struct node *n, void (*shut_down)(void))
@@ -248,19 +338,78 @@ static bool make_worker(struct node *n, unsigned i)
     return n->options->role == ROLE_SHARD || front_worker_init(w, &n->front);
 }
 
+static bool save_state(void *arg, const char *bytes, size_t len)
+{
+    struct node *n = arg;
+
+    return n->source->save(n->source, bytes, len);
+}
+
+static void on_seen(void *arg, uint64_t epoch)
+{
+    struct node *n = arg;
+
+    (void)epoch;
+    if (n->store != NULL)
+        shard_seen(&n->shard);
+    agent_poke(n->agent);
+}
+
+static void on_adopted(void *arg, uint64_t epoch)
+{
+    struct node *n = arg;
+
+    (void)epoch;
+    agent_poke(n->agent);
+}
+
+/* Alone, or by a list for ever, there is nobody to talk to. */
+static bool make_agent(struct node *n)
+{
+    const struct options *o = n->options;
+    const struct cluster_hooks hooks = { on_seen, on_adopted, n };
+    char name[OPTION_NAME_MAX + 1];
+    const struct agent_config config = {
+        .cluster = n->cluster,
+        .worker = &n->control,
+        .role = o->role == ROLE_FRONT ? PING_FRONT
+              : o->role == ROLE_SHARD ? PING_SHARD : PING_FRONT | PING_SHARD,
+        .address = o->peer,
+        .coordinator = name,
+        .coordinator_address = options_coordinator_address(o),
+        .leader = n->leader,
+        .members = n->first_members,
+        .n_members = n->n_first_members,
+        .save = n->source != NULL ? save_state : NULL,
+        .arg = n,
+    };
+
+    if (n->leader == NULL && o->coordinator[0] == '\0')
+        return true;
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(o->coordinator, "@"), o->coordinator);
+    n->agent = agent_new(&config);
+    if (n->agent != NULL)
+        cluster_set_hooks(n->cluster, &hooks);
+    return n->agent != NULL;
+}
+
 bool node_make_rooms(struct node *n, void (*shut_down)(void))
 {
     const struct options *o = n->options;
 
     if (!make_store(n))
         return false;
-    n->handler = o->role == ROLE_SHARD ? n->control_handler : front_handler;
+    make_shard(n);
+    n->handler = o->role == ROLE_SHARD ? (struct handler){ .turn_end = nothing_to_send }
+                                       : front_handler;
     n->workers = xzalloc(o->threads * sizeof(*n->workers));
     make_front(n, shut_down);
     for (unsigned i = 0; i < o->threads; i++)
         if (!make_worker(n, i))
             return false;
-    return true;
+    if (n->store == NULL && !shard_worker_init(&n->control, &n->shard))
+        return false;
+    return make_agent(n);
 }
 
 /* the end */
@@ -315,12 +464,17 @@ void node_fini(struct node *n)
     read_last_mail(n);
     for (unsigned i = 0; n->workers != NULL && i < n->options->threads; i++)
         free_worker(&n->workers[i]);
+    agent_free(n->agent);
+    if (n->control.world != NULL)
+        shard_worker_fini(&n->control);
     if (n->workers != NULL)
         front_fini(&n->front);
     free(n->workers);
     store_free(n->store);
     if (n->source != NULL)
         n->source->free(n->source);
+    leader_free(n->leader);
+    free(n->first_members);
     cluster_free(n->cluster);
     if (n->control.world != NULL)
         worker_fini(&n->control);

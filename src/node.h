@@ -10,7 +10,8 @@
 #ifndef NODE_H
 #define NODE_H
 
-#include "cluster/cluster.h"
+#include "cluster/agent.h"
+#include "cluster/source.h"
 #include "front/front.h"
 #include "net/listener.h"
 #include "options.h"
@@ -23,7 +24,11 @@ struct node {
     const struct options *options;      /* borrowed */
     struct world *world;                /* borrowed */
     struct cluster *cluster;
-    struct source *source;
+    struct source *source;      /* what the leader keeps; NULL: nothing, or another leads */
+    struct leader *leader;      /* this process makes the maps; or NULL */
+    struct agent *agent;        /* NULL: one map for ever */
+    struct leader_member *first_members;        /* owned; of the first map */
+    size_t n_first_members;
     struct store *store;        /* NULL: a front */
     struct shard shard;
     struct front front;
@@ -36,12 +41,6 @@ struct node {
     size_t n_client_fds, n_peer_fds;
     struct listener *listeners[NODE_LISTENERS_MAX];
     size_t n_listeners;
-};
-
-/* A member of the first map. */
-struct node_member {
-    const char *name, *address;
-    unsigned weight;
 };
 
 /*
@@ -58,14 +57,21 @@ const char *node_listen_to_peers(struct node *n, int fd);
 /* The control worker, which may take its turns from here on. */
 bool node_make_control(struct node *n);
 
-/* The map's first members: those of the options where `n_members` is 0. */
-bool node_join_cluster(struct node *n, const struct node_member *members, size_t n_members);
+/* The map's first members: those of the options where `n_members` is 0.  False,
+ * with words, when there can be no map.  What is given is borrowed. */
+bool node_join_cluster(struct node *n, const struct leader_member *members, size_t n_members,
+                       const char **why);
 
 /* The store and the workers, which may run from here on. */
 bool node_make_rooms(struct node *n, void (*shut_down)(void));
 
-/* Who connects is served. */
+/* Members that connect are served; clients from when there is a map. */
 bool node_open(struct node *n);
+bool node_open_to_clients(struct node *n);
+
+/* There is a map: clients can be served.  Its own shard serves as well. */
+bool node_has_map(const struct node *n);
+bool node_is_ready(struct node *n);
 /* No longer; and what is begun is finished. */
 void node_drain(struct node *n);
 bool node_is_drained(struct node *n);

@@ -188,8 +188,8 @@ static bool greet(struct link *l)
         .least = HELLO_PROTOCOL,
         .most = HELLO_PROTOCOL,
         .role = l->ls->config->role,
-        .epoch = v->map->epoch,
-        .digest = v->digest,
+        .epoch = v != NULL ? v->map->epoch : 0,
+        .digest = v != NULL ? v->digest : 0,
         .wall_ms = worker_wall(l->ls->worker),
     };
     char frame[FRAME_HEAD + HELLO_LEN_MAX], value[HELLO_LEN_MAX];
@@ -243,7 +243,7 @@ static void on_hello(struct link *l, const struct frame *f)
         log_warn("cluster", "another shard lives there addr=%s expected=%s found=%s", l->address,
                  l->name, h.name);
         go_down(l, "another shard lives at its address", RETRY_REFUSED_MS);
-    } else if (h.epoch == v->map->epoch) {
+    } else if (l->ls->config->role == HELLO_AGENT || h.epoch == v->map->epoch) {
         now_open(l);
     } else if (!send_map(l, h.epoch < v->map->epoch)) {
         fail(l, words_of(ENOMEM));

@@ -23,7 +23,7 @@
 #define STOP_MS 5000
 #define BACKLOG 128
 /* Of a child's argv, those that are made here. */
-#define CHILD_ARGS 6
+#define CHILD_ARGS 8
 
 struct child {
     struct local_shards *ls;
@@ -39,6 +39,7 @@ struct child {
 struct local_shards {
     struct local_shards_config config;
     char *folder;
+    char *coordinator;          /* NAME@ADDRESS of this process, for the children */
     int self_fd;                /* our own program */
     pid_t parent;
     char **envp;
@@ -122,6 +123,7 @@ static void on_child_end(struct child *c, int status)
     log_warn("front", "a shard ended, starting it again in %d ms shard=%s %s=%d", (int)c->wait_ms,
              c->name, how, what);
     start_later(c);
+    c->ls->config.ended(c->ls->config.arg, c->name);
 }
 
 void local_shards_reap(struct local_shards *ls)
@@ -208,6 +210,8 @@ static void make_arguments(struct child *c, char *const *args)
     c->argv[3] = c->name;
     c->argv[4] = "--peer";
     c->argv[5] = c->address;
+    c->argv[6] = "--coordinator";
+    c->argv[7] = c->ls->coordinator;
     for (size_t i = 0; i < n; i++)
         c->argv[CHILD_ARGS + i] = xstrdup(args[i]);
 }
@@ -240,6 +244,8 @@ struct local_shards *local_shards_new(const struct local_shards_config *config)
     ls->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     ls->folder = make_folder(config->port);
     ls->envp = make_environment(ls);
+    if (ls->folder != NULL)
+        ls->coordinator = xasprintf("%s@%s/%s.sock", config->name, ls->folder, config->name);
     if (ls->self_fd < 0 || ls->folder == NULL)
         goto fail;
     for (unsigned i = 0; i < config->n; i++)
@@ -251,6 +257,11 @@ fail:
     local_shards_free(ls);
     errno = saved;
     return NULL;
+}
+
+const char *local_shards_own_address(const struct local_shards *ls)
+{
+    return strchr(ls->coordinator, '@') + 1;
 }
 
 const char *local_shards_name(const struct local_shards *ls, unsigned i)
@@ -329,6 +340,7 @@ void local_shards_free(struct local_shards *ls)
         (void)rmdir(ls->folder);        /* systemd's is not empty or not ours: it stays */
     if (ls->self_fd >= 0)
         close(ls->self_fd);
+    free(ls->coordinator);
     free(ls->folder);
     free(ls->envp);
     free(ls->children);

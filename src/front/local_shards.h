@@ -24,10 +24,15 @@ struct local_shards_config {
     unsigned port;              /* names the folder of the sockets */
     char *const *args;          /* options that each child is given, NULL at the end;
                                    copied */
+    void (*ended)(void *arg, const char *name);     /* its process has; it is restarted */
+    void *arg;
 };
 
 /* Makes the folder and the sockets.  NULL, errno set, when that fails. */
 struct local_shards *local_shards_new(const struct local_shards_config *config);
+
+/* Where this process is to listen for its children; until local_shards_free(). */
+const char *local_shards_own_address(const struct local_shards *ls);
 
 /* Name and peer address of child `i`; valid until local_shards_free(). */
 const char *local_shards_name(const struct local_shards *ls, unsigned i);

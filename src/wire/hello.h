@@ -29,7 +29,10 @@ struct hello {
     uint8_t proof[HELLO_PROOF_MAX];
 };
 
-enum hello_role { HELLO_FRONT = 1, HELLO_SHARD = 2 };
+enum hello_role {
+    HELLO_FRONT = 1, HELLO_SHARD = 2,
+    HELLO_AGENT = 3             /* only pings come: the maps need not agree */
+};
 
 #define HELLO_LEN_MAX 256
 /* Writes the value of a FRAME_HELLO; returns its length, <= HELLO_LEN_MAX. */

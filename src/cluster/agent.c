@@ -1,0 +1,546 @@
+#include "cluster/agent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cluster/lease.h"
+#include "cluster/times.h"
+#include "cluster/voter.h"
+#include "wire/hello.h"
+
+#define AGAIN_MS 20             /* after a ping that failed, and while others are waited for */
+#define QUEUE_BYTES ((size_t)4 << 20)
+#define SURE_FAILURES 2         /* in a row: one may be a connection's own trouble */
+
+/* Somebody who is pinged. */
+struct contact {
+    struct contact *next;
+    struct agent *agent;
+    struct member member;       /* its name and address */
+    struct link *link;
+    bool wanted;                /* by the present map */
+    bool asked;                 /* a ping is on its way */
+    unsigned failures;          /* since it last answered */
+    uint64_t seen;              /* the epoch it last said; 0: never did */
+    int64_t heard_ms;           /* -1: never */
+};
+
+struct agent {
+    struct agent_config config;
+    struct links_config links_config;
+    struct links links;         /* for those of the contacts; it has none of its own */
+    struct contact *contacts;
+    struct voter voter;
+    struct lease lease;
+    struct timer *timer;
+    uint64_t epoch;             /* of the map that the contacts are made for */
+    bool step;                  /* something was heard: the leader looks */
+    bool goodbye;               /* atomic */
+    bool poked;                 /* atomic: the mail is on its way */
+    struct mail mail;
+};
+
+static int64_t now_ms(const struct agent *a)
+{
+    return worker_now(a->config.worker);
+}
+
+/* what this process says of itself */
+
+static bool is_leader(const struct agent *a)
+{
+    return a->config.leader != NULL;
+}
+
+static void tell(struct agent *a, const struct view *v, struct ping *p)
+{
+    struct cluster *c = a->config.cluster;
+
+    memset(p, 0, sizeof(*p));
+    p->role = (uint8_t)(a->config.role | (is_leader(a) ? PING_LEADER : 0));
+    p->incarnation = cluster_incarnation(c);
+    p->adopted = cluster_adopted(c);
+    p->wall_ms = a->config.worker->wall_offset_ms
+               + a->config.worker->world->ops->mono_ns(a->config.worker->world) / 1000000;
+    if (v != NULL) {
+        p->seen = v->map->epoch;
+        p->digest = v->digest;
+        p->number = v->self >= 0 ? v->map->members[v->self].number : 0;
+    }
+    snprintf(p->name, sizeof(p->name), "%s", cluster_self(c));
+    snprintf(p->address, sizeof(p->address), "%s", a->config.address);
+    if (__atomic_load_n(&a->goodbye, __ATOMIC_RELAXED))
+        p->marks |= PING_GOODBYE;
+    if (a->config.tell != NULL)
+        a->config.tell(a->config.arg, p);
+}
+
+/* A map goes along for one who has seen an older one. */
+static size_t ping_room(const struct view *v, uint64_t seen)
+{
+    return PING_LEN_MAX + (v != NULL && seen < v->map->epoch ? map_len(v->map) : 0);
+}
+
+/* Writes a ping's value, of ping_room() bytes at the most; returns its length. */
+static size_t write_ping(char *out, const struct ping *p, const struct view *v, uint64_t seen)
+{
+    const size_t len = ping_put(out, p);
+
+    if (v == NULL || seen >= v->map->epoch)
+        return len;
+    map_put(out + len, v->map);
+    return len + map_len(v->map);
+}
+
+/* what others say */
+
+static void take_map(struct agent *a, const struct ping *p)
+{
+    struct map *map;
+
+    if (p->map == NULL || p->seen <= cluster_epoch(a->config.cluster))
+        return;
+    map = map_read(p->map, p->map_len);
+    if (map != NULL)
+        (void)cluster_adopt(a->config.cluster, map);
+}
+
+static void hear(struct agent *a, const struct ping *p)
+{
+    const char *why;
+
+    cluster_set_ended(a->config.cluster, p->number, p->incarnation, p->ended);
+    if (!is_leader(a) || (p->role & PING_SHARD) == 0)
+        return;
+    if ((p->marks & PING_GOODBYE) != 0)
+        leader_lost(a->config.leader, p->name, p->incarnation, LOST_GOODBYE, now_ms(a));
+    else if ((why = leader_hear(a->config.leader, p, now_ms(a))) != NULL)
+        log_warn("cluster", "not taken for a member: %s name=%s", why, p->name);
+    a->step = true;
+}
+
+struct letter {
+    struct mail mail;
+    struct agent *agent;
+    struct ping ping;
+};
+
+static void on_letter(struct worker *w, struct mail *m)
+{
+    struct letter *letter = (struct letter *)m;
+
+    (void)w;
+    hear(letter->agent, &letter->ping);
+    free(letter);
+}
+
+/* From any thread: the leader is the control worker's. */
+static void pass_on(struct agent *a, const struct ping *p)
+{
+    struct letter *letter = malloc(sizeof(*letter));
+
+    if (letter == NULL)
+        return;                 /* it says it again soon */
+    letter->mail.read = on_letter;
+    letter->agent = a;
+    letter->ping = *p;
+    letter->ping.map = NULL;
+    worker_post(a->config.worker, &letter->mail);
+}
+
+size_t agent_answer(struct agent *a, const char *value, size_t len, char *out, size_t size)
+{
+    struct cluster *c = a->config.cluster;
+    struct ping p, own;
+    struct view *v;
+
+    if (!ping_read(value, len, &p))
+        return 0;
+    take_map(a, &p);
+    pass_on(a, &p);
+    v = cluster_view(c);
+    tell(a, v, &own);
+    own.stamp = p.stamp;
+    if ((p.marks & PING_ASKS) != 0 && (own.marks & PING_GOODBYE) == 0 &&
+        voter_ask(&a->voter, v != NULL ? v->map : NULL, p.number, p.incarnation, p.seen,
+                  a->config.worker->world->ops->mono_ns(a->config.worker->world) / 1000000)
+            == GRANT)
+        own.marks |= PING_GRANTED;
+    len = ping_room(v, p.seen) <= size ? write_ping(out, &own, v, p.seen) : 0;
+    view_unref(v);
+    return len;
+}
+
+/* the lease */
+
+static void renew_lease(struct agent *a, const struct view *v)
+{
+    struct cluster *c = a->config.cluster;
+    int64_t until_ms;
+
+    if (v == NULL || (a->config.role & PING_SHARD) == 0)
+        return;
+    until_ms = lease_until_ms(&a->lease, v->map, cluster_self(c), cluster_incarnation(c),
+                              now_ms(a));
+    cluster_set_lease(c, v->map->epoch, until_ms >= INT64_MAX / 1000000 ? INT64_MAX
+                                                                       : until_ms * 1000000);
+}
+
+static void on_answer(struct agent *a, struct contact *contact, const struct ping *p)
+{
+    struct view *v;
+
+    contact->failures = 0;
+    contact->seen = p->seen;
+    contact->heard_ms = now_ms(a);
+    take_map(a, p);
+    hear(a, p);
+    v = cluster_view(a->config.cluster);
+    if (v != NULL && (p->marks & PING_GRANTED) != 0 && p->seen == v->map->epoch) {
+        lease_granted(&a->lease, v->map, p->name, p->incarnation, (int64_t)p->stamp);
+        renew_lease(a, v);
+    }
+    if (v != NULL && (p->role & PING_LEADER) != 0 && strcmp(p->name, v->map->leader) == 0 &&
+        p->go != 0 && a->config.go != NULL)
+        a->config.go(a->config.arg, p->go);
+    view_unref(v);
+}
+
+static void set_timer(struct agent *a, int64_t ms)
+{
+    a->config.worker->world->ops->timer_set(a->timer, ms);
+}
+
+static void on_failure(struct agent *a, struct contact *contact)
+{
+    contact->failures++;
+    if (is_leader(a) && contact->failures >= SURE_FAILURES && contact->heard_ms >= 0) {
+        leader_lost(a->config.leader, contact->member.name, 0, LOST_REFUSED, now_ms(a));
+        a->step = true;
+    }
+    if (contact->failures <= SURE_FAILURES)
+        set_timer(a, AGAIN_MS);
+}
+
+static void on_ping_done(struct request *r)
+{
+    struct contact *contact = r->owner;
+    struct agent *a = contact->agent;
+    struct ping p;
+
+    contact->asked = false;
+    if (r->outcome == ANSWERED && ping_read(r->reply.value, r->reply.value_len, &p) &&
+        strcmp(p.name, contact->member.name) == 0)
+        on_answer(a, contact, &p);
+    else
+        on_failure(a, contact);
+    request_free(&a->links, r);
+}
+
+/* asking */
+
+static void ping(struct agent *a, struct contact *contact, const struct view *v)
+{
+    const uint64_t seen = contact->seen != 0 ? contact->seen : UINT64_MAX;
+    struct frame f = { .op = FRAME_PING };
+    struct request *r;
+    struct ping p;
+    char *value;
+
+    if (contact->asked || (r = request_new(&a->links)) == NULL)
+        return;
+    tell(a, v, &p);
+    p.stamp = (uint64_t)now_ms(a);
+    if ((a->config.role & PING_SHARD) != 0 && p.number != 0 && (p.marks & PING_GOODBYE) == 0)
+        p.marks |= PING_ASKS;
+    p.go = is_leader(a) ? leader_go(a->config.leader) : 0;
+    value = malloc(ping_room(v, seen));
+    if (value == NULL) {
+        request_free(&a->links, r);
+        return;
+    }
+    f.value = value;
+    f.value_len = write_ping(value, &p, v, seen);
+    r->owner = contact;
+    r->answer_op = FRAME_DONE;
+    r->done = on_ping_done;
+    contact->asked = true;
+    link_send(contact->link, r, &f, NULL);
+    free(value);
+}
+
+/* whom */
+
+static struct contact *find(struct agent *a, const char *name)
+{
+    struct contact *contact = a->contacts;
+
+    while (contact != NULL && strcmp(contact->member.name, name) != 0)
+        contact = contact->next;
+    return contact;
+}
+
+static void drop(struct contact *contact)
+{
+    link_free(contact->link);
+    free(contact);
+}
+
+static void want(struct agent *a, const char *name, const char *address)
+{
+    struct contact *contact = find(a, name);
+    struct member m = { .number = 0 };
+
+    if (strcmp(name, cluster_self(a->config.cluster)) == 0 || address[0] == '\0')
+        return;
+    snprintf(m.name, sizeof(m.name), "%s", name);
+    snprintf(m.address, sizeof(m.address), "%s", address);
+    if (contact != NULL && strcmp(contact->member.address, address) == 0) {
+        contact->wanted = true;
+        return;
+    }
+    contact = calloc(1, sizeof(*contact));
+    if (contact == NULL)
+        return;                 /* at the next map, or the next look */
+    contact->agent = a;
+    contact->member = m;
+    contact->heard_ms = -1;
+    contact->wanted = true;
+    contact->next = a->contacts;
+    a->contacts = contact;
+    contact->link = link_new(&a->links, &contact->member);
+    if (contact->link == NULL) {
+        a->contacts = contact->next;
+        free(contact);
+    }
+}
+
+static void want_members(struct agent *a, const struct map *map)
+{
+    const bool all = is_leader(a)
+                  || ((a->config.role & PING_SHARD) != 0 && map->phase != MAP_STABLE);
+
+    for (size_t i = 0; i < map->n; i++) {
+        const struct member *m = &map->members[i];
+
+        if (is_leader(a) || m->voter || (all && m->state != MEMBER_EJECTED))
+            want(a, m->name, m->address);
+    }
+}
+
+/* Whom the map names, or who is known before there is one. */
+static void choose_contacts(struct agent *a, const struct view *v)
+{
+    struct contact **at = &a->contacts, *contact;
+
+    for (contact = a->contacts; contact != NULL; contact = contact->next)
+        contact->wanted = false;
+    if (!is_leader(a))
+        want(a, a->config.coordinator, a->config.coordinator_address);
+    if (v != NULL)
+        want_members(a, v->map);
+    else if (is_leader(a))
+        for (size_t i = 0; i < a->config.n_members; i++)
+            want(a, a->config.members[i].name, a->config.members[i].address);
+    while ((contact = *at) != NULL) {
+        if (contact->wanted) {
+            at = &contact->next;
+            continue;
+        }
+        *at = contact->next;
+        drop(contact);
+    }
+    a->epoch = v != NULL ? v->map->epoch : 0;
+}
+
+/* the leader */
+
+/* A map is on disk before anybody hears of it. */
+static bool save(struct agent *a)
+{
+    bool saved = false;
+    size_t len;
+    char *bytes;
+
+    if (a->config.save == NULL)
+        return true;
+    bytes = leader_save(a->config.leader, &len);
+    if (bytes != NULL)
+        saved = a->config.save(a->config.arg, bytes, len);
+    free(bytes);
+    return saved;
+}
+
+static void publish(struct agent *a)
+{
+    const struct map *map = leader_map(a->config.leader);
+    struct map *copy;
+
+    if (map == NULL || map->epoch <= cluster_epoch(a->config.cluster))
+        return;
+    copy = map_copy(map, 0);
+    if (copy != NULL)
+        (void)cluster_adopt(a->config.cluster, copy);
+}
+
+/* What it has seen of this process, which may be a shard as well. */
+static void hear_self(struct agent *a)
+{
+    struct view *v = cluster_view(a->config.cluster);
+    struct ping p;
+
+    tell(a, v, &p);
+    hear(a, &p);
+    view_unref(v);
+}
+
+static void lead(struct agent *a)
+{
+    struct leader *l = a->config.leader;
+    bool saved = true;
+
+    a->step = false;
+    hear_self(a);
+    while (saved && leader_step(l, now_ms(a)) != NULL) {
+        saved = save(a);
+        leader_commit(l, saved);
+        if (!saved)
+            log_error("cluster", "the map cannot be saved: no change is made");
+    }
+    if (saved && leader_is_unsaved(l))
+        (void)save(a);
+    a->step = false;
+    publish(a);
+}
+
+/* turns */
+
+static bool is_settled(const struct agent *a)
+{
+    const struct cluster *c = a->config.cluster;
+
+    if (cluster_adopted(c) != cluster_epoch(c))
+        return false;
+    return !is_leader(a) || leader_map(a->config.leader) == NULL
+        || leader_in_effect(a->config.leader);
+}
+
+/* Sooner while somebody waits for what others say. */
+static void ask_all(struct agent *a)
+{
+    struct view *v = cluster_view(a->config.cluster);
+
+    if (v == NULL || v->map->epoch != a->epoch || a->contacts == NULL)
+        choose_contacts(a, v);
+    for (struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
+        ping(a, contact, v);
+    renew_lease(a, v);
+    view_unref(v);
+    links_flush(&a->links);
+}
+
+static void on_timer(void *arg)
+{
+    struct agent *a = arg;
+
+    for (struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
+        link_tick(contact->link);
+    a->step = true;
+    set_timer(a, is_settled(a) ? PING_MS : AGAIN_MS);
+    ask_all(a);
+}
+
+void agent_turn_end(struct agent *a)
+{
+    const uint64_t before = a->epoch;
+
+    if (is_leader(a) && a->step)
+        lead(a);
+    if (cluster_epoch(a->config.cluster) != before)
+        ask_all(a);
+    links_flush(&a->links);
+}
+
+static void on_poke(struct worker *w, struct mail *m)
+{
+    struct agent *a = (struct agent *)((char *)m - offsetof(struct agent, mail));
+
+    (void)w;
+    __atomic_store_n(&a->poked, false, __ATOMIC_RELEASE);
+    a->step = true;
+    ask_all(a);
+}
+
+void agent_poke(struct agent *a)
+{
+    if (!__atomic_exchange_n(&a->poked, true, __ATOMIC_ACQ_REL))
+        worker_post(a->config.worker, &a->mail);
+}
+
+void agent_dead(struct agent *a, const char *name)
+{
+    if (!is_leader(a))
+        return;
+    leader_lost(a->config.leader, name, 0, LOST_DEAD, now_ms(a));
+    a->step = true;
+}
+
+void agent_goodbye(struct agent *a)
+{
+    __atomic_store_n(&a->goodbye, true, __ATOMIC_RELAXED);
+    agent_poke(a);
+}
+
+int64_t agent_silence_ms(const struct agent *a, const char *name)
+{
+    for (const struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
+        if (strcmp(contact->member.name, name) == 0 && contact->heard_ms >= 0)
+            return now_ms(a) - contact->heard_ms;
+    return -1;
+}
+
+/* its life */
+
+struct agent *agent_new(const struct agent_config *config)
+{
+    struct agent *a = calloc(1, sizeof(*a));
+    struct worker *w = config->worker;
+
+    if (a == NULL)
+        return NULL;
+    a->config = *config;
+    a->links_config = (struct links_config){
+        .role = HELLO_AGENT,
+        .timeout_ms = SILENCE_MS,
+        .queue_bytes = QUEUE_BYTES,
+        .request_bytes = sizeof(struct request),
+    };
+    a->mail.read = on_poke;
+    links_init(&a->links, &a->links_config, w, config->cluster);
+    voter_init(&a->voter, cluster_self(config->cluster), cluster_incarnation(config->cluster),
+               config->fresh, worker_now(w));
+    a->timer = w->world->ops->timer_new(w->loop, on_timer, a);
+    if (a->timer == NULL) {
+        free(a);
+        return NULL;
+    }
+    set_timer(a, 0);
+    return a;
+}
+
+void agent_free(struct agent *a)
+{
+    struct contact *contact;
+
+    if (a == NULL)
+        return;
+    while ((contact = a->contacts) != NULL) {
+        a->contacts = contact->next;
+        drop(contact);
+    }
+    links_fini(&a->links);
+    a->config.worker->world->ops->timer_free(a->timer);
+    free(a);
+}
