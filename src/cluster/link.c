@@ -191,6 +191,7 @@ static bool greet(struct link *l)
         .epoch = v != NULL ? v->map->epoch : 0,
         .digest = v != NULL ? v->digest : 0,
         .wall_ms = worker_wall(l->ls->worker),
+        .incarnation = cluster_incarnation(c),
     };
     char frame[FRAME_HEAD + HELLO_LEN_MAX], value[HELLO_LEN_MAX];
     struct frame f = { .op = FRAME_HELLO, .value = value };
@@ -232,6 +233,17 @@ static void now_open(struct link *l)
     links_changed(l->ls);
 }
 
+/* It is not the process that the map means, and it knows of no newer map. */
+static bool is_another_life(const struct link *l, const struct hello *h)
+{
+    const struct map *map = l->ls->view->map;
+    const int i = map_find(map, l->name);
+    const uint64_t wanted = i >= 0 ? map->members[i].incarnation : 0;
+
+    return h->epoch <= map->epoch && wanted != 0 && h->incarnation != 0 &&
+           h->incarnation != wanted;
+}
+
 static void on_hello(struct link *l, const struct frame *f)
 {
     const struct view *v = l->ls->view;
@@ -243,7 +255,11 @@ static void on_hello(struct link *l, const struct frame *f)
         log_warn("cluster", "another shard lives there addr=%s expected=%s found=%s", l->address,
                  l->name, h.name);
         go_down(l, "another shard lives at its address", RETRY_REFUSED_MS);
-    } else if (l->ls->config->role == HELLO_AGENT || h.epoch == v->map->epoch) {
+    } else if (l->ls->config->role == HELLO_AGENT) {
+        now_open(l);
+    } else if (is_another_life(l, &h)) {
+        go_down(l, "it has restarted", RETRY_LAST_MS);
+    } else if (h.epoch == v->map->epoch) {
         now_open(l);
     } else if (!send_map(l, h.epoch < v->map->epoch)) {
         fail(l, words_of(ENOMEM));

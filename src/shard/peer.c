@@ -150,6 +150,7 @@ static void greet(struct peer *p, const struct view *v)
         .role = HELLO_SHARD,
         .wall_ms = worker_wall(p->sw->worker),
         .flush_version = store_flush_version(shard->store),
+        .incarnation = cluster_incarnation(shard->cluster),
     };
     char value[HELLO_LEN_MAX];
     struct frame f = { .op = FRAME_HELLO, .value = value };

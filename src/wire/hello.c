@@ -4,8 +4,9 @@
 
 #include "base/bytes.h"
 
-/* magic, least, most, role, three lengths, number, epoch, digest, clock, flush */
-#define HELLO_FIXED (4 + 2 + 2 + 1 + 3 + 4 + 8 + 8 + 8 + 8)
+/* magic, least, most, role, three lengths, number, epoch, digest, clock, flush,
+ * incarnation */
+#define HELLO_FIXED (4 + 2 + 2 + 1 + 3 + 4 + 8 + 8 + 8 + 8 + 8)
 
 size_t hello_put(char *out, const struct hello *h)
 {
@@ -24,6 +25,7 @@ size_t hello_put(char *out, const struct hello *h)
     p = bytes_put_u64(p, h->digest);
     p = bytes_put_u64(p, (uint64_t)h->wall_ms);
     p = bytes_put_u64(p, h->flush_version);
+    p = bytes_put_u64(p, h->incarnation);
     memcpy(p, h->cluster, cluster_len);
     p += cluster_len;
     memcpy(p, h->name, name_len);
@@ -63,6 +65,7 @@ bool hello_read(const char *data, size_t len, struct hello *h)
     h->digest = bytes_get_u64(p + 24);
     h->wall_ms = (int64_t)bytes_get_u64(p + 32);
     h->flush_version = bytes_get_u64(p + 40);
+    h->incarnation = bytes_get_u64(p + 48);
     p += HELLO_FIXED;
     memcpy(h->proof, p + cluster_len + name_len, h->proof_len);
     return take_name(h->cluster, p, cluster_len) &&

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define HELLO_MAGIC 0x43484331u /* "CHC1" */
-#define HELLO_PROTOCOL 1
+#define HELLO_PROTOCOL 2
 #define HELLO_NAME_MAX 64
 #define HELLO_PROOF_MAX 64
 
@@ -25,6 +25,7 @@ struct hello {
     uint64_t digest;            /* of that map: equal epochs must mean equal maps */
     int64_t wall_ms;            /* its clock */
     uint64_t flush_version;
+    uint64_t incarnation;       /* drawn at the start of its process; 0: not known */
     uint8_t proof_len;          /* 0 until there is authentication */
     uint8_t proof[HELLO_PROOF_MAX];
 };

@@ -536,7 +536,7 @@ static void options_without_an_argument_cost_nothing(void **state)
 static const struct hello full = {
     .least = 1, .most = 3, .role = HELLO_FRONT, .cluster = "chcached", .name = "front-1",
     .number = 1023, .epoch = 4, .digest = UINT64_MAX, .wall_ms = INT64_MAX,
-    .flush_version = 9, .proof_len = 3, .proof = { 1, 0, 255 },
+    .flush_version = 9, .incarnation = 7, .proof_len = 3, .proof = { 1, 0, 255 },
 };
 
 static void a_hello_is_read_as_it_was_written(void **state)
@@ -566,6 +566,7 @@ static void a_hello_is_read_as_it_was_written(void **state)
         assert_int_equal(h.digest, want->digest);
         assert_int_equal(h.wall_ms, want->wall_ms);
         assert_int_equal(h.flush_version, want->flush_version);
+        assert_int_equal(h.incarnation, want->incarnation);
         assert_int_equal(h.proof_len, want->proof_len);
         assert_memory_equal(h.proof, want->proof, want->proof_len);
     }
@@ -581,8 +582,8 @@ static void what_is_no_hello_is_refused(void **state)
         { 10, 100 },
         { 11, HELLO_PROOF_MAX + 1 },
         { 11, 4 },
-        { 48, '\0' },           /* a NUL in the cluster's name, */
-        { 56, '\0' },           /* in the member's */
+        { 56, '\0' },           /* a NUL in the cluster's name, */
+        { 64, '\0' },           /* in the member's */
     };
     char value[HELLO_LEN_MAX];
     size_t len = hello_put(value, &full);
@@ -612,7 +613,7 @@ static void what_is_no_hello_is_refused(void **state)
 /* Lengths that agree with each other, and with no room there is for them. */
 static void a_hello_with_too_long_a_name_is_refused(void **state)
 {
-    enum { LENGTHS_AT = 9, FIXED = 48 };
+    enum { LENGTHS_AT = 9, FIXED = 56 };
     static const uint8_t most[3] = { HELLO_NAME_MAX, HELLO_NAME_MAX, HELLO_PROOF_MAX };
     char value[HELLO_LEN_MAX];
     struct hello h;
