@@ -13,6 +13,13 @@ static int64_t now_ms(struct node *n)
     return n->world->ops->mono_ns(n->world) / 1000000;
 }
 
+/* Maps are noted by the workers that execute under them; where nothing is
+ * executed, by the control worker, which members speak to then. */
+static bool has_items(const struct node *n)
+{
+    return n->options->role != ROLE_FRONT;
+}
+
 static void nothing_to_send(struct worker *w)
 {
     (void)w;
@@ -46,7 +53,8 @@ void node_init(struct node *n, struct world *world, const struct options *o)
 
 bool node_make_control(struct node *n)
 {
-    return worker_init(&n->control, n->options->threads, n->world, &n->net, &n->control_handler);
+    return worker_init(&n->control, has_items(n) ? n->options->threads : 0, n->world, &n->net,
+                       &n->control_handler);
 }
 
 /* listening */
@@ -243,7 +251,7 @@ bool node_join_cluster(struct node *n, const struct leader_member *members, size
     const struct options *o = n->options;
 
     n->cluster = cluster_new(o->cluster, o->name);
-    cluster_set_workers(n->cluster, o->role == ROLE_FRONT ? 0 : o->threads);
+    cluster_set_workers(n->cluster, has_items(n) ? o->threads : 1);
     list_members(n, members, n_members);
     if (options_leads(o) || o->coordinator[0] != '\0')
         cluster_set_incarnation(n->cluster, draw_incarnation(n));
@@ -350,8 +358,7 @@ static void on_seen(void *arg, uint64_t epoch)
     struct node *n = arg;
 
     (void)epoch;
-    if (n->store != NULL)
-        shard_seen(&n->shard);
+    shard_seen(&n->shard);
     agent_poke(n->agent);
 }
 

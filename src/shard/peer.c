@@ -1,15 +1,10 @@
 #include "shard/peer.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "net/recvq.h"
-#include "net/sendq.h"
-#include "wire/frame.h"
-#include "wire/hello.h"
+#include "shard/greet.h"
+#include "shard/serve.h"
 
 /* Unsent answers at which a peer's frames are left where they are. */
 #define OUTPUT_PAUSE (1u << 20)
@@ -19,26 +14,6 @@
 
 /* From the connection to the hello. */
 #define GREETING_MS 5000
-
-/* A clock that is further ahead than this must not poison the versions here. */
-#define CLOCK_AHEAD_MS 10000
-
-struct peer {
-    struct shard_worker *sw;
-    struct peer *prev, *next;   /* sw->peers */
-    int fd;
-    struct watch *watch;
-    struct recvq in;
-    struct sendq out;
-    size_t want;                /* length of the frame that is not whole yet */
-    struct chunk *loan;         /* of the hit at hand, or NULL */
-    uint64_t epoch;             /* of the map that the front routes by */
-    int64_t since_ms;           /* it is connected */
-    bool greeted;
-    bool full;                  /* the socket takes no more: nothing is executed */
-    bool closing;
-    char name[HELLO_NAME_MAX + 1];      /* the front's, for the log */
-};
 
 /* answers */
 
@@ -57,173 +32,27 @@ static bool put_frame(struct peer *p, const struct frame *f)
            (p->loan == NULL || sendq_add_ref(&p->out, p->loan, f->value, f->value_len));
 }
 
-/* A peer that memory fails is closed. */
-static void send_frame(struct peer *p, const struct frame *f)
+void peer_send(struct peer *p, const struct frame *f)
 {
     if (!put_frame(p, f))
         p->closing = true;
 }
 
-static void send_done(struct peer *p, uint64_t version, const char *value, size_t len)
+void peer_done(struct peer *p, uint64_t version, const char *value, size_t len)
 {
     struct frame f = { .op = FRAME_DONE, .version = version, .value = value, .value_len = len };
 
-    send_frame(p, &f);
+    peer_send(p, &f);
 }
 
-static void send_refusal(struct peer *p, enum refusal why, const char *value, size_t len)
+void peer_refuse(struct peer *p, enum refusal why, const char *value, size_t len)
 {
     struct frame f = { .op = FRAME_REFUSED, .st = (uint8_t)why, .value = value, .value_len = len };
 
-    send_frame(p, &f);
+    peer_send(p, &f);
 }
 
-static void send_answer(struct peer *p, const struct answer *a)
-{
-    struct frame f;
-
-    frame_from_answer(&f, a);
-    send_frame(p, &f);
-}
-
-/* commands */
-
-static void on_hit(void *arg, const struct answer *a)
-{
-    struct peer *p = arg;
-    struct worker *w = p->sw->worker;
-
-    p->loan = store_lend(a, &w->pool);
-    send_answer(p, a);
-}
-
-static void execute(struct peer *p, const struct frame *f)
-{
-    struct shard *shard = p->sw->shard;
-    struct cmd cmd;
-    struct answer a;
-
-    if (p->epoch == 0 || p->epoch != cluster_epoch(shard->cluster)) {
-        send_refusal(p, p->epoch == 0 ? REFUSED_NO_MAP : REFUSED_EPOCH, NULL, 0);
-        return;
-    }
-    frame_to_cmd(f, &cmd);
-    store_execute(shard->store, &cmd, store_hash(shard->store, cmd.key, cmd.key_len),
-                  worker_now(p->sw->worker), &a, on_hit, p);
-    chunk_unref(p->loan);
-    p->loan = NULL;
-    if (a.status != STATUS_HIT)
-        send_answer(p, &a);
-}
-
-/* hello and map */
-
-static void refuse_hello(struct peer *p, const char *why)
-{
-    log_warn("shard", "refused a front: %s name=%s", why, p->name);
-    send_refusal(p, REFUSED_HELLO, why, strlen(why));
-    p->closing = true;
-}
-
-/* NULL, or what is wrong with it. */
-static const char *judge_hello(struct peer *p, const struct hello *h, const struct view *v)
-{
-    struct shard *shard = p->sw->shard;
-
-    if (h->least > HELLO_PROTOCOL || h->most < HELLO_PROTOCOL)
-        return "it speaks another version of the peer protocol";
-    if (strcmp(h->cluster, cluster_name(shard->cluster)) != 0)
-        return "it belongs to another cluster";
-    if (h->wall_ms > worker_wall(p->sw->worker) + CLOCK_AHEAD_MS)
-        return "its clock is more than 10 s ahead of this shard's";
-    if (v != NULL && h->epoch == v->map->epoch && h->digest != v->digest)
-        return "it has another map of the same epoch: compare the lists of shards";
-    return NULL;
-}
-
-static void greet(struct peer *p, const struct view *v)
-{
-    struct shard *shard = p->sw->shard;
-    struct hello h = {
-        .least = HELLO_PROTOCOL,
-        .most = HELLO_PROTOCOL,
-        .role = HELLO_SHARD,
-        .wall_ms = worker_wall(p->sw->worker),
-        .flush_version = store_flush_version(shard->store),
-        .incarnation = cluster_incarnation(shard->cluster),
-    };
-    char value[HELLO_LEN_MAX];
-    struct frame f = { .op = FRAME_HELLO, .value = value };
-
-    snprintf(h.cluster, sizeof(h.cluster), "%s", cluster_name(shard->cluster));
-    snprintf(h.name, sizeof(h.name), "%s", cluster_self(shard->cluster));
-    if (v != NULL) {
-        h.epoch = v->map->epoch;
-        h.digest = v->digest;
-        if (v->self >= 0)
-            h.number = v->map->members[v->self].number;
-    }
-    f.value_len = hello_put(value, &h);
-    send_frame(p, &f);
-}
-
-static void on_hello(struct peer *p, const struct frame *f)
-{
-    struct view *v = cluster_view(p->sw->shard->cluster);
-    const char *why = "that is no hello";
-    struct hello h;
-
-    if (hello_read(f->value, f->value_len, &h)) {
-        memcpy(p->name, h.name, sizeof(p->name));
-        why = judge_hello(p, &h, v);
-    }
-    if (why != NULL) {
-        refuse_hello(p, why);
-    } else {
-        greet(p, v);
-        p->greeted = true;
-        /* equal epochs: both go by it from here on; else a map follows */
-        p->epoch = v != NULL && v->map->epoch == h.epoch ? h.epoch : 0;
-    }
-    view_unref(v);
-}
-
-/* The front's map, or (empty) its wish for ours; both go by the newer then. */
-static void on_map(struct peer *p, const struct frame *f)
-{
-    struct shard *shard = p->sw->shard;
-    struct map *map = map_read(f->value, f->value_len);
-    struct view *v;
-    char *value;
-    size_t len;
-
-    if (map == NULL && f->value_len > 0) {
-        p->closing = true;
-        return;
-    }
-    if (map != NULL && map_find(map, cluster_self(shard->cluster)) < 0) {
-        free(map);
-        refuse_hello(p, "its map has no member of this shard's name");
-        return;
-    }
-    if (map != NULL && cluster_adopt(shard->cluster, map) == ADOPTED) {
-        shard_take_number(shard);
-        log_info("shard", "goes by a new map epoch=%llu from=%s",
-                 (unsigned long long)cluster_epoch(shard->cluster), p->name);
-    }
-    v = cluster_view(shard->cluster);
-    len = v != NULL ? map_len(v->map) : 0;
-    value = malloc(len + 1);
-    if (v == NULL || value == NULL) {
-        p->closing = true;
-    } else {
-        map_put(value, v->map);
-        p->epoch = v->map->epoch;
-        send_done(p, v->map->epoch, value, len);
-    }
-    free(value);
-    view_unref(v);
-}
+/* what needs no map */
 
 static void on_stats(struct peer *p, const struct frame *f)
 {
@@ -233,7 +62,7 @@ static void on_stats(struct peer *p, const struct frame *f)
 
     if (f->key_len == 5 && memcmp(f->key, "reset", 5) == 0)
         store_reset_counters(store);
-    send_done(p, 0, text, len);
+    peer_done(p, 0, text, len);
 }
 
 static void on_walk(struct peer *p, const struct frame *f)
@@ -246,7 +75,7 @@ static void on_walk(struct peer *p, const struct frame *f)
         p->closing = true;
         return;
     }
-    send_done(p, cursor, page, len);
+    peer_done(p, cursor, page, len);
     free(page);
 }
 
@@ -256,42 +85,65 @@ static void on_evictions(struct peer *p, const struct frame *f)
     uint64_t cursor = f->number;
     size_t len = store_evictions(p->sw->shard->store, &cursor, worker_now(p->sw->worker), page);
 
-    send_done(p, cursor, page, len);
+    peer_done(p, cursor, page, len);
+}
+
+static void on_ping(struct peer *p, const struct frame *f)
+{
+    struct shard_worker *sw = p->sw;
+    struct shard *shard = sw->shard;
+    const uint64_t clock = shard->store != NULL ? store_clock(shard->store, worker_now(sw->worker))
+                                                : 0;
+    size_t len = 0;
+
+    if (f->value_len > 0 && shard->on_ping != NULL) {
+        if (sw->ping == NULL && (sw->ping = malloc(SHARD_PING_MAX)) == NULL) {
+            p->closing = true;
+            return;
+        }
+        len = shard->on_ping(shard->ping_arg, f->value, f->value_len, sw->ping);
+    }
+    peer_done(p, clock, sw->ping, len);
 }
 
 /* frames */
 
-static void on_frame(struct peer *p, const struct frame *f)
+/* What a member is asked that need not keep items. */
+static bool on_member_frame(struct peer *p, const struct frame *f)
+{
+    switch (f->op) {
+    case FRAME_HELLO:
+        greet_hello(p, f);
+        return true;
+    case FRAME_MAP:
+        greet_map(p, f);
+        return true;
+    case FRAME_PING:
+        on_ping(p, f);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_store_frame(struct peer *p, const struct frame *f)
 {
     struct store *store = p->sw->shard->store;
     int64_t now_ms = worker_now(p->sw->worker);
 
-    if (!p->greeted && f->op != FRAME_HELLO) {
-        p->closing = true;
-        return;
-    }
     switch (f->op) {
-    case FRAME_HELLO:
-        on_hello(p, f);
-        break;
-    case FRAME_MAP:
-        on_map(p, f);
-        break;
-    case FRAME_PING:
-        send_done(p, store_clock(store, now_ms), NULL, 0);
-        break;
     case FRAME_STATS:
         on_stats(p, f);
         break;
     case FRAME_CLOCK:
-        send_done(p, store_clock(store, now_ms), NULL, 0);
+        peer_done(p, store_clock(store, now_ms), NULL, 0);
         break;
     case FRAME_FLUSH:
         store_flush(store, f->version, now_ms, (enum flush_when)f->st);
-        send_done(p, f->version, NULL, 0);
+        peer_done(p, f->version, NULL, 0);
         break;
     case FRAME_LIMIT:
-        send_done(p, store_set_limit(store, f->number, now_ms), NULL, 0);
+        peer_done(p, store_set_limit(store, f->number, now_ms), NULL, 0);
         break;
     case FRAME_WALK:
         on_walk(p, f);
@@ -299,20 +151,27 @@ static void on_frame(struct peer *p, const struct frame *f)
     case FRAME_EVICTIONS:
         on_evictions(p, f);
         break;
-    case FRAME_ANSWER:
-    case FRAME_DONE:
-    case FRAME_REFUSED:
     case FRAME_APPLY:
     case FRAME_USED:
     case FRAME_CONFIRM:
-    case FRAME_APPLIED:
-    case FRAME_TOLD:
-        p->closing = true;      /* these are ours to send */
+        p->closing = true;
         break;
     default:
-        execute(p, f);
+        serve_command(p, f);
         break;
     }
+}
+
+static void on_frame(struct peer *p, const struct frame *f)
+{
+    if ((!p->greeted && f->op != FRAME_HELLO) || f->op >= FRAME_ANSWER)
+        p->closing = true;      /* answers are ours to send */
+    else if (on_member_frame(p, f))
+        return;
+    else if (p->sw->shard->store != NULL)
+        on_store_frame(p, f);
+    else
+        peer_refuse(p, REFUSED_NOT_OWNER, NULL, 0);
 }
 
 /* Judged by the head: nothing is collected for a frame that would be refused. */
@@ -329,6 +188,8 @@ static void run(struct peer *p)
 {
     struct frame f = { .len = 0 };
 
+    shard_note(p->sw);
+    p->judged = false;
     p->want = 0;
     while (!p->closing && p->out.bytes < OUTPUT_PAUSE) {
         enum frame_status status = frame_read(recvq_data(&p->in), recvq_len(&p->in), &f);
@@ -354,7 +215,7 @@ static void step(struct peer *p)
 
     do {
         run(p);
-        io = sendq_flush(&p->out, w, p->fd, &sent);
+        io = serve_may_leave(p) ? sendq_flush(&p->out, w, p->fd, &sent) : IO_FAILED;
     } while (io == IO_OK && !p->closing && p->want == 0);
     p->full = io == IO_AGAIN;
     if (io == IO_FAILED || p->closing)

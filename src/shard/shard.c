@@ -8,13 +8,66 @@
 #define SWEEP_MS 100            /* between two rounds of housekeeping */
 #define SWEEP_ITEMS 2000        /* looked at in one */
 
+/* the map */
+
+/* Not ejected, and not an older or a newer life of this name. */
+static bool is_member(const struct shard *shard, const struct view *v)
+{
+    const uint64_t incarnation = cluster_incarnation(shard->cluster);
+    const struct member *m;
+
+    if (shard->store == NULL || v->self < 0)
+        return false;
+    m = &v->map->members[v->self];
+    return m->state != MEMBER_EJECTED &&
+           (m->incarnation == incarnation || m->incarnation == 0);
+}
+
+void shard_note(struct shard_worker *sw)
+{
+    struct shard *shard = sw->shard;
+    struct view *v;
+
+    if (cluster_epoch(shard->cluster) == sw->epoch)
+        return;
+    v = view_ref(cluster_note(shard->cluster, sw->worker->id));
+    view_unref(sw->view);
+    sw->view = v;
+    sw->epoch = v->map->epoch;
+    sw->is_member = is_member(shard, v);
+    shard_take_number(shard);
+}
+
+static void on_wake(struct worker *w, struct mail *m)
+{
+    struct shard_worker *sw = w->shard;
+
+    (void)m;
+    __atomic_store_n(&sw->woken, false, __ATOMIC_RELEASE);
+    shard_note(sw);
+}
+
+void shard_seen(struct shard *shard)
+{
+    for (unsigned i = 0; i < CLUSTER_MAX_WORKERS; i++) {
+        struct shard_worker *sw = shard->workers[i];
+
+        if (sw != NULL && !__atomic_exchange_n(&sw->woken, true, __ATOMIC_ACQ_REL))
+            worker_post(sw->worker, &sw->wake);
+    }
+}
+
+/* its life */
+
 static void on_sweep(void *arg)
 {
     struct shard_worker *sw = arg;
     struct worker *w = sw->worker;
 
+    shard_note(sw);
     peer_look(sw);
-    store_sweep(sw->shard->store, SWEEP_ITEMS, worker_now(w));
+    if (sw->shard->store != NULL)
+        store_sweep(sw->shard->store, SWEEP_ITEMS, worker_now(w));
     w->world->ops->timer_set(sw->sweep, SWEEP_MS);
 }
 
@@ -27,10 +80,12 @@ bool shard_worker_init(struct worker *w, struct shard *shard)
     w->shard = sw;
     sw->worker = w;
     sw->shard = shard;
+    sw->wake.read = on_wake;
     sw->sweep = w->world->ops->timer_new(w->loop, on_sweep, sw);
     if (sw->sweep == NULL)
         return false;
     w->world->ops->timer_set(sw->sweep, SWEEP_MS);
+    shard->workers[w->id] = sw;
     return true;
 }
 
@@ -40,10 +95,13 @@ void shard_worker_fini(struct worker *w)
 
     if (sw == NULL)
         return;
+    sw->shard->workers[w->id] = NULL;
     while (sw->peers != NULL)
         peer_free(sw->peers);
     if (sw->sweep != NULL)
         w->world->ops->timer_free(sw->sweep);
+    view_unref(sw->view);
+    free(sw->ping);
     free(sw);
     w->shard = NULL;
 }
@@ -58,7 +116,7 @@ void shard_take_number(struct shard *shard)
 {
     struct view *v = cluster_view(shard->cluster);
 
-    if (v != NULL && v->self >= 0)
+    if (v != NULL && v->self >= 0 && shard->store != NULL)
         store_set_number(shard->store, v->map->members[v->self].number);
     view_unref(v);
 }

@@ -1,13 +1,14 @@
 /*
  * shard - peer frames to the store
  *
- * Listens on the peer address only.  A front says hello, the two agree on the
+ * Listens on the peer address only.  A member says hello, the two agree on the
  * map, then its commands are executed under exactly that epoch and answered in
  * order.
  *
- *      link of a front ==frames==> peer --struct cmd--> store
+ *      link of a member ==frames==> peer --struct cmd--> store
  *
- * One struct shard a process; each worker has its own peers.
+ * One struct shard a process; each worker has its own peers.  A process without
+ * a store answers hellos, maps and pings.
  */
 #ifndef SHARD_SHARD_H
 #define SHARD_SHARD_H
@@ -16,16 +17,33 @@
 #include "net/worker.h"
 #include "store/store.h"
 
+struct shard_worker;
+
 struct shard {
-    struct store *store;        /* borrowed, both live as long as the daemon */
-    struct cluster *cluster;
+    struct store *store;        /* borrowed; NULL: keeps no items */
+    struct cluster *cluster;    /* borrowed */
+    /* A ping that says something: writes the answer, at most SHARD_PING_MAX bytes.
+     * In any worker's thread; NULL: nobody listens. */
+    size_t (*on_ping)(void *arg, const char *value, size_t len, char *out);
+    void *ping_arg;
+    struct shard_worker *workers[CLUSTER_MAX_WORKERS];  /* by id; filled before they run */
 };
 
-/* The shard's part of a worker: housekeeping starts.  False: no memory. */
+#define SHARD_PING_MAX (1u << 19)
+
+/*
+ * The shard's part of a worker, which is one of those that cluster_note() maps:
+ * housekeeping starts.  False: no memory.
+ */
 bool shard_worker_init(struct worker *w, struct shard *shard);
 void shard_worker_fini(struct worker *w);
 
-/* Takes over `fd`, a front's connection; closed when memory is short. */
+/* There is a newer map: all workers are woken to go by it.  Any thread. */
+void shard_seen(struct shard *shard);
+/* For peers: the worker is between two frames and goes by the newest map. */
+void shard_note(struct shard_worker *sw);
+
+/* Takes over `fd`, a member's connection; closed when memory is short. */
 void shard_open(struct worker *w, int fd);
 
 /* The present map gives this shard its number; call after each adoption. */

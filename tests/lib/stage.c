@@ -125,7 +125,8 @@ void stage_add_shard(struct stage *st)
     bool ok;
 
     st->cluster = cluster_new(STAGE_CLUSTER, "s1");
-    st->shard = (struct shard){ store_new(&config), st->cluster };
+    cluster_set_workers(st->cluster, 1 + st->n_silent);
+    st->shard = (struct shard){ .store = store_new(&config), .cluster = st->cluster };
     ok = st->shard.store != NULL && shard_worker_init(&st->worker, &st->shard);
     assert(ok);
     (void)ok;

@@ -28,6 +28,8 @@ struct stage {
     struct front front;
     struct shard shard;
     bool has_front, has_shard;
+    unsigned n_silent;          /* workers that note maps only when the test does it for
+                                   them: numbers from 1 on; before the shard is added */
     char *frame;                /* see stage_take_frame() */
 };
 

@@ -1,83 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "shard_help.h"
 
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "../lib/stage.h"
 #include "store/version.h"
-
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-#define KEY(k) .key = (k), .key_len = sizeof(k) - 1
-#define VALUE(v) .value = (v), .value_len = sizeof(v) - 1
-#define COMMAND(verb) .op = FRAME_COMMAND + VERB_##verb
-
-/* The shard is s1; the test is a front that goes by stage_map(1, 2). */
-static struct stage stage;
-static struct map *map;
-
-static int set_up(void **state)
-{
-    (void)state;
-    stage_init(&stage, &stage_shard_handler);
-    stage_add_shard(&stage);
-    map = stage_map(1, 2);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(map);
-    stage_fini(&stage);
-    return 0;
-}
-
-/* What the shard answers; the link must not be closed by it. */
-static struct frame ask(int peer, struct frame f)
-{
-    struct frame answer = { .op = 0 };
-
-    stage_send_frame(&stage, peer, &f);
-    stage_run(&stage, 0);
-    if (!stage_take_frame(&stage, peer, &answer))
-        fail_msg("no answer to op %#x", f.op);
-    return answer;
-}
-
-static bool greet(int peer, const struct hello *h, struct frame *answer)
-{
-    stage_send_hello(&stage, peer, h);
-    stage_run(&stage, 0);
-    return stage_take_frame(&stage, peer, answer);
-}
-
-/* A link on which both sides go by `map`. */
-static int open_peer(void)
-{
-    int peer = stage_peer(&stage);
-    struct hello h = stage_hello(&stage, "front", map);
-    struct frame f;
-
-    assert_true(greet(peer, &h, &f));
-    assert_int_equal(f.op, FRAME_HELLO);
-    stage_send_map(&stage, peer, FRAME_MAP, map);
-    stage_run(&stage, 0);
-    assert_true(stage_take_frame(&stage, peer, &f));
-    assert_int_equal(f.op, FRAME_DONE);
-    assert_int_equal(f.version, map->epoch);
-    return peer;
-}
-
-static bool is_value(const struct frame *f, const char *value)
-{
-    return f->value_len == strlen(value) && memcmp(f->value, value, f->value_len) == 0;
-}
 
 /* greeting */
 
@@ -497,8 +420,6 @@ static void an_item_expires_by_the_shards_clock(void **state)
     stage_run(&stage, 200);
     assert_int_equal(ask(peer, (struct frame){ COMMAND(GET), KEY("k") }).st, STATUS_NOT_FOUND);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {

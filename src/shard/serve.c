@@ -1,0 +1,167 @@
+#include "shard/serve.h"
+
+#include <stdlib.h>
+
+#include "ring/ring.h"
+
+static bool holds_lease(const struct shard_worker *sw)
+{
+    const int64_t until_ns = cluster_lease_ns(sw->shard->cluster);
+    struct world *w = sw->worker->world;
+
+    return until_ns == INT64_MAX || w->ops->mono_ns(w) < until_ns;
+}
+
+/* Shards are taken for who the map says that they are: an older life of one, or
+ * who was ejected, has nothing to tell. */
+static bool is_known(const struct peer *p)
+{
+    const struct map *map = p->sw->view->map;
+    const struct member *m;
+    int i;
+
+    if (p->role != HELLO_SHARD)
+        return true;
+    i = map_find(map, p->name);
+    m = &map->members[i < 0 ? 0 : i];
+    return i >= 0 && m->state != MEMBER_EJECTED &&
+           (m->incarnation == p->incarnation || m->incarnation == 0);
+}
+
+static enum refusal judge_link(const struct peer *p)
+{
+    const struct shard_worker *sw = p->sw;
+
+    if (p->refusing)
+        return REFUSED_AGAIN;
+    if (sw->view == NULL || p->epoch == 0)
+        return REFUSED_NO_MAP;
+    if (p->epoch < sw->epoch)
+        return REFUSED_EPOCH;
+    if (p->epoch > sw->epoch || cluster_adopted(sw->shard->cluster) != sw->epoch ||
+        !sw->is_member || !is_known(p))
+        return REFUSED_NOT_READY;
+    return N_REFUSALS;
+}
+
+/* Looked at once for all that was read with one event: it can only grow true. */
+static enum refusal verdict(struct peer *p)
+{
+    if (!p->judged) {
+        p->verdict = judge_link(p);
+        p->leased = false;
+        p->judged = true;
+    }
+    return p->verdict;
+}
+
+static void send_newer_map(struct peer *p)
+{
+    const struct map *map = p->sw->view->map;
+    const size_t len = map_len(map);
+    char *value = malloc(len);
+
+    if (value != NULL) {
+        map_put(value, map);
+        peer_refuse(p, REFUSED_EPOCH, value, len);
+    } else {
+        p->closing = true;
+    }
+    free(value);
+}
+
+static void refuse(struct peer *p, enum refusal why)
+{
+    if (why == REFUSED_EPOCH)
+        send_newer_map(p);
+    else
+        peer_refuse(p, why, NULL, 0);
+    p->refusing = true;
+    p->judged = false;
+}
+
+/* commands */
+
+/* Only while members change: at other times the sender knows as well as we. */
+static enum refusal judge_key(const struct shard_worker *sw, const struct cmd *cmd)
+{
+    const struct view *v = sw->view;
+    const uint32_t position = ring_hash(cmd->key, cmd->key_len);
+    struct placing place;
+
+    if (cmd->as_copy)
+        return view_reads(v, v->self, position) ? N_REFUSALS : REFUSED_NOT_OWNER;
+    view_place(v, position, &place);
+    if (place.owner != v->self)
+        return REFUSED_NOT_OWNER;
+    if (place.old_owner >= 0 &&
+        !cluster_has_ended(sw->shard->cluster, v->map->members[place.old_owner].number,
+                           v->map->phase_since))
+        return REFUSED_NOT_READY;
+    return N_REFUSALS;
+}
+
+static bool is_plain_get(const struct cmd *cmd)
+{
+    return cmd->verb <= VERB_GETS && cmd->options == 0;
+}
+
+static enum refusal judge_command(struct peer *p, const struct cmd *cmd)
+{
+    enum refusal why = verdict(p);
+
+    if (why != N_REFUSALS)
+        return why;
+    if (!p->leased && !holds_lease(p->sw))
+        return REFUSED_NO_LEASE;
+    p->leased = true;
+    if (cmd->as_copy && !is_plain_get(cmd))
+        return REFUSED_NOT_OWNER;
+    return p->sw->view->map->phase == MAP_STABLE ? N_REFUSALS : judge_key(p->sw, cmd);
+}
+
+static void send_answer(struct peer *p, const struct answer *a)
+{
+    struct frame f;
+
+    frame_from_answer(&f, a);
+    peer_send(p, &f);
+}
+
+static void on_hit(void *arg, const struct answer *a)
+{
+    struct peer *p = arg;
+
+    p->loan = store_lend(a, &p->sw->worker->pool);
+    send_answer(p, a);
+}
+
+void serve_command(struct peer *p, const struct frame *f)
+{
+    struct store *store = p->sw->shard->store;
+    enum refusal why;
+    struct cmd cmd;
+    struct answer a;
+
+    frame_to_cmd(f, &cmd);
+    why = judge_command(p, &cmd);
+    if (why != N_REFUSALS) {
+        refuse(p, why);
+        return;
+    }
+    store_execute(store, &cmd, store_hash(store, cmd.key, cmd.key_len),
+                  worker_now(p->sw->worker), &a, on_hit, p);
+    chunk_unref(p->loan);
+    p->loan = NULL;
+    if (a.status != STATUS_HIT)
+        send_answer(p, &a);
+    p->served = true;
+}
+
+bool serve_may_leave(struct peer *p)
+{
+    const bool may = !p->served || holds_lease(p->sw);
+
+    p->served = false;
+    return may;
+}

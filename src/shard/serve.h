@@ -1,0 +1,19 @@
+/*
+ * serve - what other members ask of the store, and whether it may be done now
+ *
+ * A frame is executed only when its link, this worker and the whole process go
+ * by the same map, in which this very process is a live member.  A command
+ * needs a lease besides: before it is executed, and before its answer leaves.
+ * After a refusal all else is refused, until the link's next map.
+ */
+#ifndef SHARD_SERVE_H
+#define SHARD_SERVE_H
+
+#include "shard/peer.h"
+
+void serve_command(struct peer *p, const struct frame *f);
+
+/* The unsent answers may leave; else the link is to be closed. */
+bool serve_may_leave(struct peer *p);
+
+#endif
