@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cluster/confirms.h"
 #include "cluster/links.h"
 #include "net/recvq.h"
 #include "net/sendq.h"
@@ -54,37 +55,15 @@ struct link {
     uint64_t queued, sent;      /* bytes of `out` since the link was opened */
     size_t open_bytes;          /* of frames not answered yet */
     struct request *first, **last;      /* unanswered, oldest first */
+    struct confirms confirms;   /* of answers on this connection */
 };
 
-/* requests */
-
-struct request *request_new(struct links *ls)
+void link_unref(struct link *l)
 {
-    struct request *r = ls->free_requests;
-
-    if (r != NULL)
-        ls->free_requests = r->next;
-    else if ((r = malloc(ls->config->request_bytes)) == NULL)
-        return NULL;
-    memset(r, 0, offsetof(struct request, reply));
-    return r;
-}
-
-static void link_unref(struct link *l)
-{
-    if (l != NULL && --l->refs == 0)
-        free(l);
-}
-
-void request_free(struct links *ls, struct request *r)
-{
-    link_unref(r->link);
-    chunk_unref(r->frame_chunk);
-    chunk_unref(r->value_chunk);
-    chunk_unref(r->reply_chunk);
-    free(r->own_key);
-    r->next = ls->free_requests;
-    ls->free_requests = r;
+    if (l == NULL || --l->refs > 0)
+        return;
+    confirms_fini(&l->confirms);
+    free(l);
 }
 
 static struct world *world_of(const struct link *l)
@@ -138,6 +117,7 @@ static void go_down(struct link *l, const char *reason, int64_t retry_ms)
     l->reason = reason;
     l->state = LINK_DOWN;
     close_socket(l);
+    confirms_forget(&l->confirms);
     fail_requests(l);
     l->queued = l->sent = 0;
     world_of(l)->ops->timer_set(l->timer, retry_ms);
@@ -302,8 +282,10 @@ static void on_hello_refused(struct link *l, const struct frame *f)
 /* A hostile member must not make us say nonsense. */
 static bool answer_fits(const struct request *r, const struct frame *f)
 {
-    return f->op == r->answer_op
-        && (f->op != FRAME_ANSWER || (f->st < N_STATUSES && (r->statuses & 1u << f->st) != 0));
+    if (f->op != FRAME_ANSWER)
+        return f->op == r->answer_op;
+    return r->answer_op == FRAME_ANSWER && f->st < N_STATUSES && (r->statuses & 1u << f->st) != 0
+        && (r->told == NULL || (f->marks & MARK_OPEN) != 0);
 }
 
 static void join_dirty(struct link *l)
@@ -338,11 +320,29 @@ static void on_answer(struct link *l, const struct frame *f)
         fail(l, "it answered nonsense");
         return;
     }
+    if (f->op == FRAME_ANSWER && (f->marks & MARK_OPEN) != 0 &&
+        (r->open = confirms_add(&l->confirms)) == 0) {
+        fail(l, words_of(ENOMEM));
+        return;
+    }
     take_first(l);
     r->reply = *f;
     if (f->value_len > 0)
         r->reply_chunk = chunk_ref(l->in.chunk);
     finish(r, ANSWERED, NULL);
+}
+
+/* It goes before the answer that it belongs to. */
+static void on_told(struct link *l, const struct frame *f)
+{
+    struct request *r = l->first;
+
+    if (r == NULL || r->answer_op != FRAME_ANSWER || r->told != NULL) {
+        fail(l, "it answered nonsense");
+        return;
+    }
+    r->told_chunk = chunk_ref(l->in.chunk);
+    r->told = f->value + f->value_len - f->len;
 }
 
 static const char *words_of_refusal(enum refusal why)
@@ -374,7 +374,7 @@ static void on_refused(struct link *l, const struct frame *f)
 {
     struct request *r = l->first;
 
-    if (r == NULL || f->st >= N_REFUSALS || f->st == REFUSED_HELLO) {
+    if (r == NULL || r->told != NULL || f->st >= N_REFUSALS || f->st == REFUSED_HELLO) {
         fail(l, "it refused what nobody asked");
         return;
     }
@@ -395,6 +395,8 @@ static void on_frame(struct link *l, const struct frame *f)
         on_hello_refused(l, f);
     else if (f->op == FRAME_REFUSED)
         on_refused(l, f);
+    else if (l->state == LINK_OPEN && f->op == FRAME_TOLD)
+        on_told(l, f);
     else if (l->state == LINK_OPEN)
         on_answer(l, f);
     else if (f->op == FRAME_HELLO)
@@ -491,6 +493,7 @@ static void on_event(void *arg, int what)
         on_connected(l);
     } else if (what & WATCH_WRITE) {
         flush_out(l);
+        join_dirty(l);          /* for what could not be said meanwhile */
     } else {
         io = recvq_fill(&l->in, world_of(l), l->fd, l->want);
         if (io == IO_EOF)
@@ -585,6 +588,7 @@ void link_free(struct link *l)
     l->reason = "the map has changed";
     l->state = LINK_DOWN;       /* for those whose answer still needs it */
     close_socket(l);
+    confirms_forget(&l->confirms);
     fail_requests(l);
     leave_dirty(l);
     world_of(l)->ops->timer_free(l->timer);
@@ -627,6 +631,7 @@ static bool queue_frame(struct link *l, struct request *r, const struct frame *f
         memcpy(to, f->value, f->value_len);
     r->frame_chunk = chunk_ref(l->out.tail);
     r->key = at + FRAME_HEAD;
+    r->value = by_ref ? f->value : to;
     if (!sendq_commit(&l->out, len))
         return false;
     if (by_ref) {
@@ -640,6 +645,7 @@ static bool queue_frame(struct link *l, struct request *r, const struct frame *f
 /* For those who need it afterwards; an empty one when memory is short. */
 static void keep_key(struct request *r, const struct frame *f)
 {
+    r->key_len = (uint8_t)f->key_len;
     if (!r->needs_key)
         return;
     r->own_key = malloc(f->key_len);
@@ -673,13 +679,14 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
         l->refs++;
     }
     r->outcome = WAITING;
-    r->key_len = (uint8_t)f->key_len;
     r->bytes = 0;
     if (reason != NULL) {
-        keep_key(r, f);
+        if (!r->needs_frame || !request_keep(l->ls, r, f, chunk))
+            keep_key(r, f);
         finish(r, NOT_SENT, reason);
         return;
     }
+    r->key_len = (uint8_t)f->key_len;
     r->bytes = bytes;
     add_last(l, r);
     if (!queue_frame(l, r, f, chunk)) {
@@ -687,6 +694,45 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
             keep_key(r, f);
         fail(l, words_of(ENOMEM));
     }
+}
+
+void link_post(struct link *l, const struct frame *f)
+{
+    const size_t len = frame_head_len(f);
+    char *at;
+
+    if (l->state != LINK_OPEN || why_closed(l) != NULL ||
+        l->out.bytes > l->ls->config->queue_bytes || (at = sendq_room(&l->out, len)) == NULL)
+        return;
+    frame_put(at, f);
+    if (!sendq_commit(&l->out, len))
+        return;
+    l->queued += len;
+    join_dirty(l);
+}
+
+void link_confirm(struct link *l, uint64_t open, bool given_up)
+{
+    if (l->state == LINK_OPEN && confirms_settle(&l->confirms, open, given_up))
+        join_dirty(l);
+}
+
+/* Nothing of `out` is half sent: this goes before it.  False: the link is down. */
+static bool say_confirmed(struct link *l)
+{
+    struct frame f = { .op = FRAME_CONFIRM };
+    char frame[FRAME_HEAD];
+    bool given_up = false;
+
+    while ((f.version = confirms_take(&l->confirms, &given_up)) > 0) {
+        f.st = given_up;
+        frame_put(frame, &f);
+        if (!sendq_add(&l->greeting, frame, sizeof(frame))) {
+            fail(l, words_of(ENOMEM));
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The member has heard of our map, or tells us of a newer one. */
@@ -738,7 +784,7 @@ void link_flush(struct link *l)
     /* with a newer map it is the new view that says it */
     if (l->refusing && l->ls->view->map->epoch == cluster_epoch(l->ls->cluster))
         link_take_view(l);
-    if (l->state == LINK_OPEN && !l->full)
+    if (l->state == LINK_OPEN && !l->full && say_confirmed(l))
         flush_out(l);
 }
 

@@ -20,55 +20,8 @@
 #define CLUSTER_LINK_H
 
 #include "cluster/cluster.h"
-#include "net/chunk.h"
+#include "cluster/request.h"
 #include "net/worker.h"
-#include "wire/frame.h"
-
-struct link;
-struct links;
-
-enum request_outcome {
-    WAITING,
-    ANSWERED,                   /* request->reply */
-    NOT_SENT,                   /* the member has not seen it: surely not done */
-    REFUSED,                    /* request->refusal: the same, it said so */
-    LOST                        /* it may have been done, or not */
-};
-
-/*
- * A frame on its way and what became of it.  It holds the chunk in which its
- * frame lies until it is done with, so the key need not be copied.  Usually
- * the first field of what wants the answer.
- */
-struct request {
-    struct request *next;       /* on the link, or among the free */
-    struct link *link;          /* a reference: it may have been link_free()d */
-    void (*done)(struct request *r);    /* once, when outcome is not WAITING */
-    void *owner;                /* of what it is part, */
-    unsigned part;              /* and which: for who asks */
-
-    struct chunk *frame_chunk;  /* a reference: holds frame head and key */
-    const char *key;
-    char *own_key;              /* owned: `key`, where no frame holds it, or NULL */
-    struct chunk *value_chunk;  /* a reference, or NULL: a large value */
-    uint64_t at;                /* place in the link's stream of bytes */
-    size_t bytes;               /* of the frame */
-    int64_t sent_ms;
-
-    uint8_t answer_op;          /* that is expected: FRAME_ANSWER ... */
-    uint16_t statuses;          /* of a FRAME_ANSWER: 1 << enum status, that it may be */
-    uint8_t key_len;
-    bool needs_key;             /* when it is done, whether it was sent or not */
-    enum request_outcome outcome;
-    enum refusal refusal;       /* of REFUSED */
-    const char *reason;         /* of NOT_SENT, REFUSED and LOST, in words; static */
-    struct chunk *reply_chunk;  /* a reference, or NULL */
-    struct frame reply;         /* of ANSWERED; points into reply_chunk */
-};
-
-/* From the worker's pool; NULL when memory is short. */
-struct request *request_new(struct links *ls);
-void request_free(struct links *ls, struct request *r);
 
 struct link *link_new(struct links *ls, const struct member *m);
 /* Fails what is open on it.  Copes with NULL. */
@@ -80,6 +33,16 @@ void link_free(struct link *l);
  * called later, or now when the link is down, full, or memory is short.
  */
 void link_send(struct link *l, struct request *r, const struct frame *f, struct chunk *chunk);
+
+/* Queues a frame that has no answer; nothing where the link is not open, or full. */
+void link_post(struct link *l, const struct frame *f);
+
+/*
+ * The copies have what the answer `r->open` (not 0) spoke of; or `given_up`: its
+ * judge is to see to it.  The judge hears of it with the next flush, before
+ * anything else; not at all when the link was closed meanwhile: it knows that.
+ */
+void link_confirm(struct link *l, uint64_t open, bool given_up);
 
 /* Can something be sent now, or will it wait for the very first connect? */
 bool link_is_open(const struct link *l);
@@ -97,6 +60,9 @@ void link_tick(struct link *l);
 bool link_leads_to(const struct link *l, const struct member *m);
 
 const char *link_name(const struct link *l);
+
+/* For requests: one reference less.  Copes with NULL. */
+void link_unref(struct link *l);
 
 /* Links that are dirty, one after the other. */
 struct link *link_next_dirty(struct link *l);

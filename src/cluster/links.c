@@ -34,6 +34,8 @@ void links_fini(struct links *ls)
         ls->free_requests = r->next;
         free(r);
     }
+    chunk_unref(ls->kept);
+    ls->kept = NULL;
     view_unref(v);
 }
 

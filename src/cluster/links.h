@@ -27,6 +27,8 @@ struct links {
     size_t n;
     struct link *dirty;         /* have something to send */
     struct request *free_requests;
+    struct chunk *kept;         /* a reference: frames that wait are written */
+    size_t kept_used;           /* into it; or NULL */
     void *owner;
 };
 

@@ -50,9 +50,20 @@ static void join_run(struct session *s)
  *   any --quit, hopeless bytes, a drain--> FINISH
  */
 
+/* All that went by what is over has been answered. */
+static bool in_order(struct session *s)
+{
+    if (s->order == s->worker->order)
+        return true;
+    if (s->first != NULL)
+        return false;
+    s->order = s->worker->order;
+    return true;
+}
+
 static bool may_execute(struct session *s)
 {
-    return !s->barrier && s->n_again == 0 && s->n_slots < SESSION_SLOTS_MAX &&
+    return in_order(s) && !s->barrier && s->n_again == 0 && s->n_slots < SESSION_SLOTS_MAX &&
            s->out.bytes < SESSION_OUTPUT_PAUSE && s->held_bytes < SESSION_OUTPUT_PAUSE;
 }
 
@@ -566,8 +577,13 @@ void session_flush(struct session *s)
         session_close(s);
         return;
     }
+    if (s->lease && !w->handler->serves(w)) {
+        session_close(s);
+        return;
+    }
     if (!s->output_full)
         io = sendq_flush(&s->out, w->world, s->fd, &sent);
+    s->lease &= s->out.bytes > 0 || s->first != NULL;
     STAT_ADD(&w->stats, bytes_written, sent);
     if (io == IO_FAILED) {
         session_close(s);
@@ -665,6 +681,7 @@ void session_open(struct worker *w, int fd)
     }
     s->worker = w;
     s->fd = fd;
+    s->order = w->order;
     s->last = &s->first;
     s->answer_bytes = w->config->first_answer_bytes;
     recvq_init(&s->in, &w->pool);

@@ -58,6 +58,8 @@ struct session {
     size_t held_bytes;          /* of commands in flight and answers in slots */
     unsigned n_writes;          /* open slots of commands that are no gets */
     unsigned n_again;           /* gets to be asked again: nothing may overtake them */
+    uint64_t order;             /* see worker.order */
+    uint64_t waits_at;          /* the handler's: when it last had to wait */
     size_t answer_bytes;        /* what the next get's answer may be, see below */
     struct text_slot *open_text;        /* being written: not yet in held_bytes */
 
@@ -67,6 +69,7 @@ struct session {
     bool barrier;               /* a command that must finish alone is open */
     bool broken;                /* memory ran out in the middle of an answer */
     bool output_full;           /* the socket took no more */
+    bool lease;                 /* what is unsent may leave under a lease only */
     bool streams;               /* sent more than it asks for: it must read */
     int64_t moved_ms;           /* when output last left */
 
@@ -96,6 +99,13 @@ static inline void session_expect_bytes(struct session *s, size_t bytes)
 /* No further command until session_resume(): flush_all, stats. */
 void session_hold(struct session *s);
 void session_resume(struct session *s);
+
+/* No further command until all that are open are answered: one of them has to
+ * be asked once more. */
+static inline void session_settle_first(struct session *s)
+{
+    s->order = UINT64_MAX;
+}
 
 /* The chunk in which the bytes of the command at hand lie. */
 static inline struct chunk *session_chunk(struct session *s)

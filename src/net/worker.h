@@ -46,6 +46,8 @@ struct handler {
     void (*foresee)(struct worker *w, struct lookup *keys, unsigned n);
     /* All sessions of this turn were read: send what has gathered. */
     void (*turn_end)(struct worker *w);
+    /* May answers that need a lease leave now?  Asked for such sessions only. */
+    bool (*serves)(struct worker *w);
     /* A session begins, and ends; NULL where nobody wants to know. */
     void (*opened)(struct session *s);
     void (*closed)(struct session *s);
@@ -77,6 +79,9 @@ struct worker {
     bool now_known;
     int64_t wall_offset_ms;     /* wall clock - monotonic, read at the start */
 
+    /* What commands go by has changed when this has: a session executes nothing
+     * under a new one while answers are open that went by the old. */
+    uint64_t order;
     struct session *sessions;   /* all */
     struct session *ready[READY_MAX];   /* have received, and were not run yet */
     unsigned n_ready;

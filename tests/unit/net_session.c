@@ -200,6 +200,75 @@ static void close_far(int far)
     stage.world->ops->close(stage.world, far);
 }
 
+/* order */
+
+static void nothing_goes_by_what_is_new_before_what_is_open_is_answered(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "get l1\r\nget l2\r\n"), "");
+    stage.worker.order++;
+    assert_string_equal(stage_ask(&stage, c, "get a\r\nget l3\r\nget c\r\n"), "");
+    assert_string_equal(stage_ask(&stage, d, "get d\r\n"), "[get d]");
+    answer("[get l1");
+    stage_run(&stage, 0);
+    assert_string_equal(notes, "get l1,get l2,get d,");
+    answer("[get l2");
+    stage_run(&stage, 0);
+    assert_string_equal(notes, "get l1,get l2,get d,get a,get l3,get c,");
+    answer("[get l3");
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, c), "[get l1][get l2][get a][get l3][get c]");
+}
+
+static void a_command_to_be_asked_again_lets_none_pass(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    assert_string_equal(stage_ask(&stage, c, "get l1\r\n"), "");
+    session_settle_first(stage.worker.sessions);
+    assert_string_equal(stage_ask(&stage, c, "get a\r\n"), "");
+    assert_string_equal(notes, "get l1,");
+    answer("[get l1");
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, c), "[get l1][get a]");
+}
+
+static bool serving;
+
+static bool serves(struct worker *w)
+{
+    (void)w;
+    return serving;
+}
+
+static void answers_under_a_lease_leave_under_a_lease(void **state)
+{
+    struct handler leased = stub;
+    int c = stage_client(&stage), d = stage_client(&stage);
+
+    (void)state;
+    leased.serves = serves;
+    stage.worker.handler = &leased;
+    serving = true;
+    assert_string_equal(stage_ask(&stage, c, "get l1\r\n"), "");
+    stage.worker.sessions->next->lease = true;
+    answer("[get l1");
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, c), "[get l1]");
+    assert_string_equal(stage_ask(&stage, c, "get l2\r\n"), "");
+    stage.worker.sessions->next->lease = true;
+    serving = false;
+    answer("[get l2");
+    stage_run(&stage, 0);
+    assert_string_equal(stage_heard(&stage, c), "");
+    assert_true(fake_is_closed(stage.world, c));
+    assert_string_equal(stage_ask(&stage, d, "get d\r\n"), "[get d]");
+    stage.worker.handler = &stub;
+}
+
 /* reading */
 
 #define K251 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk" \
@@ -1070,6 +1139,9 @@ static void a_command_may_not_take_for_ever_to_arrive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(nothing_goes_by_what_is_new_before_what_is_open_is_answered),
+        TEST(a_command_to_be_asked_again_lets_none_pass),
+        TEST(answers_under_a_lease_leave_under_a_lease),
         TEST(commands_may_be_cut_anywhere),
         TEST(keys_are_foreseen_before_they_are_asked_for),
         TEST(a_batch_is_answered_as_its_commands_one_by_one),

@@ -1,0 +1,77 @@
+/*
+ * request - a frame on its way to a member, and what became of it
+ *
+ *      WAITING --> ANSWERED | NOT_SENT | REFUSED | LOST
+ *
+ * It holds the chunk in which its frame lies, so nothing of it need be copied
+ * to be used or sent once more.  Usually the first field of what wants the
+ * answer.
+ */
+#ifndef CLUSTER_REQUEST_H
+#define CLUSTER_REQUEST_H
+
+#include "net/chunk.h"
+#include "wire/frame.h"
+
+struct link;
+struct links;
+
+enum request_outcome {
+    WAITING,
+    ANSWERED,                   /* request->reply */
+    NOT_SENT,                   /* the member has not seen it: surely not done */
+    REFUSED,                    /* request->refusal: the same, it said so */
+    LOST                        /* it may have been done, or not */
+};
+
+struct request {
+    struct request *next;       /* on the link, or among the free */
+    struct link *link;          /* a reference: it may have been link_free()d; or NULL */
+    void (*done)(struct request *r);    /* once a sending, when outcome is not WAITING */
+    void *owner;                /* of what it is part, */
+    unsigned part;              /* and which: for who asks */
+
+    struct chunk *frame_chunk;  /* a reference: holds frame head and key; or NULL */
+    const char *key;
+    char *own_key;              /* owned: `key`, where no frame holds it, or NULL */
+    struct chunk *value_chunk;  /* a reference: holds the value; NULL: frame_chunk does */
+    const char *value;          /* of a frame that is held */
+    uint64_t at;                /* place in the link's stream of bytes */
+    size_t bytes;               /* of the frame */
+    int64_t sent_ms;
+
+    uint8_t answer_op;          /* that is expected: FRAME_ANSWER ... */
+    uint16_t statuses;          /* of a FRAME_ANSWER: 1 << enum status, that it may be */
+    uint8_t key_len;
+    bool needs_key;             /* when it is done, whether it was sent or not */
+    bool needs_frame;           /* the same, all of it: see request_frame() */
+    enum request_outcome outcome;
+    enum refusal refusal;       /* of REFUSED */
+    const char *reason;         /* of NOT_SENT, REFUSED and LOST, in words; static */
+    struct chunk *told_chunk;   /* a reference: holds what copies must be told; or NULL */
+    const char *told;           /* the FRAME_TOLD in it */
+    uint64_t open;              /* of an answer with MARK_OPEN: see link_confirm(); or 0 */
+    struct chunk *reply_chunk;  /* a reference, or NULL */
+    struct frame reply;         /* of ANSWERED; points into reply_chunk */
+};
+
+/* From the worker's pool; NULL when memory is short. */
+struct request *request_new(struct links *ls);
+void request_free(struct links *ls, struct request *r);
+
+/*
+ * Holds `f` where sending would have: in r->frame_chunk, and a large value where
+ * it lies in `chunk` (NULL: it is copied).  False when memory is short.
+ */
+bool request_keep(struct links *ls, struct request *r, const struct frame *f,
+                  struct chunk *chunk);
+
+/* The frame that is held, as it was given; false: none is. */
+bool request_frame(const struct request *r, struct frame *f);
+/* Where its value lies: for sending it once more. */
+struct chunk *request_value_chunk(const struct request *r);
+
+/* What the answer told of the copies, without a key; false: nothing. */
+bool request_told(const struct request *r, struct copy *copy);
+
+#endif
