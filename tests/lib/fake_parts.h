@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "chance.h"
 #include "fake_world.h"
 
 #define FIRST_FD 3
@@ -34,7 +35,7 @@ struct fake {
     int64_t now_ns, until_ns;
     void (*idle)(void *arg);
     void *idle_arg;
-    uint64_t chance, order;
+    struct chance chance;
     unsigned n_loops, n_watches, n_timers;
     int connect_error;
     struct fake_counts counts;

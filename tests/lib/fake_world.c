@@ -5,9 +5,7 @@
 
 #include "base/mem.h"
 #include "fake_parts.h"
-
-/* A Saturday in 2026. */
-#define WALL_START_MS INT64_C(1795219200000)
+#include "loop_parts.h"
 
 /* time and chance */
 
@@ -21,20 +19,9 @@ static int64_t wall_ms(struct world *w)
     return WALL_START_MS + fake_of(w)->now_ns / 1000000;
 }
 
-/* splitmix64, Steele, Lea and Flood 2014 */
-static uint64_t next_chance(struct fake *f)
-{
-    uint64_t z = f->chance += 0x9e3779b97f4a7c15u;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 static void random_bytes(struct world *w, void *out, size_t len)
 {
-    for (char *p = out; len > 0; len--)
-        *p++ = (char)next_chance(fake_of(w));
+    chance_fill(&fake_of(w)->chance, out, len);
 }
 
 /* sockets */
@@ -243,7 +230,7 @@ struct world *fake_world_new(uint64_t seed)
     struct fake *f = xzalloc(sizeof(*f));
 
     f->world.ops = &fake_ops;
-    f->chance = seed;
+    f->chance.state = seed;
     f->now_ns = f->until_ns = 1000000000;       /* not 0, which may mean "never" */
     return &f->world;
 }
