@@ -35,7 +35,7 @@
  *   - when items expire: nothing that is recorded here may be given less time
  *     than the run takes.
  *
- * Memory: some 100 bytes a key, and a record for each write that could still be
+ * Memory: some 300 bytes a key, and 100 for each write that could still be
  * read: the present value, what is in flight, what ended unknown.
  */
 #ifndef HISTORY_HISTORY_H
@@ -95,7 +95,7 @@ struct history_op {
     uint32_t key;               /* < n_keys; any for FLUSH */
     bool counter;               /* SET, ADD, REPLACE: of a number, see history_number() */
     uint64_t expects;           /* CAS: the sequence whose token it names */
-    uint64_t delta;             /* INCR, DECR: below 2^32 */
+    uint32_t delta;             /* INCR, DECR */
 };
 
 struct history_answer {
@@ -134,7 +134,7 @@ uint32_t history_begin(struct history *h, const struct history_op *op, int64_t n
 /*
  * What an open SET, ADD, REPLACE, CAS, APPEND, PREPEND or DROP must write: a
  * record with this sequence (value_write()), or as text the number that
- * history_number() makes of it.
+ * history_number() makes of it.  A key holds numbers always or never.
  */
 uint64_t history_seq(const struct history *h, uint32_t handle);
 uint64_t history_number(uint64_t seq);

@@ -6,7 +6,7 @@
  * of two records and no changed byte passes for one.  A stored value is one
  * record, or several one after the other where a client appends.
  *
- *      "chrec\r\n" | len u32 | key u32 | writer u32 | seq u64 | filler ...
+ *      "chrec\r\n" | piece u8 | len u32 | key u32 | writer u32 | seq u64 | filler ...
  */
 #ifndef HISTORY_VALUE_H
 #define HISTORY_VALUE_H
@@ -22,6 +22,7 @@ struct value_record {
     uint32_t key;
     uint32_t writer;
     uint64_t seq;
+    bool piece;                 /* written by an append or a prepend */
 };
 
 /* Writes `record->len` bytes. */

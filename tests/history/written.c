@@ -1,0 +1,269 @@
+#include "keys.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct written *written_find(struct key *k, uint64_t seq)
+{
+    /* The newest is asked for most. */
+    for (uint32_t i = k->n_written; i-- > 0;) {
+        if (k->written[i].seq == seq)
+            return &k->written[i];
+    }
+    return NULL;
+}
+
+void key_refuse(struct key *k, uint64_t seq)
+{
+    k->refused = list_grow(k->refused, k->n_refused, &k->refused_room, sizeof(*k->refused));
+    k->refused[k->n_refused++] = (uint32_t)seq;
+}
+
+bool key_is_refused(const struct key *k, uint64_t seq)
+{
+    for (uint32_t i = 0; i < k->n_refused; i++) {
+        if (k->refused[i] == seq)
+            return true;
+    }
+    return false;
+}
+
+static void end_at(struct written *w, uint64_t tick)
+{
+    if (tick < w->dead)
+        w->dead = tick;
+}
+
+/* More is known of `w`: which others has it ended, which have ended it? */
+static void relate(struct key *k, struct written *w)
+{
+    for (uint32_t i = 0; i < k->n_written; i++) {
+        struct written *other = &k->written[i];
+
+        if (other == w)
+            continue;
+        if (other->by < w->alive)
+            end_at(other, w->done);
+        if (w->by < other->alive)
+            end_at(w, other->done);
+    }
+}
+
+void written_add(struct key *k, const struct open *o)
+{
+    k->written = list_grow(k->written, k->n_written, &k->room, sizeof(*k->written));
+    k->written[k->n_written++] = (struct written){
+        .seq = o->seq, .begun = o->begun, .done = NEVER, .by = NEVER, .alive = o->begun,
+        .dead = NEVER, .expects = o->op.expects, .ended_ms = INT64_MAX };
+}
+
+static void take_out(struct key *k, struct written *w)
+{
+    *w = k->written[--k->n_written];
+}
+
+static void say_two_won(struct history *h, const struct open *o, uint64_t expects,
+                        uint64_t first, uint64_t second)
+{
+    history_say(h, HISTORY_BAD_CAS, o, "both %" PRIu64 " and %" PRIu64 " were stored by a cas"
+                " with the token of %" PRIu64, first, second, expects);
+}
+
+/* It is known now that `w` has taken effect. */
+static void took(struct history *h, struct key *k, const struct open *o, struct written *w)
+{
+    struct written *before;
+
+    if (w->done != NEVER)
+        return;
+    w->done = h->tick;
+    if (h->tick < w->by)
+        w->by = h->tick;
+    if (w->beaten_by != 0)
+        say_two_won(h, o, w->expects, w->beaten_by, w->seq);
+    if (w->expects == 0 || (before = written_find(k, w->expects)) == NULL)
+        return;
+    if (before->replaced_by != 0)
+        say_two_won(h, o, before->seq, before->replaced_by, w->seq);
+    else
+        before->replaced_by = w->seq;
+}
+
+void written_done(struct history *h, struct key *k, const struct open *o)
+{
+    struct written *w;
+
+    if (o->op.kind == HISTORY_CAS)
+        written_seen(h, k, o, o->op.expects, HISTORY_BAD_CAS);
+    w = written_find(k, o->seq);
+    assert(w != NULL);          /* kept while its write is open */
+    took(h, k, o, w);
+    w->is_acknowledged = true;
+    relate(k, w);
+}
+
+void written_refused(struct history *h, struct key *k, const struct open *o)
+{
+    struct written *w = written_find(k, o->seq);
+
+    assert(w != NULL);
+    if (w->done != NEVER)
+        history_say(h, HISTORY_PHANTOM, o, "%" PRIu64 " was refused, but had been read", o->seq);
+    take_out(k, w);
+    key_refuse(k, o->seq);
+}
+
+void written_unknown(struct history *h, struct key *k, const struct open *o)
+{
+    struct written *w = written_find(k, o->seq);
+
+    assert(w != NULL);
+    w->ended_ms = h->now_ms;
+}
+
+/* The last write that who began at `begun` had to see, or a newer one. */
+static struct written *due(struct key *k, uint64_t begun)
+{
+    struct written *found = NULL;
+
+    for (uint32_t i = 0; i < k->n_written; i++) {
+        struct written *w = &k->written[i];
+
+        if (w->done < begun && w->dead >= begun && (found == NULL || w->done > found->done))
+            found = w;
+    }
+    return found;
+}
+
+static void say_why_not(struct history *h, struct key *k, const struct open *o, uint64_t seq)
+{
+    struct written *w;
+
+    if (seq == 0 || seq > k->last_seq) {
+        history_say(h, HISTORY_FOREIGN, o, "saw %" PRIu64 ", which nobody wrote", seq);
+    } else if (key_is_refused(k, seq)) {
+        history_say(h, HISTORY_PHANTOM, o, "saw %" PRIu64 ", which was refused", seq);
+    } else if ((w = due(k, o->begun)) == NULL) {
+        history_say(h, HISTORY_UNDELETED, o, "saw %" PRIu64 ", which had been deleted", seq);
+    } else {
+        history_say(h, HISTORY_STALE, o, "saw %" PRIu64 " though %" PRIu64 " had been %s", seq,
+                    w->seq, w->is_acknowledged ? "acknowledged" : "seen");
+        w->n_unsaid++;
+    }
+}
+
+struct written *written_seen(struct history *h, struct key *k, const struct open *o,
+                             uint64_t seq, enum history_fault fault)
+{
+    struct written *w = written_find(k, seq);
+
+    if (w == NULL || w->dead < o->begun) {
+        if (fault == HISTORY_N_FAULTS)
+            say_why_not(h, k, o, seq);
+        else
+            history_say(h, fault, o, "replaced %" PRIu64 ", which was there no more", seq);
+        return NULL;
+    }
+    took(h, k, o, w);
+    if (o->begun > w->alive)
+        w->alive = o->begun;
+    w->n_unsaid = 0;
+    relate(k, w);
+    return w;
+}
+
+void written_deleted(struct history *h, struct key *k, uint64_t begun)
+{
+    for (uint32_t i = 0; i < k->n_written; i++) {
+        if (k->written[i].by < begun)
+            end_at(&k->written[i], h->tick);
+    }
+}
+
+void written_found(struct history *h, const struct key *k, const struct open *o)
+{
+    for (uint32_t i = 0; i < k->n_written; i++) {
+        if (k->written[i].dead >= o->begun && k->written[i].seq != o->seq)
+            return;
+    }
+    history_say(h, HISTORY_UNDELETED, o, "found something, though it had been deleted");
+}
+
+void written_token(struct history *h, struct key *k, const struct open *o, struct written *w,
+                   uint64_t token)
+{
+    if (w->token == token)
+        return;
+    if (w->token != 0)
+        history_say(h, HISTORY_BAD_CAS, o, "%" PRIu64 " has the tokens %" PRIu64 " and %" PRIu64,
+                    w->seq, w->token, token);
+    for (uint32_t i = 0; i < k->n_written; i++) {
+        if (k->written[i].token == token)
+            history_say(h, HISTORY_BAD_CAS, o, "%" PRIu64 " and %" PRIu64 " have the token %"
+                        PRIu64, k->written[i].seq, w->seq, token);
+    }
+    w->token = token;
+}
+
+uint64_t written_sure(const struct history *h, const struct key *k)
+{
+    uint64_t seq = 0;
+
+    if (k->n_absent > 0 || h->n_flushes > 0)
+        return 0;
+    for (uint32_t i = 0; i < k->n_written; i++) {
+        if (k->written[i].dead != NEVER)
+            continue;
+        if (seq != 0 || k->written[i].done == NEVER)
+            return 0;
+        seq = k->written[i].seq;
+    }
+    return seq;
+}
+
+static void settle(struct history *h, const struct key *k, const struct written *w)
+{
+    if (w->is_acknowledged && w->n_unsaid >= 2)
+        history_say(h, HISTORY_LOST, NULL, "key %u: %" PRIu64 " was acknowledged; the last %u"
+                    " reads before it was replaced, or the end, saw older ones",
+                    (unsigned)(k - h->keys), w->seq, w->n_unsaid);
+}
+
+/* A cas of unknown outcome came in time for the value that it expects, or never. */
+static void miss_turn(struct key *k, const struct written *expected)
+{
+    for (uint32_t i = 0; i < k->n_written; i++) {
+        struct written *w = &k->written[i];
+
+        if (w->expects != expected->seq || w->done != NEVER)
+            continue;
+        if (expected->dead < w->by)
+            w->by = expected->dead;
+        w->beaten_by = expected->replaced_by;
+    }
+}
+
+void written_forget(struct history *h, struct key *k)
+{
+    const uint64_t oldest = k->first_open == NONE ? NEVER : h->open[k->first_open].begun;
+
+    for (uint32_t i = k->n_written; i-- > 0;) {
+        struct written *w = &k->written[i];
+
+        if (h->unknown_lasts_ms > 0 && w->by == NEVER && w->ended_ms != INT64_MAX &&
+            w->ended_ms + h->unknown_lasts_ms < h->now_ms)
+            w->by = h->tick;
+        if (w->dead < oldest) {
+            settle(h, k, w);
+            miss_turn(k, w);
+            take_out(k, w);
+        }
+    }
+}
+
+void written_finish(struct history *h, struct key *k)
+{
+    for (uint32_t i = 0; i < k->n_written; i++)
+        settle(h, k, &k->written[i]);
+}
