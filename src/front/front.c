@@ -67,6 +67,7 @@ void front_note(struct front_worker *fw, int fd, const struct asked *asked,
 static void execute_here(struct front *front, struct session *s, struct cmd *cmd)
 {
     struct reading r = { s, session_reply(s), asked_by(cmd), NULL };
+    const struct store_reader reader = { .hit = on_hit, .arg = &r };
     struct worker *w = s->worker;
     UNSET struct answer a;      /* store_execute() fills it */
 
@@ -74,7 +75,7 @@ static void execute_here(struct front *front, struct session *s, struct cmd *cmd
         return;
     if (cmd->hash == 0)
         cmd->hash = store_hash(front->store, cmd->key, cmd->key_len);
-    store_execute(front->store, cmd, cmd->hash, worker_now(w), &a, on_hit, &r);
+    store_execute(front->store, cmd, cmd->hash, worker_now(w), &a, &reader);
     chunk_unref(r.loan);
     front_note(w->front, s->fd, &r.asked, &a);
     if (a.status == STATUS_HIT)

@@ -86,7 +86,7 @@ void item_write(char *at, const struct draft *d)
         marks |= ITEM_FLAGS;
     if (d->expires_at != 0)
         marks |= ITEM_TTL;
-    bytes_put_u64(at, d->version);
+    bytes_put_u64(at, d->version | (d->open ? ITEM_OPEN : 0));
     put_word(at, d->used_at_s, d->uses, marks);
     p = put_lens(at, d->key_len, d->value_len);
     if (d->client_flags != 0)
@@ -97,6 +97,25 @@ void item_write(char *at, const struct draft *d)
     put_value(p, d);
     if ((marks & ITEM_TOKEN) != 0)
         bytes_put_u64(p + d->value_len, d->token);
+}
+
+struct copy item_copy(const struct item *it, int64_t at_ms)
+{
+    return (struct copy){
+        .kind = item_is_deleted(it) ? COPY_DELETED : COPY_VALUE,
+        .key = it->key, .key_len = it->key_len,
+        .marks = item_told(it), .version = it->version, .token = item_token(it),
+        .client_flags = it->client_flags,
+        .ttl_ms = item_ttl(it, at_ms),
+        .idle_s = item_idle_s(it, at_ms),
+        .value = it->value, .value_len = it->value_len,
+    };
+}
+
+void item_set_open(struct item *it, bool open)
+{
+    bytes_put_u64(it->at, it->version | (open ? ITEM_OPEN : 0));
+    it->open = open;
 }
 
 void item_set_expiry(struct item *it, uint64_t expires_at)

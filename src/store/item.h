@@ -11,7 +11,8 @@
  * a token.  A struct item is what was read of it; it holds while the
  * partition is locked and nothing is put or removed there.
  *
- * `version` 0 says that the item is gone and only its room is left.
+ * `version` 0 says that the item is gone and only its room is left; its top
+ * bit that the item is open: not confirmed yet.
  */
 #ifndef STORE_ITEM_H
 #define STORE_ITEM_H
@@ -38,6 +39,7 @@ enum {
 };
 #define ITEM_TOLD MARKS_OF_COPY
 
+#define ITEM_OPEN (UINT64_C(1) << 63)   /* in the version as it lies */
 #define ITEM_HEAD 14            /* bytes that every item has before its key */
 #define ITEM_EXPIRES_MAX ((UINT64_C(1) << 48) - 1)      /* ms: 8925 years */
 /* Uses of late, as evictions count them: each takes one off when it looks. */
@@ -61,6 +63,7 @@ struct item {
     uint32_t used_at_s;         /* last access, modulo ITEM_USED_SPAN */
     unsigned uses;              /* ITEM_USES_* */
     unsigned marks;             /* ITEM_* */
+    bool open;
 };
 
 /* A value in the making: two pieces, then blanks up to value_len. */
@@ -68,6 +71,7 @@ struct draft {
     const char *key;                    /* not of an item of the store */
     size_t key_len;
     uint64_t version;
+    bool open;
     uint64_t expires_at;                /* as in struct item */
     uint32_t client_flags;
     unsigned marks;                     /* told ones and ITEM_DELETED; ITEM_TOKEN: by `token` */
@@ -86,7 +90,7 @@ static inline void item_read(struct item *it, char *at);
 
 static inline uint64_t item_version(const char *at)
 {
-    return bytes_get_u64(at);
+    return bytes_get_u64(at) & ~ITEM_OPEN;
 }
 
 /* What clients take for its CAS unique. */
@@ -119,6 +123,9 @@ static inline bool item_is_deleted(const struct item *it)
 {
     return (it->marks & ITEM_DELETED) != 0;
 }
+
+/* What another member is told of an item or tombstone, as it is at the moment. */
+struct copy item_copy(const struct item *it, int64_t at_ms);
 
 /* What is told of its marks (enum mark), and the way back. */
 static inline unsigned item_told(const struct item *it)
@@ -154,6 +161,7 @@ bool item_can_become(const struct item *it, const struct draft *d);
 /* Changes an item where it is. */
 void item_set_expiry(struct item *it, uint64_t expires_at);     /* has ITEM_TTL */
 void item_set_used(struct item *it, uint32_t used_at_s, unsigned uses, unsigned marks);
+void item_set_open(struct item *it, bool open);
 /* Its room is nobody's. */
 static inline void item_end(char *at)
 {
@@ -171,11 +179,13 @@ static inline void item_end(char *at)
 
 static inline void item_read(struct item *it, char *at)
 {
+    const uint64_t version = bytes_get_u64(at);
     const uint32_t word = bytes_get_u32(at + ITEM_AT_WORD);
     char *p = at + ITEM_HEAD;
 
     it->at = at;
-    it->version = bytes_get_u64(at);
+    it->version = version & ~ITEM_OPEN;
+    it->open = (version & ITEM_OPEN) != 0;
     it->used_at_s = word & (ITEM_USED_SPAN - 1);
     it->uses = word >> 20 & ITEM_USES_MAX;
     it->marks = word >> 24;

@@ -30,6 +30,7 @@ bool partition_init(struct partition *p, const struct partition_config *config)
         .evict = config->evict,
         .tombstone_ms = config->tombstone_ms,
         .flush_at_ms = INT64_MAX,
+        .unsettled_from = UINT64_MAX,
         .began_wall_ms = config->began_wall_ms,
         .hash_key = config->hash_key,
         .evictions = config->evictions,
@@ -109,6 +110,13 @@ bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t 
         p->counts.get_flushed++;
     else
         p->counts.get_expired++;
+    if (f->item.open && f->item.version > p->floor) {
+        const struct tombstone t = { key, len, f->item.version, true };
+
+        reclaim_count_dead(p, &f->item, at_ms);
+        partition_delete(p, hash, f, &t, at_ms);
+        return partition_look(p, hash, key, len, f);
+    }
     partition_reap(p, f, at_ms);
     return false;
 }
@@ -123,6 +131,7 @@ static void leave(struct partition *p, const struct found *f)
 
     p->item_bytes -= bytes;
     p->n_tombstones -= item_is_deleted(&f->item);
+    p->n_open -= f->item.open;
     if (f->large != NULL) {
         large_remove(&p->larges, f->large);
         return;
@@ -222,6 +231,8 @@ static bool write_over(struct partition *p, const struct found *old, struct draf
     }
     d->uses = item_more_uses(&old->item);
     item_write(old->item.at, d);
+    p->n_open += d->open;
+    p->n_open -= old->item.open;
     p->item_bytes += bytes - had;
     return true;
 }
@@ -234,6 +245,7 @@ static bool write_new(struct partition *p, const struct found *old, struct draft
     item_write(at, d);
     p->item_bytes += draft_bytes(d);
     p->n_tombstones += (d->marks & ITEM_DELETED) != 0;
+    p->n_open += d->open;
     if (old != NULL) {
         index_move(&p->index, f->hash, old->where, f->where);
         leave(p, old);
@@ -323,11 +335,11 @@ bool partition_put(struct partition *p, uint64_t hash, const struct found *old,
 }
 
 void partition_delete(struct partition *p, uint64_t hash, const struct found *old,
-                      const char *key, size_t key_len, uint64_t version, int64_t at_ms)
+                      const struct tombstone *t, int64_t at_ms)
 {
     const struct draft d = {
-        .key = key, .key_len = key_len, .version = version, .marks = ITEM_DELETED,
-        .expires_at = (uint64_t)(at_ms + p->tombstone_ms),
+        .key = t->key, .key_len = t->key_len, .version = t->version, .open = t->open,
+        .marks = ITEM_DELETED, .expires_at = (uint64_t)(at_ms + p->tombstone_ms),
     };
     struct found left;
 
@@ -338,19 +350,28 @@ void partition_delete(struct partition *p, uint64_t hash, const struct found *ol
     }
     if (partition_put(p, hash, old, &d, at_ms))
         return;
-    if (partition_look(p, hash, key, key_len, &left))
+    if (partition_look(p, hash, t->key, t->key_len, &left))
         partition_remove(p, &left);
-    if (version > p->forgotten)
-        p->forgotten = version;
+    if (t->version > p->forgotten)
+        p->forgotten = t->version;
 }
 
-void partition_bury(struct partition *p, uint64_t hash, const char *key, size_t key_len,
-                    uint64_t version, int64_t at_ms)
+void partition_bury(struct partition *p, uint64_t hash, const struct tombstone *t,
+                    int64_t at_ms)
 {
     struct found f;
-    const bool is_there = partition_look(p, hash, key, key_len, &f);
+    const bool is_there = partition_look(p, hash, t->key, t->key_len, &f);
 
-    partition_delete(p, hash, is_there ? &f : NULL, key, key_len, version, at_ms);
+    partition_delete(p, hash, is_there ? &f : NULL, t, at_ms);
+}
+
+void partition_set_open(struct partition *p, struct item *it, bool open)
+{
+    if (it->open == open)
+        return;
+    p->n_open += open;
+    p->n_open -= it->open;
+    item_set_open(it, open);
 }
 
 /* It is written anew, to a segment whose items last as long. */
@@ -359,7 +380,7 @@ static bool rewrite(struct partition *p, uint64_t hash, const char *key,
 {
     const struct item *it = &f->item;
     const struct draft d = {
-        .key = key, .key_len = it->key_len, .version = it->version,
+        .key = key, .key_len = it->key_len, .version = it->version, .open = it->open,
         .expires_at = expires_at, .client_flags = it->client_flags,
         .marks = item_told(it), .token = item_token(it), .used_at_s = it->used_at_s,
         .piece = { { it->value, it->value_len } }, .value_len = it->value_len,

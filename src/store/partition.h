@@ -41,6 +41,7 @@ struct partition_config {
 struct partition_counts {
     uint64_t total_items, evictions, expired_unfetched, evicted_unfetched;
     uint64_t reclaimed, no_memory, too_large, get_expired, get_flushed;
+    uint64_t replays_applied, replays_older, replays_refused, replays_ahead;
     uint64_t dropped_segments, squeezed_segments, evicted_segments, evicted_large;
     uint64_t moved_bytes;
 };
@@ -53,8 +54,12 @@ struct partition {
     size_t large_from;                  /* bytes of an item that is not for the log */
     size_t item_bytes;                  /* of all items, as they lie */
     size_t n_tombstones;                /* of the items in the index */
+    size_t n_open;                      /* items and tombstones */
     uint64_t forgotten;                 /* tombstones up to here may have gone early */
     int64_t tombstone_ms;
+    bool hold;                          /* no tombstone ends */
+    bool wants_tombstones;              /* an eviction had no room for one */
+    uint64_t unsettled_from, unsettled_to;      /* items of these versions count as open */
     _Atomic uint32_t usual_bytes;       /* of items of late: partition_prefetch_item() */
     size_t limit_bytes;                 /* for index, segments and larges */
     bool evict;
@@ -79,6 +84,13 @@ struct found {
     uint32_t where, hash;       /* as the index has them */
 };
 
+struct tombstone {
+    const char *key;            /* not of an item of the store */
+    size_t key_len;
+    uint64_t version;
+    bool open;
+};
+
 /* False when memory is short; then there is nothing to _fini(). */
 bool partition_init(struct partition *p, const struct partition_config *config);
 void partition_fini(struct partition *p);
@@ -99,12 +111,26 @@ static inline void partition_unlock(struct partition *p)
     lock_give(&p->lock);
 }
 
-/* Expired, or flushed. */
+/* Expired, or flushed.  A tombstone may be needed for longer. */
 static inline bool partition_is_dead(const struct partition *p, const struct item *it,
                                      int64_t at_ms)
 {
     return it->version <= p->floor
-        || (it->expires_at != 0 && (int64_t)it->expires_at <= at_ms);
+        || (it->expires_at != 0 && (int64_t)it->expires_at <= at_ms
+            && !(item_is_deleted(it) && (it->open || p->hold)));
+}
+
+/* Its copies may not have it. */
+static inline bool partition_is_open(const struct partition *p, const struct item *it)
+{
+    return it->open || (it->version >= p->unsettled_from && it->version <= p->unsettled_to);
+}
+
+/* How long ago a version was given, by the clock here; negative: it is ahead. */
+static inline int64_t partition_age_ms(const struct partition *p, uint64_t version,
+                                       int64_t at_ms)
+{
+    return p->began_wall_ms + at_ms - version_wall_ms(version);
 }
 
 /* Reads the item at a place of the index. */
@@ -113,7 +139,8 @@ static inline void partition_read(const struct partition *p, uint32_t where, str
 /* The item of a key, dead or not, or its tombstone. */
 static inline bool partition_look(const struct partition *p, uint64_t hash, const char *key,
                                   size_t len, struct found *f);
-/* The live item of a key, or its tombstone; a dead one is removed. */
+/* The live item of a key, or its tombstone; a dead one is removed, or a tombstone
+ * when it is open. */
 bool partition_find(struct partition *p, uint64_t hash, const char *key, size_t len,
                     int64_t at_ms, struct found *f);
 
@@ -135,15 +162,17 @@ bool partition_touch(struct partition *p, uint64_t hash, const char *key, struct
                      uint64_t expires_at, int64_t at_ms);
 
 /*
- * The key is deleted at the version: `old`, its item (or NULL: there is none),
- * is removed, and a tombstone left where the store has them.
+ * The key is deleted: `old`, its item (or NULL: there is none), is removed, and
+ * the tombstone left where the store has them.
  */
 void partition_delete(struct partition *p, uint64_t hash, const struct found *old,
-                      const char *key, size_t key_len, uint64_t version, int64_t at_ms);
+                      const struct tombstone *t, int64_t at_ms);
 
 /* The same for what is there by now: room was made, and things have moved. */
-void partition_bury(struct partition *p, uint64_t hash, const char *key, size_t key_len,
-                    uint64_t version, int64_t at_ms);
+void partition_bury(struct partition *p, uint64_t hash, const struct tombstone *t,
+                    int64_t at_ms);
+
+void partition_set_open(struct partition *p, struct item *it, bool open);
 
 /* Removes an item; the second counts it as expired or flushed. */
 void partition_remove(struct partition *p, const struct found *f);

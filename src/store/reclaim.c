@@ -15,6 +15,7 @@
 #define TOMBSTONES 16           /* this part of the memory is theirs at most */
 #define CHANCES 32              /* large items an eviction passes over */
 #define WORTHS 64               /* classes, see worth() */
+#define OPEN_LOOK_MS 1000       /* until tombstones that are over are looked at again */
 #define IDLE_LOOK_MS INT64_C(250000000)     /* three days: a quarter of ITEM_USED_SPAN */
 
 void reclaim_count_dead(struct partition *p, const struct item *it, int64_t at_ms)
@@ -35,15 +36,77 @@ static void count_evicted(struct partition *p, const struct item *it, int64_t at
         p->counts.evicted_unfetched++;
 }
 
-/* What goes is dead, or evicted. */
-static void count_gone(struct partition *p, const struct item *it, int64_t at_ms)
+/* ---- letting go of an item ---- */
+
+/*
+ * What goes while an older replay may be on its way, or is open, leaves a
+ * tombstone, where there is room for one without making any: memory is being
+ * sorted.
+ */
+static bool leave_tombstone(struct partition *p, const struct found *f, int64_t at_ms)
 {
-    if (item_is_deleted(it))
-        return;
-    if (partition_is_dead(p, it, at_ms))
+    struct segments *ss = &p->segments;
+    const struct draft d = {
+        .key = f->item.key, .key_len = f->item.key_len, .version = f->item.version,
+        .open = f->item.open, .marks = ITEM_DELETED,
+        .expires_at = (uint64_t)(at_ms + p->tombstone_ms),
+    };
+    char *at = segments_take(ss, ss->n_groups, segments_span(ss, draft_bytes(&d)),
+                             d.expires_at, d.version);
+
+    if (at == NULL) {
+        p->wants_tombstones = true;
+        if (d.version > p->forgotten)
+            p->forgotten = d.version;
+        return false;
+    }
+    item_write(at, &d);
+    index_move(&p->index, f->hash, f->where, segments_where(ss, at));
+    p->item_bytes += draft_bytes(&d);
+    p->n_tombstones++;
+    p->n_open += d.open;
+    return true;
+}
+
+static bool may_come_back(const struct partition *p, const struct item *it, int64_t at_ms)
+{
+    return partition_age_ms(p, it->version, at_ms) <= REPLAY_WINDOW_MS;
+}
+
+/*
+ * It goes because it is dead, or is evicted.  The index knows it no more; its
+ * room is the caller's business.
+ */
+static void let_go(struct partition *p, const struct found *f, int64_t at_ms)
+{
+    const struct item *it = &f->item;
+    bool wants = false;
+
+    if (item_is_deleted(it)) {
+        p->n_tombstones--;
+    } else if (partition_is_dead(p, it, at_ms)) {
         reclaim_count_dead(p, it, at_ms);
-    else
+        wants = it->open && it->version > p->floor;
+    } else {
         count_evicted(p, it, at_ms);
+        wants = it->open || may_come_back(p, it, at_ms);
+    }
+    if (!wants || p->tombstone_ms == 0 || !leave_tombstone(p, f, at_ms))
+        index_remove(&p->index, f->hash, f->where);
+    p->item_bytes -= item_bytes(it);
+    p->n_open -= it->open;
+}
+
+/* Now that there is memory again, tombstones get some of it. */
+static void open_tombstones(struct partition *p, int64_t at_ms)
+{
+    struct segments *ss = &p->segments;
+
+    if (!p->wants_tombstones || !segments_has_spare(ss))
+        return;
+    reclaim_tombstones(p, at_ms);
+    if (segments_has_two_spare(ss) && segments_open(ss, ss->n_groups, ++p->stamp))
+        p->wants_tombstones = false;
 }
 
 /* ---- the items of a segment ---- */
@@ -91,14 +154,6 @@ static unsigned next_batch(struct reader *r, struct found *batch)
     return n;
 }
 
-/* The index knows it no more; its room is the caller's business. */
-static void forget(struct partition *p, const struct found *f)
-{
-    index_remove(&p->index, f->hash, f->where);
-    p->item_bytes -= item_bytes(&f->item);
-    p->n_tombstones -= item_is_deleted(&f->item);
-}
-
 static void drop_segment(struct partition *p, uint32_t segment, int64_t at_ms)
 {
     struct reader r = reader_of(p, segment);
@@ -106,10 +161,8 @@ static void drop_segment(struct partition *p, uint32_t segment, int64_t at_ms)
     unsigned n;
 
     while ((n = next_batch(&r, batch)) > 0) {
-        for (unsigned i = 0; i < n; i++) {
-            count_gone(p, &batch[i].item, at_ms);
-            forget(p, &batch[i]);
-        }
+        for (unsigned i = 0; i < n; i++)
+            let_go(p, &batch[i], at_ms);
     }
     segments_free(&p->segments, segment);
 }
@@ -224,12 +277,10 @@ static void squeeze_segment(struct squeeze *q, uint32_t segment)
 
     while ((n = next_batch(&r, batch)) > 0) {
         for (unsigned i = 0; i < n; i++) {
-            if (stays(q, &batch[i].item)) {
+            if (stays(q, &batch[i].item))
                 slide(q, &batch[i]);
-            } else {
-                count_gone(q->p, &batch[i].item, q->at_ms);
-                forget(q->p, &batch[i]);
-            }
+            else
+                let_go(q->p, &batch[i], q->at_ms);
         }
     }
 }
@@ -263,9 +314,38 @@ static uint32_t squeeze(struct squeeze *q, uint32_t first, uint32_t n, uint64_t 
 
 /* ---- what is over, and holes ---- */
 
-static bool is_over(const struct partition *p, const struct segment *s, int64_t at_ms)
+static bool has_open(struct partition *p, uint32_t segment)
 {
-    return (s->drops_at_ms != 0 && s->drops_at_ms <= at_ms) || s->newest_version <= p->floor;
+    struct found f;
+
+    for (struct reader r = reader_of(p, segment); next_item(&r, &f);)
+        if (f.item.open)
+            return true;
+    return false;
+}
+
+/* Tombstones may be needed for longer than their time. */
+static bool may_end(struct partition *p, uint32_t segment, int64_t at_ms)
+{
+    struct segment *s = &p->segments.segment[segment];
+
+    if (s->group != p->segments.n_groups)
+        return true;
+    if (p->hold)
+        return false;
+    if (p->n_open == 0 || !has_open(p, segment))
+        return true;
+    s->drops_at_ms = at_ms + OPEN_LOOK_MS;
+    return false;
+}
+
+static bool is_over(struct partition *p, uint32_t segment, int64_t at_ms)
+{
+    const struct segment *s = &p->segments.segment[segment];
+
+    if (s->newest_version <= p->floor)
+        return true;
+    return s->drops_at_ms != 0 && s->drops_at_ms <= at_ms && may_end(p, segment, at_ms);
 }
 
 /* Drops segments that are over until about `n` items have gone; says how many. */
@@ -277,7 +357,7 @@ static unsigned drop_over(struct partition *p, unsigned n, int64_t at_ms)
     for (unsigned g = 0; g <= ss->n_groups; g++) {
         for (uint32_t i = ss->groups[g].oldest, next; i != SEGMENTS_NONE && gone < n; i = next) {
             next = ss->segment[i].newer;
-            if (!is_over(p, &ss->segment[i], at_ms))
+            if (!is_over(p, i, at_ms))
                 continue;
             gone += ss->segment[i].n_live + 1;
             drop_segment(p, i, at_ms);
@@ -481,8 +561,8 @@ static bool evict_large(struct partition *p, int64_t at_ms)
             large_to_front(ls, lg, ++p->stamp);
             continue;
         }
-        count_gone(p, &f.item, at_ms);
-        partition_remove(p, &f);
+        let_go(p, &f, at_ms);
+        large_remove(ls, lg);
         p->counts.evicted_large++;
         return true;
     }
@@ -499,6 +579,7 @@ static bool evict(struct partition *p, int64_t at_ms)
     if (lg != NULL && lg->stamp < p->segments.segment[g->oldest].stamp)
         return evict_large(p, at_ms);
     evict_segments(p, g, at_ms);
+    open_tombstones(p, at_ms);
     return true;
 }
 
@@ -574,7 +655,7 @@ static void limit_idle(struct item *it, int64_t at_ms)
 /* Of large items, which are not many, some are looked at in turn. */
 static unsigned sweep_large(struct partition *p, unsigned n, int64_t at_ms)
 {
-    const struct larges *ls = &p->larges;
+    struct larges *ls = &p->larges;
     unsigned looked = 0;
     struct found f;
 
@@ -584,10 +665,12 @@ static unsigned sweep_large(struct partition *p, unsigned n, int64_t at_ms)
         if (ls->by_id[p->sweep_large] == NULL)
             continue;
         find_large(p, ls->by_id[p->sweep_large], &f);
-        if (partition_is_dead(p, &f.item, at_ms))
-            partition_reap(p, &f, at_ms);
-        else
+        if (partition_is_dead(p, &f.item, at_ms)) {
+            let_go(p, &f, at_ms);
+            large_remove(ls, f.large);
+        } else {
             limit_idle(&f.item, at_ms);
+        }
     }
     return looked;
 }

@@ -157,6 +157,11 @@ static inline bool segments_has_spare(const struct segments *ss)
     return ss->spare != SEGMENTS_NONE;
 }
 
+static inline bool segments_has_two_spare(const struct segments *ss)
+{
+    return segments_has_spare(ss) && ss->segment[ss->spare].newer != SEGMENTS_NONE;
+}
+
 /* What the items of a group live at most, about; TTL_NEVER: no end. */
 int64_t segments_ttl_s(const struct segments *ss, unsigned group);
 /* Items in a group; segments in all. */

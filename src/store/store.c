@@ -154,6 +154,21 @@ uint64_t store_clock(struct store *s, int64_t now_ms)
     return version;
 }
 
+bool store_see(struct store *s, uint64_t version, int64_t now_ms)
+{
+    const int64_t at_ms = store_at(s, now_ms);
+
+    if (version > VERSION_MAX ||
+        version_wall_ms(version) > s->began_wall_ms + at_ms + VERSION_AHEAD_MS)
+        return false;
+    for (unsigned i = 0; i < s->n_partitions; i++) {
+        partition_lock(&s->partition[i], at_ms);
+        version_see(&s->partition[i].clock, version);
+        partition_unlock(&s->partition[i]);
+    }
+    return true;
+}
+
 void store_flush(struct store *s, uint64_t version, int64_t now_ms, enum flush_when when)
 {
     const int64_t at_ms = store_at(s, now_ms);

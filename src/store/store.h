@@ -7,8 +7,11 @@
  * on the way of a command.
  *
  *      store_execute   a client's command, judged and stamped by the owner
+ *      store_confirm   what it wrote is where it is to be
+ *      store_show_open what it wrote, if that was not confirmed
  *      store_apply     the result of a judgement elsewhere; the newer wins
  *      store_walk      items of an arc of the ring, in bounded steps
+ *      store_purge     lets go of what is not to be here, in bounded steps
  *      store_list      all items without their values, in bounded steps
  *      store_digest    what an arc holds, in two numbers, in bounded steps
  *      store_flush     all up to a version is dead
@@ -16,6 +19,9 @@
  *
  * Times are milliseconds of the caller's monotonic clock: every call that
  * depends on time is given `now_ms`, so wall-clock jumps expire nothing.
+ *
+ * What was written under cmd->copies is open until it is confirmed: the copies
+ * may not have it yet.  Whoever looks at it is told what they must have.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -32,8 +38,7 @@ struct store_config {
     size_t memory_bytes;        /* items and index together */
     size_t max_item_bytes;      /* key + value + ITEM_OVERHEAD of one item */
     bool evict;                 /* false: STATUS_NO_MEMORY instead */
-    int64_t tombstone_ms;       /* a deletion is known for so long, so that no older
-                                   copy undoes it; 0: there are no copies */
+    int64_t tombstone_ms;       /* at first: see store_set_copies() */
     bool cas;                   /* false (-C): no token ever matches */
     uint64_t hash_key[2];       /* secret, drawn at start */
     int64_t now_ms, wall_ms;    /* the two clocks, read together */
@@ -42,6 +47,12 @@ struct store_config {
 /* NULL when memory is short.  Free with store_free(), which copes with NULL. */
 struct store *store_new(const struct store_config *config);
 void store_free(struct store *s);
+
+/* A replay of a version that is older than this is refused. */
+#define REPLAY_WINDOW_MS 2000
+
+/* A version that is further ahead of the clock here must not take it along. */
+#define VERSION_AHEAD_MS 10000
 
 /* The number of this member in the map, 1 .. 1023: the low bits of versions. */
 void store_set_number(struct store *s, unsigned number);
@@ -56,14 +67,22 @@ void store_prefetch(const struct store *s, uint64_t hash);
 void store_prefetch_item(struct store *s, uint64_t hash);
 
 /*
- * Called for a hit while the item's partition is locked: a->value points into
- * the store and is gone afterwards.  Must not call the store.
+ * Who is called while the item's partition is locked, each at most once, and
+ * must not call the store:
+ *
+ *      told    copies must have `copy`, which points into the store and the
+ *              command.  NULL where nobody has copies.
+ *      hit     after it: a->value points into the store and is gone afterwards
  */
-typedef void store_reader(void *arg, const struct answer *a);
+struct store_reader {
+    void (*hit)(void *arg, const struct answer *a);
+    void (*told)(void *arg, const struct copy *copy);
+    void *arg;
+};
 
 /*
  * Executes a keyed command (cmd->error is CMD_OK, ttl_ms filled, value there)
- * and fills `a`.  `reader` is called for STATUS_HIT only, once.
+ * and fills `a`.  The reader's `hit` is called for STATUS_HIT only.
  *
  *   gets, gats  answer_token() is the token
  *   incr, decr  as memcached: 64 bits, incr wraps, decr stops at 0, the item's
@@ -74,21 +93,69 @@ typedef void store_reader(void *arg, const struct answer *a);
  *   append      keeps flags and expiry of the item
  *   set         refused as too large or for want of memory: the old is removed
  *   ttl < 0     stored and gone at once: the old is removed
+ *
+ * MARK_OPEN in the answer: the command, with cmd->copies, has changed what is
+ * there, or it has looked at something open.  The copies must have what was
+ * `told` (its version is what store_confirm() wants), or when nothing was,
+ * copy_of_sent() (a->version).
+ *
+ *   told of what was written: a value, a deletion, a new time to live (with
+ *   the value where that was open too, or cmd->pending); of what was looked
+ *   at: what is there, of any age.  That one has won is not told.
+ *
+ * A delete, or a set that is refused, deletes at the copies also what is not
+ * here any more: an eviction may have taken it.
  */
 void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_t now_ms,
-                   struct answer *a, store_reader *reader, void *arg);
+                   struct answer *a, const struct store_reader *reader);
+
+/* The copies have the item or tombstone of this version, if it is there still:
+ * it is not open any more.  False when it was not.  O(1). */
+bool store_confirm(struct store *s, uint64_t hash, uint64_t version);
 
 /*
- * For a store_reader: the value of this hit in a chunk, not copied, so that it
+ * Shows `visit` the item or tombstone of this version if it is still open, for
+ * its owner to replay it.  One whose time is over is shown as deleted.
+ */
+typedef void store_visitor(void *arg, const struct copy *copy);
+void store_show_open(struct store *s, uint64_t hash, uint64_t version, int64_t now_ms,
+                     store_visitor *visit, void *arg);
+
+/*
+ * For `hit`: the value of this hit in a chunk, not copied, so that it
  * can be sent from where it is; NULL where a copy is cheaper, or memory is
  * short.  The item is kept as it is until the last reference to the chunk
  * goes, which must be after store_execute() has returned: it takes the lock.
  */
 struct chunk *store_lend(const struct answer *a, struct chunk_pool *pool);
 
-/* APPLIED_OLDER: what is here is as new or newer, and stays; or it may be, as
- * far as is remembered of deletions. */
+/*
+ * The newer wins.
+ *
+ *   APPLIED_OLDER    what is here is as new or newer, or flushed, and stays; of
+ *                    COPY_TOUCHED: this version is not here
+ *   APPLIED_REFUSED  older than REPLAY_WINDOW_MS and not of any age, or no
+ *                    newer than deletions that were forgotten for want of
+ *                    memory (what is older here goes), or more than
+ *                    VERSION_AHEAD_MS ahead
+ */
 enum applied store_apply(struct store *s, const struct copy *copy, int64_t now_ms);
+
+/* A copy was read at its owner: it counts as used here too. */
+void store_use(struct store *s, const char *key, size_t key_len, int64_t now_ms);
+
+/*
+ * From now on deletions are known for so long, 0: not at all.  While `hold`
+ * none is forgotten but for want of memory: tombstones take a sixteenth of it.
+ */
+void store_set_copies(struct store *s, int64_t tombstone_ms, bool hold);
+
+/*
+ * What is here of from_version or newer counts as open until store_settle():
+ * another owner may have left it half-done.  What is written later does not.
+ */
+void store_unsettle(struct store *s, uint64_t from_version, int64_t now_ms);
+void store_settle(struct store *s);
 
 /* Positions on the ring, both ends in it; wraps when first > last. */
 struct arc { uint32_t first, last; };
@@ -97,15 +164,22 @@ struct arc { uint32_t first, last; };
  * Shows `visit` the live items of the arc, the walk's cursor in *cursor: 0 at
  * first, 0 again when the walk is over.  One call looks at about `n` items and
  * holds one partition's lock at a time.  An item that is there all the while
- * is shown at least once.  Tombstones are shown as COPY_DELETED.  `visit` must
- * not call the store.
+ * is shown at least once.  Tombstones are shown as COPY_DELETED.  All are of
+ * any age.  `visit` must not call the store.
  */
-typedef void store_visitor(void *arg, const struct copy *copy);
 void store_walk(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
                 int64_t now_ms, store_visitor *visit, void *arg);
 
 /*
- * The same for all items and as records (wire/listing.h): *page is malloc'd, the
+ * In such steps removes items and tombstones whose position `keep` does not
+ * want, without a trace; says how many have gone.  `keep` must not call the store.
+ */
+typedef bool store_keeper(void *arg, uint32_t position);
+uint64_t store_purge(struct store *s, uint64_t *cursor, unsigned n, int64_t now_ms,
+                     store_keeper *keep, void *arg);
+
+/*
+ * store_walk() for all items and as records (wire/listing.h): *page is malloc'd, the
  * caller's, NULL where *len is 0.  False when memory is short.
  */
 bool store_list(struct store *s, uint64_t *cursor, int64_t now_ms, char **page, size_t *len);
@@ -123,6 +197,10 @@ void store_digest(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
 
 /* A new version, greater than all that this store has given or seen. */
 uint64_t store_clock(struct store *s, int64_t now_ms);
+
+/* What another clock has given: those of this store are greater from now on.
+ * False, and nothing happens, when it is more than VERSION_AHEAD_MS ahead. */
+bool store_see(struct store *s, uint64_t version, int64_t now_ms);
 
 /*
  * Items at or below `version` are dead once the clock is there; a later call
@@ -160,6 +238,9 @@ struct store_usage {
     uint64_t evictions, expired_unfetched, evicted_unfetched, reclaimed;
     uint64_t get_expired, get_flushed;  /* found dead by a command, not by a sweep */
     uint64_t no_memory, too_large;
+    uint64_t tombstones, open_items;    /* kept now; open tombstones are among both */
+    uint64_t replays_applied, replays_older, replays_refused;
+    uint64_t replays_ahead;     /* of those refused, by a clock too far ahead */
     int64_t oldest_ms;          /* since the write of the item next to be evicted */
 
     /* inside, for who looks after it: see stats.def */

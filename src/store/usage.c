@@ -11,6 +11,8 @@ static void add_usage(struct store_usage *u, const struct partition *p, int64_t 
     const int64_t oldest_ms = partition_oldest_ms(p);
 
     u->items += p->index.n_items - p->n_tombstones;
+    u->tombstones += p->n_tombstones;
+    u->open_items += p->n_open;
     u->bytes += p->item_bytes + index_bytes(&p->index);
     u->resident_bytes += partition_bytes(p);
     u->total_items += p->counts.total_items;
@@ -22,6 +24,10 @@ static void add_usage(struct store_usage *u, const struct partition *p, int64_t 
     u->get_flushed += p->counts.get_flushed;
     u->no_memory += p->counts.no_memory;
     u->too_large += p->counts.too_large;
+    u->replays_applied += p->counts.replays_applied;
+    u->replays_older += p->counts.replays_older;
+    u->replays_refused += p->counts.replays_refused;
+    u->replays_ahead += p->counts.replays_ahead;
     if (oldest_ms != INT64_MAX && at_ms - oldest_ms > u->oldest_ms)
         u->oldest_ms = at_ms - oldest_ms;
 }

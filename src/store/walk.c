@@ -9,7 +9,8 @@
  */
 #define CURSOR_INDEX 0xffu
 
-typedef void item_visitor(void *arg, uint32_t position, const struct item *it);
+typedef void item_visitor(void *arg, const struct partition *p, uint32_t position,
+                          const struct item *it);
 
 static bool arc_has(struct arc arc, uint32_t position)
 {
@@ -36,34 +37,57 @@ static void visit_place(void *arg, uint32_t hash, uint32_t where)
     partition_read(v->p, where, &f);
     position = ring_hash(f.item.key, f.item.key_len);
     if (arc_has(v->arc, position) && !partition_is_dead(v->p, &f.item, v->at_ms))
-        v->visit(v->arg, position, &f.item);
+        v->visit(v->arg, v->p, position, &f.item);
+}
+
+/*
+ * From the cursor on, `n` items and homes at least: for each home calls `step`,
+ * which says where to go on in this partition, 0 at its end.
+ */
+typedef uint32_t home_step(void *arg, struct partition *p, uint32_t hash, unsigned *looked);
+
+static void walk_homes(struct store *s, uint64_t *cursor, unsigned n, int64_t at_ms,
+                       home_step *step, void *arg)
+{
+    unsigned index = *cursor & CURSOR_INDEX, looked = 0;
+    uint32_t hash = (uint32_t)(*cursor >> 32);
+
+    for (; index < s->n_partitions; index++) {
+        struct partition *p = &s->partition[index];
+
+        partition_lock(p, at_ms);
+        do {
+            hash = step(arg, p, hash, &looked);
+            looked++;
+        } while (looked < n && hash != 0);
+        partition_unlock(p);
+        if (hash != 0)
+            break;
+        if (looked >= n) {
+            index++;
+            break;
+        }
+    }
+    *cursor = index < s->n_partitions ? (uint64_t)hash << 32 | index : 0;
+}
+
+static uint32_t visit_home(void *arg, struct partition *p, uint32_t hash, unsigned *looked)
+{
+    struct visit *v = arg;
+
+    v->p = p;
+    v->looked = 0;
+    hash = index_walk(&p->index, hash, visit_place, v);
+    *looked += v->looked;
+    return hash;
 }
 
 static void visit_items(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
                         int64_t at_ms, item_visitor *visit, void *arg)
 {
     struct visit v = { .arc = arc, .at_ms = at_ms, .visit = visit, .arg = arg };
-    unsigned index = *cursor & CURSOR_INDEX;
-    uint32_t hash = (uint32_t)(*cursor >> 32);
 
-    for (; index < s->n_partitions; index++) {
-        struct partition *p = &s->partition[index];
-
-        v.p = p;
-        partition_lock(p, at_ms);
-        do {
-            hash = index_walk(&p->index, hash, visit_place, &v);
-            v.looked++;
-        } while (v.looked < n && hash != 0);
-        partition_unlock(p);
-        if (hash != 0)
-            break;
-        if (v.looked >= n) {
-            index++;
-            break;
-        }
-    }
-    *cursor = index < s->n_partitions ? (uint64_t)hash << 32 | index : 0;
+    walk_homes(s, cursor, n, at_ms, visit_home, &v);
 }
 
 struct walk {
@@ -72,19 +96,14 @@ struct walk {
     int64_t at_ms;
 };
 
-static void walk_item(void *arg, uint32_t position, const struct item *it)
+static void walk_item(void *arg, const struct partition *p, uint32_t position,
+                      const struct item *it)
 {
     const struct walk *w = arg;
-    const struct copy copy = {
-        .kind = item_is_deleted(it) ? COPY_DELETED : COPY_VALUE,
-        .key = it->key, .key_len = it->key_len,
-        .marks = item_told(it), .version = it->version, .token = item_token(it),
-        .client_flags = it->client_flags,
-        .ttl_ms = item_ttl(it, w->at_ms),
-        .idle_s = item_idle_s(it, w->at_ms),
-        .value = it->value, .value_len = it->value_len,
-    };
+    struct copy copy = item_copy(it, w->at_ms);
 
+    copy.any_age = true;
+    copy.open = partition_is_open(p, it);
     (void)position;
     w->visit(w->arg, &copy);
 }
@@ -106,9 +125,12 @@ static uint64_t mix(uint64_t x)
 }
 
 /* A sum, so that the order, which is each store's own, does not matter. */
-static void digest_item(void *arg, uint32_t position, const struct item *it)
+static void digest_item(void *arg, const struct partition *p, uint32_t position,
+                        const struct item *it)
 {
     struct digest *digest = arg;
+
+    (void)p;
     if (item_is_deleted(it))
         return;
 
@@ -122,6 +144,62 @@ void store_digest(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
                   int64_t now_ms, struct digest *digest)
 {
     visit_items(s, arc, cursor, n, store_at(s, now_ms), digest_item, digest);
+}
+
+#define PURGED_AT_ONCE 64       /* of one home, on the stack */
+
+struct purge {
+    struct partition *p;
+    store_keeper *keep;
+    void *arg;
+    unsigned looked, n;         /* n: more than there is room for stay for now */
+    uint64_t gone;
+    struct place_of_item { uint32_t where, hash; } going[PURGED_AT_ONCE];
+};
+
+static void choose_place(void *arg, uint32_t hash, uint32_t where)
+{
+    struct purge *g = arg;
+    struct found f;
+
+    g->looked++;
+    partition_read(g->p, where, &f);
+    if (g->keep(g->arg, ring_hash(f.item.key, f.item.key_len)))
+        return;
+    if (g->n < PURGED_AT_ONCE)
+        g->going[g->n] = (struct place_of_item){ where, hash };
+    g->n++;
+}
+
+/* What goes is removed when the home was looked through: slots move then. */
+static uint32_t purge_home(void *arg, struct partition *p, uint32_t hash, unsigned *looked)
+{
+    struct purge *g = arg;
+    uint32_t next;
+
+    g->p = p;
+    do {
+        g->looked = g->n = 0;
+        next = index_walk(&p->index, hash, choose_place, g);
+        for (unsigned i = 0; i < g->n && i < PURGED_AT_ONCE; i++) {
+            struct found f = { .hash = g->going[i].hash };
+
+            partition_read(p, g->going[i].where, &f);
+            partition_remove(p, &f);
+            g->gone++;
+        }
+        *looked += g->looked;
+    } while (g->n > PURGED_AT_ONCE);
+    return next;
+}
+
+uint64_t store_purge(struct store *s, uint64_t *cursor, unsigned n, int64_t now_ms,
+                     store_keeper *keep, void *arg)
+{
+    struct purge g = { .keep = keep, .arg = arg };
+
+    walk_homes(s, cursor, n, store_at(s, now_ms), purge_home, &g);
+    return g.gone;
 }
 
 void store_sweep(struct store *s, unsigned n, int64_t now_ms)

@@ -44,11 +44,13 @@ static void read_hit(void *arg, const struct answer *a)
 static void execute(struct steps *t, const struct cmd *cmd, struct answer *a)
 {
     const uint64_t hash = store_hash(t->store, cmd->key, cmd->key_len);
+    const struct store_reader reader = steps_reader(t, read_hit);
 
     t->n_shown = 0;
     store_prefetch(t->store, hash);
-    store_execute(t->store, cmd, hash, t->now_ms, a, read_hit, t);
+    store_execute(t->store, cmd, hash, t->now_ms, a, &reader);
     CHECK(t->n_shown == (a->status == STATUS_HIT));
+    steps_second_learns(t, cmd, a);
 }
 
 void steps_look_for(struct steps *t, unsigned key)
@@ -223,6 +225,8 @@ static void draw(struct steps *t, unsigned key)
     t->cmd.form.protocol = PROTOCOL_META;
     t->cmd.key = t->keys[key].name;
     t->cmd.key_len = t->keys[key].len;
+    t->cmd.copies = t->config.copies;
+    t->cmd.pending = one_in(t, 8);
     t->op = (struct op){ .key = key, .key_len = t->keys[key].len };
     t->borrows = false;
     if (choice < 6)
@@ -286,7 +290,7 @@ static void check_version(struct steps *t)
         CHECK(a->version > k->version && a->version > t->floor && a->version <= VERSION_MAX);
         CHECK((a->version & VERSION_NUMBER_MAX) == t->number);
         k->version = a->version;
-    } else if (o->status == SAYS_HIT || a->status == STATUS_TOUCHED) {
+    } else if (o->status == SAYS_HIT || (a->status == STATUS_TOUCHED && t->cmd.ttl_ms >= 0)) {
         CHECK(a->version == k->version);
     }
     if (o->cell != NULL && (is_written(t) || o->status == SAYS_HIT)) {
@@ -310,7 +314,7 @@ static void check_answer(struct steps *t)
     case SAYS_HIT:
         CHECK(a->client_flags == o->flags && a->ttl_ms == o->left_ms);
         CHECK(o->created || steps_is_idle_for(a->idle_s, o->idle_ms));
-        CHECK((a->marks & ~(unsigned)MARK_TOKEN) == marks);
+        CHECK((a->marks & ~(unsigned)(MARK_TOKEN | MARK_OPEN)) == marks);
         if (a->status == STATUS_HEAD) {
             CHECK(a->number == o->len);
             return;
@@ -319,11 +323,11 @@ static void check_answer(struct steps *t)
         return;
     case SAYS_STORED:
         CHECK(a->number == o->len);
-        CHECK((a->marks & ~(unsigned)MARK_TOKEN) == (o->created ? MARK_CREATED : 0u));
+        CHECK((a->marks & ~(unsigned)(MARK_TOKEN | MARK_OPEN)) == (o->created ? MARK_CREATED : 0u));
         return;
     case SAYS_NUMBER:
         CHECK(a->number == o->number && a->ttl_ms == o->left_ms);
-        CHECK((a->marks & ~(unsigned)MARK_TOKEN) == (o->created ? MARK_CREATED : 0u));
+        CHECK((a->marks & ~(unsigned)(MARK_TOKEN | MARK_OPEN)) == (o->created ? MARK_CREATED : 0u));
         return;
     case SAYS_MISS: case SAYS_NOT_STORED: case SAYS_EXISTS: case SAYS_DONE: case SAYS_NO_NUMBER:
     case SAYS_TOO_LARGE:

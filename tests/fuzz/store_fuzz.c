@@ -18,11 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct steps_config configs[] = {
-        { 64 * MIB, 64 * KIB, true, true, 16, 0 },
-        { MIB, 256 * KIB, true, false, 32, 0 },
-        { MIB, 64 * KIB, true, false, 250, 0 },
-        { MIB, 256 * KIB, false, false, 32, 0 },
-        { 64 * MIB, 64 * KIB, true, true, 16, 60000 },
+        { 64 * MIB, 64 * KIB, true, true, 16, 0, false },
+        { MIB, 256 * KIB, true, false, 32, 0, false },
+        { MIB, 64 * KIB, true, false, 250, 0, false },
+        { MIB, 256 * KIB, false, false, 32, 0, false },
+        { 64 * MIB, 64 * KIB, true, true, 16, 60000, false },
+        { 64 * MIB, 64 * KIB, true, true, 16, 60000, true },
     };
     struct chances chances = { .at = data + 1, .end = data + size };
     struct steps *t;

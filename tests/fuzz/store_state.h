@@ -3,6 +3,7 @@
  *
  *      store_steps.c   chooses steps, and does those that are no commands
  *      store_command.c a command, and what its answer must be
+ *      store_second.c  a store that has the copies
  *      store_chance.c  values, times and tokens by chance
  *      model.c         what commands do
  */
@@ -20,6 +21,7 @@
 
 #define LOANS 4
 #define LEND_BYTES 16384        /* the store lends none that is smaller */
+#define OWED 8
 #define SURE_BYTES 1024         /* an evicting store has room for a value of this */
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -46,6 +48,24 @@ struct loan {
     const char *value;
     char *copy;                 /* owned */
     size_t len;
+};
+
+/* A copy, with memory of its own. */
+struct owed {
+    struct copy copy;           /* no key: none */
+    char key[KEY_MAX];
+    char *value;                /* owned */
+    int64_t since_ms;
+    bool is_lost;               /* only its owner can mend that */
+};
+
+struct second {
+    struct store *store;        /* NULL: there is none */
+    struct owed owed[OWED];     /* replays that are late */
+    struct owed told;           /* the last one, */
+    unsigned n_told;            /* and how often, by the command that runs */
+    struct owed shown;          /* by store_show_open() */
+    struct owed *seen;          /* owned: items of the first, by key */
 };
 
 struct steps {
@@ -77,6 +97,7 @@ struct steps {
     char *value;                /* owned: of a hit */
     unsigned n_shown;
     bool borrows;
+    struct second second;
 };
 
 /* Ends the process. */
@@ -128,6 +149,20 @@ void steps_make_noise(void);
 /* ---- what the parts do for each other ---- */
 
 void steps_command(struct steps *t);
+
+/* The number of a key's name. */
+unsigned steps_key_of(struct steps *t, const char *name, size_t len);
+
+void steps_second_new(struct steps *t, const struct store_config *config);
+void steps_second_free(struct steps *t);
+/* For the next command of the first. */
+struct store_reader steps_reader(struct steps *t, void (*hit)(void *, const struct answer *));
+/* What the command means for the copies: at once, or some time. */
+void steps_second_learns(struct steps *t, const struct cmd *cmd, const struct answer *a);
+/* Some time is now. */
+void steps_second_pays(struct steps *t);
+/* When all is told, each has what the other has. */
+void steps_second_is_same(struct steps *t);
 
 /* What the model has, the store must have, unless it had to let it go. */
 void steps_look_for(struct steps *t, unsigned key);

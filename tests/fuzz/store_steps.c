@@ -55,7 +55,7 @@ void steps_bury(struct steps *t, unsigned key, bool had)
         k->buried_until_ms = t->now_ms + t->config.tombstone_ms;
 }
 
-static unsigned key_of(struct steps *t, const char *name, size_t len)
+unsigned steps_key_of(struct steps *t, const char *name, size_t len)
 {
     unsigned key = 0;
 
@@ -134,6 +134,36 @@ static int64_t some_ttl_ms(struct steps *t)
     return choice < 4 ? TTL_NEVER : (int64_t)1 + pick(t, choice == 4 ? 10000000 : 3000);
 }
 
+/* Of what is gone a store may know or not, and it may have forgotten what was gone. */
+static void check_applied(struct steps *t, unsigned key, const struct copy *copy,
+                          enum applied applied, uint64_t clock)
+{
+    const struct known *k = &t->keys[key];
+    const bool is_there = model_find(&t->m, key) != NULL;
+    const bool is_buried = t->now_ms < k->buried_until_ms;
+    const int64_t age_ms = t->m.wall_ms - version_wall_ms(copy->version);
+
+    if (age_ms < -VERSION_AHEAD_MS)
+        CHECK(applied == APPLIED_REFUSED);
+    else if (copy->version <= t->floor || (is_there && copy->version <= k->version))
+        CHECK(applied == APPLIED_OLDER);
+    else if (is_buried && copy->version <= k->version)
+        CHECK(applied == APPLIED_OLDER || (applied == APPLIED_REFUSED && !t->config.is_ample));
+    else if (!copy->any_age && age_ms > REPLAY_WINDOW_MS)
+        CHECK(applied == APPLIED_REFUSED
+              || (applied == APPLIED_OLDER && copy->version <= clock));
+    else if (copy->version > (t->config.tombstone_ms > 0 ? clock : k->version))
+        CHECK(applied == APPLIED || applied == APPLIED_NO_MEMORY);
+}
+
+/* An older item may be gone then: its deletion may have been forgotten. */
+static void check_refused(struct steps *t, unsigned key)
+{
+    if (!t->config.is_ample && t->config.tombstone_ms > 0)
+        t->losses++;
+    steps_look_for(t, key);
+}
+
 static void apply(struct steps *t)
 {
     const unsigned key = pick(t, t->config.n_keys);
@@ -141,13 +171,11 @@ static void apply(struct steps *t)
     struct copy copy = { .key = k->name, .key_len = k->len,
                          .kind = one_in(t, 4) ? COPY_DELETED : COPY_VALUE };
     const uint64_t clock = store_clock(t->store, t->now_ms);
-    const struct model_item *it;
     enum applied applied;
-    bool fits, is_known;
+    bool fits;
 
     steps_look_for(t, key);
-    it = model_find(&t->m, key);
-    is_known = it != NULL || t->now_ms < k->buried_until_ms;
+    copy.any_age = one_in(t, 2);
     copy.version = some_version(t, key);
     copy.ttl_ms = some_ttl_ms(t);
     if (copy.kind != COPY_DELETED) {
@@ -156,19 +184,16 @@ static void apply(struct steps *t)
         copy.value = t->cmd.value;
         copy.value_len = t->cmd.value_len;
         copy.client_flags = (uint32_t)steps_number(t);
-        copy.marks = pick(t, 4) == 0 ? pick(t, 128) & ~(unsigned)(MARK_WIN | MARK_CREATED) : 0;
+        copy.marks = pick(t, 4) == 0 ? pick(t, 128) & MARKS_OF_COPY : 0;
         copy.token = 1 + pick(t, 7);
     }
     fits = k->len + copy.value_len + ITEM_OVERHEAD <= t->config.max_item_bytes;
     applied = store_apply(t->store, &copy, t->now_ms);
     steps_look_at_usage(t, t->config.evict);
-
-    /* of what is gone otherwise a store may know or not */
-    if (copy.version <= t->floor || (is_known && copy.version <= k->version))
-        CHECK(applied == APPLIED_OLDER);
-    else if (copy.version > (t->config.tombstone_ms > 0 ? clock : k->version))
-        CHECK(applied != APPLIED_OLDER);
-    if (applied == APPLIED_OLDER)
+    check_applied(t, key, &copy, applied, clock);
+    if (applied == APPLIED_REFUSED)
+        check_refused(t, key);
+    if (applied == APPLIED_OLDER || applied == APPLIED_REFUSED)
         return;
     if (applied == APPLIED_NO_MEMORY) {
         CHECK(copy.kind != COPY_DELETED && copy.ttl_ms >= 0);
@@ -203,10 +228,12 @@ static void flush(struct steps *t)
         version = t->keys[pick(t, t->config.n_keys)].version;
     } else if (choice < 7) {
         version = version_after(version, 1 + pick(t, 5000));
-        when = one_in(t, 8) ? FLUSH_NOW : FLUSH_WHEN_DUE;
+        when = !t->config.copies && one_in(t, 8) ? FLUSH_NOW : FLUSH_WHEN_DUE;
         due = when == FLUSH_NOW || version_wall_ms(version) <= t->m.wall_ms + 500;
     }
     store_flush(t->store, version, t->now_ms, when);
+    if (t->second.store != NULL)
+        store_flush(t->second.store, version, t->now_ms, when);
     if (version <= t->floor)
         return;
     if (due) {
@@ -221,12 +248,14 @@ static void flush(struct steps *t)
 static void check_copy(void *arg, const struct copy *copy)
 {
     struct steps *t = arg;
-    const unsigned key = key_of(t, copy->key, copy->key_len);
+    const unsigned key = steps_key_of(t, copy->key, copy->key_len);
     const struct model_item *it = model_find(&t->m, key);
     struct known *k = &t->keys[key];
 
-    if (copy->kind == COPY_DELETED) {
-        CHECK(it == NULL && t->config.tombstone_ms > 0);
+    if (copy->kind == COPY_DELETED) {   /* or evicted, with a trace */
+        CHECK(t->config.tombstone_ms > 0);
+        if (it != NULL)
+            steps_forget(t, key);
         return;
     }
     CHECK(it != NULL && k->shown != t->n_walks);
@@ -248,7 +277,7 @@ static void check_page(struct steps *t, const char *page, size_t len)
     size_t at = 0;
 
     while (listing_next(page, len, &at, &l)) {
-        const unsigned key = key_of(t, l.key, l.key_len);
+        const unsigned key = steps_key_of(t, l.key, l.key_len);
         const struct model_item *it = model_find(&t->m, key);
 
         CHECK(it != NULL && t->keys[key].shown != t->n_walks);
@@ -320,6 +349,7 @@ static void look_at_all(struct steps *t)
     }
     store_usage(t->store, t->now_ms, &u);
     CHECK(u.items >= t->n_live);
+    steps_second_is_same(t);
 }
 
 /* Those that went lately, as records: of keys that there were. */
@@ -332,7 +362,7 @@ static void look_at_evictions(struct steps *t)
 
     CHECK(len <= sizeof(page) && (len == 0 || !t->config.is_ample));
     while (listing_next(page, len, &at, &l))
-        key_of(t, l.key, l.key_len);
+        steps_key_of(t, l.key, l.key_len);
     CHECK(at == len);
 }
 
@@ -396,11 +426,14 @@ void steps_do(struct steps *t)
     else if (choice == 251)
         look_at_evictions(t);
     else if (choice == 250)
-        store_sweep(t->store, pick(t, 1000), t->now_ms);
+        store_sweep(t->second.store != NULL && one_in(t, 2) ? t->second.store : t->store,
+                    pick(t, 1000), t->now_ms);
     else if (choice >= 246)
         steps_give_back(&t->loans[pick(t, LOANS)]);
     else if (choice >= 230 && seldom(t, 1))
         let_pass(t);
+    else if (choice >= 216 && t->config.copies)
+        steps_second_pays(t);
     else if (choice >= 216)
         apply(t);
     else
@@ -458,6 +491,7 @@ struct steps *steps_new(const struct steps_config *config, const struct chances 
     CHECK(t->store != NULL);
     t->number = 1 + pick(t, VERSION_NUMBER_MAX);
     store_set_number(t->store, t->number);
+    steps_second_new(t, &store_config);
     return t;
 }
 
@@ -470,6 +504,7 @@ void steps_free(struct steps *t)
     CHECK(t->pool.bytes_out == 0);
     chunk_pool_fini(&t->pool);
     store_free(t->store);
+    steps_second_free(t);
     model_fini(&t->m);
     free(t->value);
     free(t);

@@ -24,6 +24,7 @@ struct steps_config {
     bool is_ample;              /* there is room for all: nothing may go */
     unsigned n_keys;            /* at most STEPS_KEYS */
     int64_t tombstone_ms;       /* 0: none are kept */
+    bool copies;                /* a second store is told, and must be the same */
 };
 
 #define STEPS_KEYS 4096

@@ -58,12 +58,13 @@ static inline enum status help_run(struct store *s, int64_t at_ms, struct cmd cm
                                    struct seen *seen)
 {
     struct seen own = { .value = NULL };
+    const struct store_reader reader = { .hit = help_reader, .arg = &own };
 
     cmd.key_len = strlen(cmd.key);
     if (cmd.value != NULL && cmd.value_len == 0)
         cmd.value_len = strlen(cmd.value);
     store_execute(s, &cmd, store_hash(s, cmd.key, cmd.key_len), START_MS + at_ms, &own.a,
-                  help_reader, &own);
+                  &reader);
     assert_int_equal(own.n_shown, own.a.status == STATUS_HIT);
     if (seen != NULL) {
         free(seen->value);

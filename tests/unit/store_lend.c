@@ -29,9 +29,11 @@ static void borrow(void *arg, const struct answer *a)
 
 static enum status run(struct store *s, const struct cmd *cmd, struct borrower *b)
 {
+    const struct store_reader reader = { .hit = borrow, .arg = b };
     struct answer a;
 
-    store_execute(s, cmd, store_hash(s, cmd->key, cmd->key_len), START_MS, &a, borrow, b);
+    store_execute(s, cmd, store_hash(s, cmd->key, cmd->key_len), START_MS, &a,
+                  &reader);
     return a.status;
 }
 

@@ -21,7 +21,7 @@
 
 #define STEPS_OF_STORE 50000    /* then another one begins, with the next seed */
 #define STEPS_DEFAULT 600000
-#define N_TESTS 8
+#define N_TESTS 10
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
@@ -57,49 +57,61 @@ static void run(const struct steps_config *config)
 static void a_store_with_room_is_a_dictionary(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ 256 * MIB, MIB, true, true, 300, 0 });
+    run(&(struct steps_config){ 256 * MIB, MIB, true, true, 300, 0, false });
 }
 
 static void a_store_of_few_keys_is_a_dictionary(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ 256 * MIB, MIB, true, true, 8, 0 });
+    run(&(struct steps_config){ 256 * MIB, MIB, true, true, 8, 0, false });
 }
 
 static void a_store_remembers_deletions_for_a_while(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ 256 * MIB, MIB, true, true, 100, 60000 });
+    run(&(struct steps_config){ 256 * MIB, MIB, true, true, 100, 60000, false });
 }
 
 static void a_full_store_remembers_them_too(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ 2 * MIB, 64 * KIB, true, false, 4000, 60000 });
+    run(&(struct steps_config){ 2 * MIB, 64 * KIB, true, false, 4000, 60000, false });
 }
 
 static void a_full_store_forgets_and_errs_in_nothing_else(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ 2 * MIB, 64 * KIB, true, false, 4000, 0 });
+    run(&(struct steps_config){ 2 * MIB, 64 * KIB, true, false, 4000, 0, false });
 }
 
 static void a_tiny_store_forgets_and_errs_in_nothing_else(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ MIB, 64 * KIB, true, false, 4000, 0 });
+    run(&(struct steps_config){ MIB, 64 * KIB, true, false, 4000, 0, false });
 }
 
 static void large_values_in_little_memory_err_in_nothing_else(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ 4 * MIB, MIB, true, false, 4000, 0 });
+    run(&(struct steps_config){ 4 * MIB, MIB, true, false, 4000, 0, false });
 }
 
 static void a_store_that_does_not_evict_refuses_instead(void **state)
 {
     (void)state;
-    run(&(struct steps_config){ 2 * MIB, 64 * KIB, false, false, 4000, 0 });
+    run(&(struct steps_config){ 2 * MIB, 64 * KIB, false, false, 4000, 0, false });
+}
+
+static void a_store_that_is_told_all_is_the_same(void **state)
+{
+    (void)state;
+    run(&(struct steps_config){ 256 * MIB, MIB, true, true, 300, 60000, true });
+}
+
+static void a_store_that_is_told_all_of_few_keys_is_the_same(void **state)
+{
+    (void)state;
+    run(&(struct steps_config){ 256 * MIB, 64 * KIB, true, true, 4, 60000, true });
 }
 
 int main(void)
@@ -113,6 +125,8 @@ int main(void)
         cmocka_unit_test(a_tiny_store_forgets_and_errs_in_nothing_else),
         cmocka_unit_test(large_values_in_little_memory_err_in_nothing_else),
         cmocka_unit_test(a_store_that_does_not_evict_refuses_instead),
+        cmocka_unit_test(a_store_that_is_told_all_is_the_same),
+        cmocka_unit_test(a_store_that_is_told_all_of_few_keys_is_the_same),
     };
 
     signal(SIGABRT, on_abort);

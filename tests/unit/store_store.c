@@ -153,7 +153,7 @@ static void the_newer_copy_wins_in_any_order(void **state)
         enum applied applied;
         const char *value;              /* there afterwards; NULL: nothing */
     } steps[] = {
-#define K .key = "k", .key_len = 1
+#define K .any_age = true, .key = "k", .key_len = 1
         { { K, .version = B, .value = "b", .value_len = 1 }, APPLIED, "b" },
         { { K, .version = A, .value = "a", .value_len = 1 }, APPLIED_OLDER, "b" },
         { { K, .version = B, .value = "x", .value_len = 1 }, APPLIED_OLDER, "b" },
@@ -191,7 +191,7 @@ static void the_newer_copy_wins_in_any_order(void **state)
 static void an_expired_item_is_still_newer_than_an_older_copy(void **state)
 {
     struct store *s = help_store(64 * MIB);
-    struct copy copy = { .key = "k", .key_len = 1, .version = 100, .value = "new",
+    struct copy copy = { .any_age = true, .key = "k", .key_len = 1, .version = 100, .value = "new",
                          .value_len = 3, .ttl_ms = 10 };
 
     (void)state;

@@ -25,6 +25,7 @@
 #define SMALL_LIMIT (4 * MIB)   /* of memory: less than what is written */
 #define N_OWNED 64              /* keys that one thread alone writes */
 
+static const struct store_reader nobody = { .hit = NULL };
 static struct store *store;
 static atomic_int_least64_t clock_ms;   /* one step of any thread is one ms */
 static atomic_uint n_hits, n_loans;
@@ -130,9 +131,11 @@ static enum status act(struct actor *actor, enum verb verb, unsigned k, uint64_t
     for (size_t i = 0; verb_has_value(verb) && i < n; i++)
         words[i] = word_of(k, actor);
     *reading = (struct reading){ .key = k, .actor = actor };
+    const struct store_reader reader = { .hit = check_hit, .arg = reading };
+
     store_prefetch(store, hash);
     store_execute(store, &cmd, hash, START_MS + atomic_fetch_add(&clock_ms, 1), &a,
-                  check_hit, reading);
+                  &reader);
     if (a.status == STATUS_STORED && k < N_WATCHED) {
         assert(a.version > actor->versions[k]);
         actor->versions[k] = a.version;
@@ -359,7 +362,7 @@ static void *counter(void *arg)
 
     (void)arg;
     for (unsigned i = 0; i < N_STEPS; i++) {
-        store_execute(store, &cmd, hash, START_MS, &a, NULL, NULL);
+        store_execute(store, &cmd, hash, START_MS, &a, &nobody);
         assert(a.status == STATUS_NUMBER);
         assert(a.number > last);
         last = a.number;
@@ -397,7 +400,7 @@ static void *stamper(void *arg)
             a.version = store_clock(store, START_MS + i);
         else
             store_execute(store, &cmd, store_hash(store, cmd.key, cmd.key_len),
-                          START_MS + i, &a, NULL, NULL);
+                          START_MS + i, &a, &nobody);
         all_versions[actor->index * N_STEPS + i] = a.version;
     }
     return NULL;

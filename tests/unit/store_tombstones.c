@@ -23,7 +23,7 @@ static struct store *new_store(size_t memory_bytes)
 static enum applied apply(struct store *s, int64_t at_ms, const char *key, uint64_t version,
                           bool deleted)
 {
-    const struct copy copy = { .key = key, .key_len = strlen(key), .version = version,
+    const struct copy copy = { .any_age = true, .key = key, .key_len = strlen(key), .version = version,
                                .kind = deleted ? COPY_DELETED : COPY_VALUE, .value = "copy",
                                .value_len = deleted ? 0 : 4 };
 
@@ -175,8 +175,8 @@ static void too_many_are_forgotten_and_older_copies_refused(void **state)
     }
     assert_true(help_usage(s, 1).resident_bytes < 2 * MIB);
     assert_in_range(walk(s, 1).n_deleted, 8 * MIB / 16 / 32 / 2, 8 * MIB / 16 / 28);
-    assert_int_equal(apply(s, 1, help_key(key, 0), before, false), APPLIED_OLDER);
-    assert_int_equal(apply(s, 1, "another", before, false), APPLIED_OLDER);
+    assert_int_equal(apply(s, 1, help_key(key, 0), before, false), APPLIED_REFUSED);
+    assert_int_equal(apply(s, 1, "another", before, false), APPLIED_REFUSED);
     first_kept = clock_of(s, 1);
     assert_int_equal(apply(s, 1, "another", first_kept, false), APPLIED);
     store_free(s);

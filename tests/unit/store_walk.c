@@ -144,8 +144,8 @@ static struct digest digest_of(struct store *s, struct arc arc, unsigned n)
 static void apply_one(struct store *s, unsigned i, uint64_t version)
 {
     char key[32];
-    const struct copy copy = { .key = help_key(key, i), .key_len = 12, .version = version,
-                               .value = "v", .value_len = 1 };
+    const struct copy copy = { .any_age = true, .key = help_key(key, i), .key_len = 12,
+                               .version = version, .value = "v", .value_len = 1 };
 
     assert_int_equal(store_apply(s, &copy, START_MS), APPLIED);
 }
@@ -273,8 +273,8 @@ static void a_copy_has_the_marks_and_the_token_of_its_item(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
         struct store *a = help_store(64 * MIB), *b = help_store(64 * MIB);
-        const struct copy copy = { .key = "k", .key_len = 1, .version = 500, .value = "v",
-                                   .value_len = 1, .client_flags = 7, .ttl_ms = 9000,
+        const struct copy copy = { .any_age = true, .key = "k", .key_len = 1, .version = 500,
+                                   .value = "v", .value_len = 1, .client_flags = 7, .ttl_ms = 9000,
                                    .marks = marks[i], .token = 77 };
         struct seen seen = { .value = NULL };
         uint64_t cursor = 0;
