@@ -375,14 +375,13 @@ static bool make_agent(struct node *n)
 {
     const struct options *o = n->options;
     const struct cluster_hooks hooks = { on_seen, on_adopted, n };
-    char name[OPTION_NAME_MAX + 1];
     const struct agent_config config = {
         .cluster = n->cluster,
         .worker = &n->control,
         .role = o->role == ROLE_FRONT ? PING_FRONT
               : o->role == ROLE_SHARD ? PING_SHARD : PING_FRONT | PING_SHARD,
         .address = o->peer,
-        .coordinator = name,
+        .coordinator = n->coordinator,
         .coordinator_address = options_coordinator_address(o),
         .leader = n->leader,
         .members = n->first_members,
@@ -393,7 +392,7 @@ static bool make_agent(struct node *n)
 
     if (n->leader == NULL && o->coordinator[0] == '\0')
         return true;
-    snprintf(name, sizeof(name), "%.*s", (int)strcspn(o->coordinator, "@"), o->coordinator);
+    snprintf(n->coordinator, sizeof(n->coordinator), "%.*s", (int)strcspn(o->coordinator, "@"), o->coordinator);
     n->agent = agent_new(&config);
     if (n->agent != NULL)
         cluster_set_hooks(n->cluster, &hooks);

@@ -330,6 +330,24 @@ static void want_members(struct agent *a, const struct map *map)
     }
 }
 
+static void log_map(const struct agent *a, const struct map *map)
+{
+    static const char *const phases[] = { "stable", "joint", "switched" };
+    size_t n[MEMBER_STATES] = { 0 }, filling = 0;
+
+    for (size_t i = 0; i < map->n; i++) {
+        n[map->members[i].state]++;
+        filling += map->members[i].filling;
+    }
+    if (is_leader(a))
+        log_info("cluster", "new map epoch=%llu phase=%s up=%zu filling=%zu suspended=%zu "
+                 "ejected=%zu", (unsigned long long)map->epoch, phases[map->phase],
+                 n[MEMBER_UP] - filling, filling, n[MEMBER_SUSPENDED], n[MEMBER_EJECTED]);
+    else
+        log_debug("cluster", "goes by map epoch=%llu phase=%s",
+                  (unsigned long long)map->epoch, phases[map->phase]);
+}
+
 /* Whom the map names, or who is known before there is one. */
 static void choose_contacts(struct agent *a, const struct view *v)
 {
@@ -352,6 +370,8 @@ static void choose_contacts(struct agent *a, const struct view *v)
         *at = contact->next;
         drop(contact);
     }
+    if (v != NULL && v->map->epoch != a->epoch)
+        log_map(a, v->map);
     a->epoch = v != NULL ? v->map->epoch : 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/num.h"
@@ -44,7 +45,7 @@ static bool is_given(const struct counter *c, const struct open *o, int64_t numb
 }
 
 /*
- * What may be shown: once a number is out of it, the tally goes by that number,
+ * May it be shown?  Once the result of a change could not, the tally goes by it,
  * so that one mistake is said once.
  */
 static void check(struct history *h, struct key *k, const struct open *o, int64_t number,
@@ -64,8 +65,10 @@ static void check(struct history *h, struct key *k, const struct open *o, int64_
     } else if (number < least) {
         history_say(h, HISTORY_COUNTER, o, "shows %" PRId64 " at base %" PRIu64
                     ", at least %" PRId64 " were acknowledged", number, c->tally.base, least);
-        c->tally.plus -= least - number;
-        c->tally.most = number;
+        if (plus + minus > 0) {
+            c->tally.plus -= least - number;
+            c->tally.most = number;
+        }
     } else if (only_up && is_known && number < o->tally.most + plus) {
         history_say(h, HISTORY_COUNTER, o, "shows %" PRId64 " at base %" PRIu64 ", %" PRId64
                     " had been shown before", number, c->tally.base, o->tally.most);
@@ -85,15 +88,17 @@ static void check(struct history *h, struct key *k, const struct open *o, int64_
 static uint64_t show(struct history *h, struct key *k, const struct open *o, uint64_t shown,
                      int64_t plus, int64_t minus)
 {
-    struct tally *t = &k->counter->tally;
+    struct counter *c = k->counter;
     const uint64_t seq = shown >> BASE_BITS;
     const int64_t number = (int64_t)(shown & (((uint64_t)1 << BASE_BITS) - 1)) - MIDDLE;
 
     if (written_seen(h, k, o, seq, HISTORY_N_FAULTS) == NULL)
         return 0;
-    if (seq > t->base)
-        *t = (struct tally){ .base = seq, .most = number };
-    if (seq == t->base)
+    if (seq > c->tally.base) {
+        c->tally = (struct tally){ .base = seq, .most = number };
+        memset(c->recent, 0, sizeof(c->recent));
+    }
+    if (seq == c->tally.base)
         check(h, k, o, number, plus, minus);
     return seq;
 }

@@ -231,6 +231,13 @@ uint64_t history_seq(const struct history *h, uint32_t handle)
 
 /* ---- end ---- */
 
+/* Takes what is there and leaves it changed. */
+static bool is_change(enum history_kind kind)
+{
+    return kind == HISTORY_INCR || kind == HISTORY_DECR || kind == HISTORY_APPEND ||
+           kind == HISTORY_PREPEND;
+}
+
 /* Absent: because of a deletion, of a window, or a fault (false)? */
 static bool miss(struct history *h, struct key *k, const struct open *o)
 {
@@ -334,6 +341,18 @@ static uint64_t end_at_key(struct history *h, struct key *k, const struct open *
     return seen;
 }
 
+/* Changes in place, while or before a flush that began then? */
+static bool is_in_change(const struct history *h, const struct key *k, uint64_t flush_begun)
+{
+    if (k->changed > flush_begun)
+        return true;
+    for (uint32_t i = k->first_open; i != NONE; i = h->open[i].next) {
+        if (is_change(h->open[i].op.kind))
+            return true;
+    }
+    return false;
+}
+
 static void end_flush(struct history *h, const struct open *o, enum history_outcome outcome)
 {
     h->n_flushes--;
@@ -342,7 +361,12 @@ static void end_flush(struct history *h, const struct open *o, enum history_outc
 
         k->n_changes++;
         k->n_absent++;
-        end_deletion(h, k, o, outcome);
+        if (is_in_change(h, k, o->begun) && outcome == HISTORY_DONE) {
+            k->n_absent--;
+            k->absent = h->tick;
+        } else {
+            end_deletion(h, k, o, outcome);
+        }
         written_forget(h, k);
     }
 }
@@ -409,6 +433,8 @@ uint64_t history_end(struct history *h, uint32_t handle, const struct history_an
         k->n_absent += is_deletion;
         seen = end_at_key(h, k, o, answer);
         remove_open(h, k, handle);
+        if (is_change(o->op.kind) && k->changed != NEVER)
+            k->changed = answer->outcome == HISTORY_UNKNOWN ? NEVER : h->tick;
         if (is_answered)
             answered(h, outage_of(k, o->op.kind), is_waited_for(h, k, o->op.kind));
         written_forget(h, k);

@@ -29,6 +29,8 @@
  *   - which of two deletions, or of losses that were allowed, made a miss;
  *   - between a cas and the value it replaced, writes that overlapped the cas;
  *   - an append that overlapped a set or a delete: either order is good;
+ *   - what a flush left at a key where an incr or append overlapped it: members
+ *     flush one by one, and may have changed an item between;
  *   - the order of appends that overlapped;
  *   - a number that was shown by a counter that was incremented and decremented
  *     at once: it must be within what all orders allow;

@@ -26,10 +26,12 @@ struct written {
     uint64_t dead;              /* what begins after this must not see it */
     uint64_t token;             /* 0: nobody has asked */
     uint64_t expects;           /* a cas: the sequence that it replaces */
+    uint64_t expected_by;       /* `by` of that one; 0: it was known no more */
     uint64_t replaced_by;       /* the cas that did this to it, 0 */
     uint64_t beaten_by;         /* a cas: another one replaced what it expects, 0 */
     int64_t ended_ms;           /* with unknown outcome; INT64_MAX: not so */
     uint32_t n_unsaid;          /* reads in a row that showed an older one */
+    bool is_open;               /* not answered yet */
     bool is_acknowledged;
 };
 
@@ -91,6 +93,8 @@ struct key {
     uint32_t n_unknown_absent;  /* of these, over with unknown outcome */
     int64_t unknown_absent_ms;  /* the last of these ended */
     uint32_t n_windows;
+    uint64_t changed;           /* the last end of an incr, decr, append or prepend; NEVER: one
+                                   that ended unknown may yet be done */
     uint32_t first_open, last_open;     /* operations in flight, in order of begin */
     struct outage reads, writes;
 };

@@ -35,27 +35,47 @@ static void end_at(struct written *w, uint64_t tick)
         w->dead = tick;
 }
 
+/* `first` is surely before `second`: was it before what that replaced as well? */
+static void check_between(struct history *h, const struct open *o, const struct written *first,
+                          struct written *second)
+{
+    if (second->expects == 0 || second->expects == first->seq || first->done == NEVER ||
+        second->done == NEVER || second->expected_by >= first->alive)
+        return;
+    history_say(h, HISTORY_BAD_CAS, o, "%" PRIu64 " was stored by a cas with the token of %" PRIu64
+                ", but %" PRIu64 " came between", second->seq, second->expects, first->seq);
+    second->expects = 0;        /* said once */
+}
+
 /* More is known of `w`: which others has it ended, which have ended it? */
-static void relate(struct key *k, struct written *w)
+static void relate(struct history *h, struct key *k, const struct open *o, struct written *w)
 {
     for (uint32_t i = 0; i < k->n_written; i++) {
         struct written *other = &k->written[i];
 
         if (other == w)
             continue;
-        if (other->by < w->alive)
+        if (other->by < w->alive) {
             end_at(other, w->done);
-        if (w->by < other->alive)
+            check_between(h, o, other, w);
+        }
+        if (w->by < other->alive) {
             end_at(w, other->done);
+            check_between(h, o, w, other);
+        }
     }
 }
 
 void written_add(struct key *k, const struct open *o)
 {
+    const struct written *expected = written_find(k, o->op.expects);
+    const uint64_t expected_by = expected == NULL ? 0 : expected->by;
+
     k->written = list_grow(k->written, k->n_written, &k->room, sizeof(*k->written));
     k->written[k->n_written++] = (struct written){
         .seq = o->seq, .begun = o->begun, .done = NEVER, .by = NEVER, .alive = o->begun,
-        .dead = NEVER, .expects = o->op.expects, .ended_ms = INT64_MAX };
+        .dead = NEVER, .expects = o->op.expects, .expected_by = expected_by,
+        .ended_ms = INT64_MAX, .is_open = true };
 }
 
 static void take_out(struct key *k, struct written *w)
@@ -80,27 +100,33 @@ static void took(struct history *h, struct key *k, const struct open *o, struct 
     w->done = h->tick;
     if (h->tick < w->by)
         w->by = h->tick;
-    if (w->beaten_by != 0)
+    if (w->beaten_by != 0) {
         say_two_won(h, o, w->expects, w->beaten_by, w->seq);
+        w->expects = 0;         /* said once */
+    }
     if (w->expects == 0 || (before = written_find(k, w->expects)) == NULL)
         return;
-    if (before->replaced_by != 0)
+    if (before->replaced_by != 0) {
         say_two_won(h, o, before->seq, before->replaced_by, w->seq);
-    else
+        w->expects = 0;
+    } else {
         before->replaced_by = w->seq;
+    }
 }
 
 void written_done(struct history *h, struct key *k, const struct open *o)
 {
-    struct written *w;
+    const bool is_wrong = o->op.kind == HISTORY_CAS &&
+                          written_seen(h, k, o, o->op.expects, HISTORY_BAD_CAS) == NULL;
+    struct written *w = written_find(k, o->seq);
 
-    if (o->op.kind == HISTORY_CAS)
-        written_seen(h, k, o, o->op.expects, HISTORY_BAD_CAS);
-    w = written_find(k, o->seq);
-    assert(w != NULL);          /* kept while its write is open */
+    assert(w != NULL);
+    if (is_wrong)
+        w->expects = 0;         /* said once */
     took(h, k, o, w);
+    w->is_open = false;
     w->is_acknowledged = true;
-    relate(k, w);
+    relate(h, k, o, w);
 }
 
 void written_refused(struct history *h, struct key *k, const struct open *o)
@@ -119,6 +145,7 @@ void written_unknown(struct history *h, struct key *k, const struct open *o)
     struct written *w = written_find(k, o->seq);
 
     assert(w != NULL);
+    w->is_open = false;
     w->ended_ms = h->now_ms;
 }
 
@@ -169,7 +196,7 @@ struct written *written_seen(struct history *h, struct key *k, const struct open
     if (o->begun > w->alive)
         w->alive = o->begun;
     w->n_unsaid = 0;
-    relate(k, w);
+    relate(h, k, o, w);
     return w;
 }
 
@@ -254,7 +281,7 @@ void written_forget(struct history *h, struct key *k)
         if (h->unknown_lasts_ms > 0 && w->by == NEVER && w->ended_ms != INT64_MAX &&
             w->ended_ms + h->unknown_lasts_ms < h->now_ms)
             w->by = h->tick;
-        if (w->dead < oldest) {
+        if (w->dead < oldest && !w->is_open) {
             settle(h, k, w);
             miss_turn(k, w);
             take_out(k, w);
