@@ -13,8 +13,7 @@ static int64_t now_ms(struct node *n)
     return n->world->ops->mono_ns(n->world) / 1000000;
 }
 
-/* Maps are noted by the workers that execute under them; where nothing is
- * executed, by the control worker, which members speak to then. */
+/* Who keeps none is spoken to by members about maps only: its control worker is. */
 static bool has_items(const struct node *n)
 {
     return n->options->role != ROLE_FRONT;
@@ -53,8 +52,7 @@ void node_init(struct node *n, struct world *world, const struct options *o)
 
 bool node_make_control(struct node *n)
 {
-    return worker_init(&n->control, has_items(n) ? n->options->threads : 0, n->world, &n->net,
-                       &n->control_handler);
+    return worker_init(&n->control, n->options->threads, n->world, &n->net, &n->control_handler);
 }
 
 /* listening */
@@ -251,7 +249,7 @@ bool node_join_cluster(struct node *n, const struct leader_member *members, size
     const struct options *o = n->options;
 
     n->cluster = cluster_new(o->cluster, o->name);
-    cluster_set_workers(n->cluster, has_items(n) ? o->threads : 1);
+    cluster_set_workers(n->cluster, has_items(n) ? o->threads : o->threads + 1);
     list_members(n, members, n_members);
     if (options_leads(o) || o->coordinator[0] != '\0')
         cluster_set_incarnation(n->cluster, draw_incarnation(n));
@@ -307,6 +305,7 @@ static void make_front(struct node *n, void (*shut_down)(void))
         .config = {
             .shard_timeout_ms = o->shard_timeout,
             .link_queue_bytes = o->link_queue_limit,
+            .ack_all = strcmp(o->ack, "all") == 0,
             .cas = !o->disable_cas,
             .flush_all = !o->disable_flush_all,
             .dumps = !o->disable_dumping,
@@ -332,6 +331,7 @@ static void make_front(struct node *n, void (*shut_down)(void))
         .memory_bytes = o->memory_limit,
         .shut_down = shut_down,
     };
+    cluster_set_workers(n->cluster, o->threads);
     front_init(&n->front, n->world);
 }
 

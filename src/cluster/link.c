@@ -58,6 +58,11 @@ struct link {
     struct confirms confirms;   /* of answers on this connection */
 };
 
+void link_ref(struct link *l)
+{
+    l->refs++;
+}
+
 void link_unref(struct link *l)
 {
     if (l == NULL || --l->refs > 0)
@@ -595,8 +600,7 @@ void link_free(struct link *l)
     link_unref(l);
 }
 
-/* NULL, or why nothing can be sent to this member now. */
-static const char *why_closed(const struct link *l)
+const char *link_why_closed(const struct link *l)
 {
     if (l->state == LINK_DOWN || (l->state != LINK_OPEN && l->tried))
         return l->reason;
@@ -606,7 +610,7 @@ static const char *why_closed(const struct link *l)
 /* The same, or why no `bytes` more can. */
 static const char *why_not(const struct link *l, size_t bytes)
 {
-    const char *reason = why_closed(l);
+    const char *reason = link_why_closed(l);
 
     if (reason != NULL)
         return reason;
@@ -673,11 +677,7 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     const size_t bytes = frame_head_len(f) + f->value_len;
     const char *reason = why_not(l, bytes);
 
-    if (r->link != l) {         /* not one that is asked again */
-        link_unref(r->link);
-        r->link = l;
-        l->refs++;
-    }
+    request_set_link(r, l);
     r->outcome = WAITING;
     r->bytes = 0;
     if (reason != NULL) {
@@ -701,7 +701,7 @@ void link_post(struct link *l, const struct frame *f)
     const size_t len = frame_head_len(f);
     char *at;
 
-    if (l->state != LINK_OPEN || why_closed(l) != NULL ||
+    if (l->state != LINK_OPEN || link_why_closed(l) != NULL ||
         l->out.bytes > l->ls->config->queue_bytes || (at = sendq_room(&l->out, len)) == NULL)
         return;
     frame_put(at, f);
@@ -813,7 +813,7 @@ const char *link_name(const struct link *l)
 
 bool link_is_open(const struct link *l)
 {
-    return why_closed(l) == NULL;
+    return link_why_closed(l) == NULL;
 }
 
 bool link_leads_to(const struct link *l, const struct member *m)

@@ -47,6 +47,9 @@ void link_confirm(struct link *l, uint64_t open, bool given_up);
 /* Can something be sent now, or will it wait for the very first connect? */
 bool link_is_open(const struct link *l);
 
+/* NULL when it can, or why not: static words, or as long as it is so. */
+const char *link_why_closed(const struct link *l);
+
 /* It goes by the links' new view from here on. */
 void link_take_view(struct link *l);
 
@@ -61,7 +64,8 @@ bool link_leads_to(const struct link *l, const struct member *m);
 
 const char *link_name(const struct link *l);
 
-/* For requests: one reference less.  Copes with NULL. */
+/* For requests: one reference more, one less; the latter copes with NULL. */
+void link_ref(struct link *l);
 void link_unref(struct link *l);
 
 /* Links that are dirty, one after the other. */

@@ -31,6 +31,25 @@ void request_free(struct links *ls, struct request *r)
     ls->free_requests = r;
 }
 
+void request_set_link(struct request *r, struct link *l)
+{
+    if (r->link == l)
+        return;
+    if (l != NULL)
+        link_ref(l);
+    link_unref(r->link);
+    r->link = l;
+}
+
+void request_forget_answer(struct request *r)
+{
+    chunk_unref(r->told_chunk);
+    chunk_unref(r->reply_chunk);
+    r->told_chunk = r->reply_chunk = NULL;
+    r->told = NULL;
+    r->open = 0;
+}
+
 /* `len` bytes in the chunk that frames are kept in, which gets a new one when it is full. */
 static char *room(struct links *ls, size_t len)
 {

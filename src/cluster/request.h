@@ -59,6 +59,12 @@ struct request {
 struct request *request_new(struct links *ls);
 void request_free(struct links *ls, struct request *r);
 
+/* It is of `l` (NULL: of none) from here on. */
+void request_set_link(struct request *r, struct link *l);
+
+/* Before it is sent once more. */
+void request_forget_answer(struct request *r);
+
 /*
  * Holds `f` where sending would have: in r->frame_chunk, and a large value where
  * it lies in `chunk` (NULL: it is copied).  False when memory is short.

@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front/replay.h"
+#include "front/way.h"
 #include "net/session.h"
+
+#define USED_EVERY 16           /* hits: copies are told of one in so many */
 
 static struct call *call_new(struct front_worker *fw)
 {
@@ -12,7 +16,8 @@ static struct call *call_new(struct front_worker *fw)
 
     if (c == NULL)
         return NULL;
-    memset(&c->slot, 0, offsetof(struct call, form) - offsetof(struct call, slot));
+    memset(&c->slot, 0, offsetof(struct call, replay) - offsetof(struct call, slot));
+    c->replay.epoch = c->replay.placed = 0;
     c->fw = fw;
     return c;
 }
@@ -79,20 +84,28 @@ static void say_unreached(struct session *s, const struct call *c)
     char line[256];
     struct form form = c->form;
 
-    snprintf(line, sizeof(line), "SERVER_ERROR shard %s: %s%s\r\n", link_name(r->link),
+    snprintf(line, sizeof(line), "SERVER_ERROR shard %s: %s%s\r\n",
+             r->link != NULL ? link_name(r->link) : cluster_self(front_of(c)->cluster),
              r->reason, r->outcome == LOST ? ", outcome unknown" : "");
     form.quiet &= form.protocol == PROTOCOL_TEXT;       /* meta tells all errors */
     if (!answer_say(&s->out, &form, line, PACKET_TRY_AGAIN, NULL))
         s->broken = true;
 }
 
-/* A missing shard's keys are misses: a cache may miss.  A write must say so. */
+/* A missing shard's keys are misses: a cache may miss.  A write must say so, and
+ * a meta get that may have been one. */
+static bool is_miss(const struct call *c)
+{
+    return verb_is_get(c->verb) &&
+           !(c->copies && c->request.outcome == LOST && c->form.protocol == PROTOCOL_META);
+}
+
 static void emit_unreached(struct session *s, struct call *c)
 {
     struct answer miss = { .status = STATUS_NOT_FOUND };
     struct asked asked = call_asked(c);
 
-    if (verb_is_get(c->verb)) {
+    if (is_miss(c)) {
         if (!answer_put(&s->out, &asked, &miss, NULL))
             s->broken = true;
     } else {
@@ -121,6 +134,7 @@ static void emit_answer(struct session *s, struct call *c)
         a.status = STATUS_TOO_LARGE;
     if (c->asked_again)
         recall(&a, c);
+    a.marks &= ~(unsigned)MARK_OPEN;
     front_hide_token(front_of(c), &a);
     if (!answer_put(&s->out, &asked, &a, c->request.reply_chunk))
         s->broken = true;
@@ -131,7 +145,7 @@ static void ask_again(struct call *c)
 {
     struct request *r = &c->request;
     const bool plain = c->verb == VERB_GAT || c->verb == VERB_GET;
-    const struct frame f = {
+    struct frame f = {
         .op = (uint8_t)(FRAME_COMMAND + (plain ? VERB_GET : VERB_GETS)),
         .key = r->key,
         .key_len = r->key_len,
@@ -142,14 +156,31 @@ static void ask_again(struct call *c)
     c->ask_again = false;
     c->slot.session->n_again--;
     c->asked_again = true;
+    c->copies = c->wins = c->replays = false;
     r->frame_chunk = NULL;
-    link_send(r->link, r, &f, NULL);
+    request_forget_answer(r);
+    way_go(c, &f, NULL);
     chunk_unref(old);
 }
 
 static struct call *call_of_slot(struct slot *slot)
 {
     return (struct call *)((char *)slot - offsetof(struct call, slot));
+}
+
+/* Unless its copies are still to be told. */
+static void be_gone(struct call *c)
+{
+    c->emitted = true;
+    if (!c->behind)
+        call_free(c);
+}
+
+void call_let_go(struct call *c)
+{
+    c->behind = false;
+    if (c->emitted)
+        call_free(c);
 }
 
 static bool call_emit(struct slot *slot, struct session *s)
@@ -165,20 +196,20 @@ static bool call_emit(struct slot *slot, struct session *s)
         emit_answer(s, c);
     else
         emit_unreached(s, c);
-    call_free(c);
+    be_gone(c);
     return true;
 }
 
 static void call_drop(struct slot *slot)
 {
-    call_free(call_of_slot(slot));
+    be_gone(call_of_slot(slot));
 }
 
 static const struct slot_ops call_ops = { call_emit, call_drop };
 
 static void count_unreached(struct worker *w, const struct call *c)
 {
-    if (verb_is_get(c->verb)) {
+    if (is_miss(c)) {
         answer_count(&w->stats, c->verb, STATUS_NOT_FOUND);
         STAT_ADD(&w->stats, shard_misses, 1);
         return;
@@ -206,7 +237,7 @@ static void hold_answer(struct session *s, struct call *c)
     else
         s->n_writes--;
     /* not past a write that was sent behind it: it would show that one's value */
-    if (!can_leave(s, c) && c->held > 0 && s->n_writes == 0 && !s->barrier &&
+    if (!can_leave(s, c) && c->held > 0 && !c->behind && s->n_writes == 0 && !s->barrier &&
         s->held_bytes + c->held > SESSION_OUTPUT_PAUSE) {
         c->held = 0;
         chunk_unref(r->reply_chunk);
@@ -243,53 +274,153 @@ static void count_outcome(struct worker *w, const struct call *c)
         count_unreached(w, c);
 }
 
-static void on_done(struct request *r)
+/* What is read at its owner alone would be evicted from the copies first. */
+static void tell_used(struct call *c)
 {
-    struct call *c = (struct call *)r;
+    struct front_worker *fw = c->fw;
+    const struct request *r = &c->request;
+    const struct frame f = { .op = FRAME_USED, .key = r->key, .key_len = r->key_len };
+    const struct view *v = fw->links.view;
+    struct placing p;
+
+    if (++fw->n_hits % USED_EVERY != 0)
+        return;
+    view_place(v, ring_hash(r->key, r->key_len), &p);
+    for (unsigned i = 0; i < p.n_copies; i++)
+        if (fw->links.link[p.copies[i]] != NULL)
+            link_post(fw->links.link[p.copies[i]], &f);
+}
+
+static bool is_hit(const struct call *c)
+{
+    return verb_is_get(c->verb) && c->request.reply.st <= STATUS_HEAD && !c->as_copy &&
+           !c->asked_again;
+}
+
+void call_finish(struct call *c)
+{
+    struct request *r = &c->request;
     struct session *s = c->slot.session;
+    const struct view *v = c->fw->links.view;
 
     count_outcome(c->fw->worker, c);
     if (r->outcome != ANSWERED) {
         r->reply.value_len = 0;
     } else {
-        chunk_unref(r->value_chunk);
-        r->value_chunk = NULL;
+        if (v != NULL && !v->simple && is_hit(c))
+            tell_used(c);
+        if (!c->behind) {
+            chunk_unref(r->value_chunk);
+            r->value_chunk = NULL;
+        }
     }
     if (s != NULL)
         hold_answer(s, c);
     slot_ready(&c->slot);
 }
 
+void call_give_up(struct call *c, const char *reason)
+{
+    c->request.outcome = c->replays ? LOST : NOT_SENT;
+    c->request.reason = reason;
+    call_finish(c);
+}
+
+bool call_has_time(const struct call *c)
+{
+    return worker_now(c->fw->worker) - c->began_ms <=
+           c->fw->front->config.shard_timeout_ms + CALL_PATIENCE_MS;
+}
+
+static void on_done(struct request *r)
+{
+    struct call *c = (struct call *)r;
+
+    if (r->outcome != ANSWERED)
+        way_failed(c);
+    else if (r->open != 0)
+        replay_begin(c);
+    else
+        call_finish(c);
+}
+
 /* asking */
 
-void call_make(struct link *l, struct session *s, const struct cmd *cmd, bool too_large)
+/* It changes what copies must have.  Who wins is the owner's affair alone. */
+static bool changes(const struct cmd *cmd)
+{
+    return !verb_is_get(cmd->verb) || cmd->verb >= VERB_GAT ||
+           (cmd->options & OPTION_VIVIFY) != 0;
+}
+
+/* Any copy may answer it: it neither changes nor shows what only the owner knows. */
+static bool is_plain(const struct cmd *cmd)
+{
+    const unsigned harmless = OPTION_WIN | OPTION_NO_VALUE | OPTION_NO_USE | OPTION_KEY_ENCODED;
+
+    if (cmd->verb > VERB_GETS || (cmd->options & ~harmless) != 0)
+        return false;
+    if (cmd->form.protocol != PROTOCOL_META)
+        return true;
+    for (unsigned i = 0; i < cmd->form.n_letters; i++)
+        if (strchr("hlt", cmd->form.letters[i]) != NULL)
+            return false;
+    return cmd->form.meta == 'g';
+}
+
+/* In its place behind all others; its frame. */
+static struct call *begin(struct session *s, const struct cmd *cmd, bool too_large,
+                          struct frame *f)
 {
     struct call *c = call_new(s->worker->front);
-    struct frame f;
 
     if (c == NULL) {
         s->broken = true;
-        return;
+        return NULL;
     }
-    frame_from_cmd(&f, cmd);
+    frame_from_cmd(f, cmd);
     if (too_large) {
-        f.op = FRAME_COMMAND + VERB_DELETE;
-        f.value_len = 0;
+        f->op = FRAME_COMMAND + VERB_DELETE;
+        f->value_len = 0;
     }
     c->slot.ops = &call_ops;
     c->request.done = on_done;
     c->request.answer_op = FRAME_ANSWER;
-    c->request.statuses = call_statuses(too_large ? VERB_DELETE : cmd->verb, f.options);
+    c->request.statuses = call_statuses(too_large ? VERB_DELETE : cmd->verb, f->options);
     c->request.needs_key = cmd->form.protocol != PROTOCOL_TEXT;
     c->verb = cmd->verb;
+    c->copies = changes(cmd);
+    c->plain = is_plain(cmd);
+    c->wins = (cmd->options & OPTION_WIN) != 0;
+    c->began_ms = c->framed_ms = worker_now(s->worker);
     form_copy(&c->form, &cmd->form);
     c->too_large = too_large;
-    c->held = frame_head_len(&f) + f.value_len;
+    c->held = frame_head_len(f) + f->value_len;
     if (verb_is_get(cmd->verb))
         c->held += s->answer_bytes;
     else
         s->n_writes++;
     s->held_bytes += c->held;
     session_expect(s, &c->slot);
+    return c;
+}
+
+void call_make(struct link *l, struct session *s, const struct cmd *cmd, bool too_large)
+{
+    struct frame f;
+    struct call *c = begin(s, cmd, too_large, &f);
+
+    if (c == NULL)
+        return;
+    c->request.needs_frame = c->fw->links.view->map->leader[0] != '\0';
     link_send(l, &c->request, &f, session_chunk(s));
+}
+
+void call_route(struct session *s, const struct cmd *cmd, bool too_large)
+{
+    struct frame f;
+    struct call *c = begin(s, cmd, too_large, &f);
+
+    if (c != NULL)
+        way_go(c, &f, session_chunk(s));
 }

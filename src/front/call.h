@@ -1,5 +1,13 @@
 /*
- * call - a client's command that another member executes
+ * call - a client's command on its way: to its owner, to the copies, back
+ *
+ *      call_route -> way -> owner -> (open? -> replay -> copies) -> call_finish
+ *                     ^       |                   |
+ *                   parked <--'<------------------'   not reached, refused
+ *
+ * A command whose key has copies is answered when they have what it changed.
+ * One that surely was not executed waits, for a member or for a newer map, and
+ * is sent again; one that may have been is not.
  */
 #ifndef FRONT_CALL_H
 #define FRONT_CALL_H
@@ -7,8 +15,28 @@
 #include "front/answer.h"
 #include "front/front.h"
 
+/* A command that was not executed waits for so long beyond the time-out. */
+#define CALL_PATIENCE_MS 2500
+
+#define CALL_TARGETS_MAX (MAP_MAX_REPLICAS - 1 + MAP_MAX_REPLICAS)
+
+/* Who must have what a command changed, or found open. */
+struct replay {
+    uint64_t epoch;             /* of the map that it was judged by, and by whom */
+    uint64_t judge_incarnation;
+    uint16_t judge;             /* number of the member */
+
+    uint64_t placed;            /* epoch of the map that the rest goes by, 0: not known */
+    uint16_t targets[CALL_TARGETS_MAX];     /* indexes in that map, the chain's first */
+    uint8_t n, n_chain;
+    uint8_t wave;               /* of them, that were told so far */
+    uint8_t n_waiting;          /* of them, that have not answered */
+    uint16_t applied;           /* of them, that have it: by bits */
+    bool refused;               /* one has it not, and will not */
+};
+
 struct call {
-    struct request request;     /* first: on its link */
+    struct request request;     /* first: on its link, or waiting */
     struct slot slot;
     struct front_worker *fw;
     enum verb verb;
@@ -16,14 +44,41 @@ struct call {
     bool too_large;             /* a set that became a delete, see front.c */
     bool ask_again;             /* its answer was too much to hold */
     bool asked_again;
+    bool copies;                /* what it changes copies must have */
+    bool plain;                 /* a get that any copy may answer */
+    bool as_copy;               /* one was asked */
+    bool wins;                  /* OPTION_WIN, which only an owner is asked with */
+    bool replays;               /* it was judged: what is left is the copies' part */
+    bool behind;                /* it is answered already: that part goes on */
+    bool emitted;               /* and nobody else needs it any more */
+    uint8_t n_tries;
     unsigned first_marks;       /* of the answer that was dropped */
     uint32_t first_idle_s;
     int64_t first_ttl_ms;
+    int64_t began_ms;
+    int64_t framed_ms;          /* when times to live in its frame were right */
+    struct call *next_parked;
+    struct replay replay;       /* from here on not zeroed; see call_place() */
     struct form form;           /* how the client wants to be answered */
 };
 
 /* Sends the command; its answer leaves in its turn.  `too_large`: a set whose
  * value is more than an item may be, and a delete in its place. */
 void call_make(struct link *l, struct session *s, const struct cmd *cmd, bool too_large);
+
+/* The same where more than the owner has to do with it. */
+void call_route(struct session *s, const struct cmd *cmd, bool too_large);
+
+/* For those on its way */
+
+/* Its outcome is settled: its client is answered in its turn.  It may be gone then. */
+void call_finish(struct call *c);
+/* The same where nobody executed it; the reason is static. */
+void call_give_up(struct call *c, const char *reason);
+/* The part behind its answer is over. */
+void call_let_go(struct call *c);
+
+/* Is there still time? */
+bool call_has_time(const struct call *c);
 
 #endif

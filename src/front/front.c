@@ -87,20 +87,18 @@ static void execute_here(struct front *front, struct session *s, struct cmd *cmd
 
 /* which way */
 
-/*
- * Larger than any item may be, so its block was not even collected.  The old
- * value of a set must not outlive that: the owner is sent a delete.
- */
-static void refuse_too_large(struct link *l, struct session *s, const struct cmd *cmd)
+/* Larger than any item may be, so its block was not even collected. */
+static bool is_too_large(const struct session *s, const struct cmd *cmd)
+{
+    return verb_has_value(cmd->verb) && cmd->value_len > s->worker->config->max_item_bytes;
+}
+
+static void say_too_large(struct session *s, const struct cmd *cmd)
 {
     struct answer a = { .status = STATUS_TOO_LARGE };
     struct asked asked = asked_by(cmd);
     struct sendq *q;
 
-    if (cmd->verb == VERB_SET) {
-        call_make(l, s, cmd, true);
-        return;
-    }
     answer_count(&s->worker->stats, cmd->verb, a.status);
     q = session_reply(s);
     if (q != NULL && !answer_put(q, &asked, &a, NULL))
@@ -111,16 +109,19 @@ static void route(struct session *s, struct cmd *cmd)
 {
     struct front_worker *fw = s->worker->front;
     struct links *ls = &fw->links;
+    const bool simple = ls->view->simple, too_large = is_too_large(s, cmd);
     unsigned owner = 0;
 
-    if (ls->n > 1)
+    if (simple && ls->n > 1)
         owner = ring_owner(ls->view->ring, ring_hash(cmd->key, cmd->key_len));
-    if (ls->link[owner] == NULL)
+    if (simple && ls->link[owner] == NULL)
         execute_here(fw->front, s, cmd);
-    else if (verb_has_value(cmd->verb) && cmd->value_len > s->worker->config->max_item_bytes)
-        refuse_too_large(ls->link[owner], s, cmd);
+    else if (too_large && cmd->verb != VERB_SET)
+        say_too_large(s, cmd);
+    else if (simple)            /* the old value of a set must not outlive it */
+        call_make(ls->link[owner], s, cmd, too_large);
     else
-        call_make(ls->link[owner], s, cmd, false);
+        call_route(s, cmd, too_large);
 }
 
 static void handle(struct session *s, struct cmd *cmd)
@@ -147,10 +148,35 @@ static void foresee(struct worker *w, struct lookup *keys, unsigned n)
         store_prefetch_item(store, keys[i].hash);
 }
 
+/* Goes by the present map; false, and by the old one, when memory is short. */
+static bool take_view(struct front_worker *fw)
+{
+    struct view *v = cluster_note(fw->front->cluster, fw->worker->id);
+    const int self = v != NULL && fw->front->store != NULL ? v->self : -1;
+
+    if (!links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self))
+        return false;
+    fw->worker->order++;
+    fw->parked.due = true;
+    watchers_forget_links(fw);
+    return true;
+}
+
+static bool has_newer(const struct front_worker *fw)
+{
+    const struct view *v = fw->links.view;
+
+    return cluster_epoch(fw->front->cluster) != (v != NULL ? v->map->epoch : 0);
+}
+
 static void turn_end(struct worker *w)
 {
     struct front_worker *fw = w->front;
 
+    if (has_newer(fw))
+        (void)take_view(fw);    /* what could not be made is made at the next turn */
+    if (fw->parked.due)
+        parked_run(fw);
     watchers_turn_end(fw);
     links_flush(&fw->links);
 }
@@ -162,6 +188,13 @@ const struct handler front_handler = {
 
 /* its life */
 
+static void on_links_changed(struct links *ls)
+{
+    struct front_worker *fw = ls->owner;
+
+    fw->parked.due = true;
+}
+
 void front_init(struct front *front, struct world *world)
 {
     uint64_t hash_key[2];
@@ -171,6 +204,7 @@ void front_init(struct front *front, struct world *world)
         .timeout_ms = front->config.shard_timeout_ms,
         .queue_bytes = front->config.link_queue_bytes,
         .request_bytes = sizeof(struct call),
+        .changed = on_links_changed,
     };
     world->ops->random(world, hash_key, sizeof(hash_key));
     prefixes_init(&front->prefixes, front->config.stat_delimiter, hash_key);
@@ -185,24 +219,10 @@ void front_fini(struct front *front)
     pthread_mutex_destroy(&front->streams_lock);
 }
 
-/* Goes by the present map; false, and by the old one, when memory is short. */
-static bool take_view(struct front_worker *fw)
-{
-    struct view *v = cluster_view(fw->front->cluster);
-    const int self = v != NULL && fw->front->store != NULL ? v->self : -1;
-
-    if (!links_take_view(&fw->links, v, self))
-        return false;
-    watchers_forget_links(fw);
-    return true;
-}
-
 static void on_tick(void *arg)
 {
     struct front_worker *fw = arg;
 
-    if (cluster_epoch(fw->front->cluster) != fw->links.view->map->epoch)
-        (void)take_view(fw);    /* what could not be made is made at the next tick */
     links_tick(&fw->links);
     watchers_tick(fw);
     fw->worker->world->ops->timer_set(fw->tick, TICK_MS);
@@ -218,8 +238,9 @@ bool front_worker_init(struct worker *w, struct front *front)
     fw->front = front;
     fw->worker = w;
     links_init(&fw->links, &front->links_config, w, front->cluster);
+    fw->links.owner = fw;
     fw->tick = w->world->ops->timer_new(w->loop, on_tick, fw);
-    if (fw->tick == NULL || !take_view(fw))
+    if (fw->tick == NULL || !parked_init(fw) || (has_newer(fw) && !take_view(fw)))
         return false;
     w->world->ops->timer_set(fw->tick, TICK_MS);
     return true;
@@ -233,6 +254,7 @@ void front_worker_fini(struct worker *w)
         return;
     while (w->sessions != NULL)         /* they hold answers that are ours */
         session_free(w->sessions);
+    parked_fini(fw);
     links_fini(&fw->links);
     if (fw->tick != NULL)
         w->world->ops->timer_free(fw->tick);

@@ -12,6 +12,7 @@
 #define FRONT_FRONT_H
 
 #include "cluster/links.h"
+#include "front/parked.h"
 #include "front/prefixes.h"
 #include "net/session.h"
 #include "net/worker.h"
@@ -23,6 +24,7 @@
 struct front_config {
     int64_t shard_timeout_ms;
     size_t link_queue_bytes;    /* of commands on one link, unanswered */
+    bool ack_all;               /* a write is answered when all copies have it */
     bool cas, flush_all, shutdown, dumps, watch;
     char stat_delimiter;        /* '\0': none was set */
     unsigned conn_limit, backlog, n_threads, port, max_requests;
@@ -55,6 +57,8 @@ struct front_worker {
     struct front *front;
     struct worker *worker;
     struct links links;         /* none to this process, where it keeps items */
+    struct parked parked;
+    unsigned n_hits;            /* of keys that have copies: see call.c */
     struct timer *tick;
     struct watcher *watchers;   /* owned: sessions of this worker that watch */
     unsigned n_watchers;        /* atomic */

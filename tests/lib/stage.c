@@ -83,7 +83,7 @@ static void add_front(struct stage *st)
 
     st->front = (struct front){
         .config = {
-            .shard_timeout_ms = 1000, .link_queue_bytes = 1 << 20, .cas = true,
+            .shard_timeout_ms = 1000, .link_queue_bytes = 1 << 20, .ack_all = true, .cas = true,
             .flush_all = true, .n_threads = 1,
             .listen = "", .unix_socket = "", .protocol = "auto",
         },
@@ -92,6 +92,7 @@ static void add_front(struct stage *st)
         .workers = &st->worker,
         .shut_down = shut_down,
     };
+    cluster_set_workers(st->cluster, 1);
     front_init(&st->front, st->world);
     ok = front_worker_init(&st->worker, &st->front);
     assert(ok);
@@ -99,11 +100,16 @@ static void add_front(struct stage *st)
     st->has_front = true;
 }
 
-void stage_add_front(struct stage *st, size_t n)
+void stage_add_front_by(struct stage *st, struct map *map)
 {
     st->cluster = cluster_new(STAGE_CLUSTER, "front");
-    (void)cluster_adopt(st->cluster, stage_map(1, n));
+    (void)cluster_adopt(st->cluster, map);
     add_front(st);
+}
+
+void stage_add_front(struct stage *st, size_t n)
+{
+    stage_add_front_by(st, stage_map(1, n));
 }
 
 void stage_add_both(struct stage *st)

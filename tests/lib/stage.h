@@ -44,6 +44,8 @@ struct map *stage_map(uint64_t epoch, size_t n);
  * and is what lives there.  Its handler is front_handler.
  */
 void stage_add_front(struct stage *st, size_t n);
+/* The same by another map, which is taken over. */
+void stage_add_front_by(struct stage *st, struct map *map);
 
 /* A shard named s1 with a small store, and no map yet. */
 extern const struct handler stage_shard_handler;

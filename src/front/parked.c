@@ -1,0 +1,95 @@
+#include "front/parked.h"
+
+#include "front/replay.h"
+#include "front/way.h"
+
+#define RETRY_MS 10
+
+static struct world *world_of(const struct front_worker *fw)
+{
+    return fw->worker->world;
+}
+
+static void on_timer(void *arg)
+{
+    struct front_worker *fw = arg;
+
+    fw->parked.due = true;
+}
+
+bool parked_init(struct front_worker *fw)
+{
+    fw->parked.last = &fw->parked.first;
+    fw->parked.timer = world_of(fw)->ops->timer_new(fw->worker->loop, on_timer, fw);
+    return fw->parked.timer != NULL;
+}
+
+void parked_fini(struct front_worker *fw)
+{
+    struct call *c;
+
+    while ((c = fw->parked.first) != NULL) {
+        fw->parked.first = c->next_parked;
+        call_give_up(c, "this front ends");
+    }
+    fw->parked.last = &fw->parked.first;
+    if (fw->parked.timer != NULL)
+        world_of(fw)->ops->timer_free(fw->parked.timer);
+}
+
+static void append(struct parked *p, struct call *c)
+{
+    c->next_parked = NULL;
+    *p->last = c;
+    p->last = &c->next_parked;
+}
+
+/* Those of its session behind it have to wait too. */
+static void hold_back(struct front_worker *fw, struct session *s)
+{
+    if (s == NULL)
+        return;
+    s->waits_at = fw->parked.pass;
+    session_settle_first(s);
+}
+
+void parked_add(struct front_worker *fw, struct call *c)
+{
+    if (fw->links.view == NULL) {
+        call_give_up(c, "this front ends");
+        return;
+    }
+    STAT_ADD(&fw->worker->stats, parked, 1);
+    if (fw->parked.first == NULL)
+        world_of(fw)->ops->timer_set(fw->parked.timer, RETRY_MS);
+    append(&fw->parked, c);
+    hold_back(fw, c->slot.session);
+}
+
+static bool go_again(struct call *c)
+{
+    return c->replays ? replay_go_again(c) : way_go_again(c);
+}
+
+void parked_run(struct front_worker *fw)
+{
+    struct parked *p = &fw->parked;
+    struct call *c = p->first, *next;
+
+    p->due = false;
+    if (c == NULL)
+        return;
+    p->first = NULL;
+    p->last = &p->first;
+    p->pass++;
+    for (; c != NULL; c = next) {
+        struct session *s = c->slot.session;
+
+        next = c->next_parked;
+        if ((s != NULL && s->waits_at == p->pass) || !go_again(c)) {
+            append(p, c);
+            hold_back(fw, s);
+        }
+    }
+    world_of(fw)->ops->timer_set(p->timer, p->first != NULL ? RETRY_MS : -1);
+}

@@ -1,0 +1,34 @@
+/*
+ * parked - calls that wait for a member or a newer map, in order
+ *
+ * They are tried again when a link or the map has changed, and now and then.
+ * What one session asked for keeps its order: where one cannot go, those of
+ * its session behind it do not.
+ */
+#ifndef FRONT_PARKED_H
+#define FRONT_PARKED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct call;
+struct front_worker;
+struct timer;
+
+struct parked {
+    struct call *first, **last; /* oldest first */
+    struct timer *timer;        /* owned: runs while there are any */
+    bool due;                   /* something has changed */
+    uint64_t pass;
+};
+
+bool parked_init(struct front_worker *fw);
+void parked_fini(struct front_worker *fw);
+
+/* Behind the others; its session executes nothing new meanwhile. */
+void parked_add(struct front_worker *fw, struct call *c);
+
+/* At the end of a turn: those that can, go. */
+void parked_run(struct front_worker *fw);
+
+#endif

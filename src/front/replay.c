@@ -1,0 +1,278 @@
+#include "front/replay.h"
+
+#include "front/parked.h"
+#include "front/way.h"
+
+/* for whom */
+
+void replay_judge(struct replay *rp, const struct view *v, int judge)
+{
+    const struct member *m = &v->map->members[judge];
+
+    rp->epoch = v->map->epoch;
+    rp->judge = m->number;
+    rp->judge_incarnation = m->incarnation;
+    rp->placed = 0;
+}
+
+/* All who have to do with the key, but the judge; `owner` where it is another. */
+static void set_targets(struct replay *rp, const struct view *v, const struct placing *p,
+                        int judge)
+{
+    rp->placed = v->map->epoch;
+    rp->n = 0;
+    rp->applied = 0;
+    if (p->owner >= 0 && p->owner != judge)
+        rp->targets[rp->n++] = (uint16_t)p->owner;
+    for (unsigned i = 0; i < p->n_copies; i++)
+        if (p->copies[i] != judge)
+            rp->targets[rp->n++] = (uint16_t)p->copies[i];
+    rp->n_chain = rp->n;
+    for (unsigned i = 0; i < p->n_pending; i++)
+        if (p->pending[i] != judge)
+            rp->targets[rp->n++] = (uint16_t)p->pending[i];
+}
+
+void replay_place(struct replay *rp, const struct view *v, const struct placing *p)
+{
+    replay_judge(rp, v, p->owner);
+    set_targets(rp, v, p, p->owner);
+}
+
+/* What it judged then still holds. */
+static bool still_serves(const struct replay *rp, const struct map *map, int judge)
+{
+    return judge >= 0 && map->members[judge].incarnation == rp->judge_incarnation &&
+           map->members[judge].since <= rp->epoch &&
+           map->members[judge].state != MEMBER_EJECTED;
+}
+
+/* Goes by the present map; false where what was judged is nobody's any more. */
+static bool place(struct call *c)
+{
+    const struct view *v = c->fw->links.view;
+    struct replay *rp = &c->replay;
+    struct placing p;
+    int judge;
+
+    if (rp->placed == v->map->epoch)
+        return true;
+    if (v->simple && rp->epoch == 0) {
+        rp->placed = v->map->epoch;
+        rp->n = rp->n_chain = 0;
+        rp->applied = 0;
+        return true;
+    }
+    judge = map_find_number(v->map, rp->judge);
+    if (rp->epoch == 0 || !still_serves(rp, v->map, judge))
+        return false;
+    view_place(v, ring_hash(c->request.key, c->request.key_len), &p);
+    set_targets(rp, v, &p, judge);
+    return true;
+}
+
+/* what */
+
+/* The answer says all that copies need, together with what was sent. */
+static bool is_as_sent(const struct frame *command, const struct answer *a)
+{
+    const enum verb verb = (enum verb)(command->op - FRAME_COMMAND);
+
+    return (a->status == STATUS_STORED && verb_has_value(verb)) ||
+           (a->status == STATUS_DELETED && verb == VERB_DELETE);
+}
+
+static void let_pass(struct call *c, struct copy *copy)
+{
+    const int64_t passed_ms = worker_now(c->fw->worker) - c->framed_ms;
+
+    if (copy->kind != COPY_DELETED && copy->ttl_ms > 0)
+        copy->ttl_ms = copy->ttl_ms > passed_ms ? copy->ttl_ms - passed_ms : 1;
+}
+
+/* What copies must have, and the chunk where its value lies; false: the judge
+ * has not said. */
+static bool copy_of_call(struct call *c, struct copy *copy, struct chunk **chunk)
+{
+    const struct request *r = &c->request;
+    struct answer a;
+    struct frame f;
+    struct cmd cmd;
+
+    *chunk = r->told_chunk;
+    if (!request_told(r, copy)) {
+        if (!request_frame(r, &f) || !frame_to_answer(&r->reply, &a) || !is_as_sent(&f, &a))
+            return false;
+        frame_to_cmd(&f, &cmd);
+        copy_of_sent(copy, &cmd, &a);
+        *chunk = request_value_chunk(r);
+    }
+    copy->key = r->key;
+    copy->key_len = r->key_len;
+    let_pass(c, copy);
+    return true;
+}
+
+/* its end */
+
+/* A read may be asked once more: by the map of now it finds another state. */
+static void read_again(struct call *c)
+{
+    c->replays = false;
+    c->request.outcome = REFUSED;
+    if (call_has_time(c) && c->request.frame_chunk != NULL)
+        parked_add(c->fw, c);
+    else
+        call_give_up(c, "the map has changed");
+}
+
+static void over(struct call *c, bool done, const char *reason)
+{
+    if (c->request.open != 0)
+        link_confirm(c->request.link, c->request.open, !done);
+    c->request.open = 0;
+    if (!done)
+        STAT_ADD(&c->fw->worker->stats, replays_failed, 1);
+    if (c->behind)
+        call_let_go(c);
+    else if (done)
+        call_finish(c);
+    else if (verb_is_get(c->verb) && !c->copies)
+        read_again(c);
+    else
+        call_give_up(c, reason);
+}
+
+/* its way */
+
+static void go_on(struct call *c);
+
+static void one_answered(struct call *c)
+{
+    struct replay *rp = &c->replay;
+
+    if (--rp->n_waiting == 0)
+        go_on(c);
+}
+
+static void on_applied(struct request *r)
+{
+    struct call *c = r->owner;
+    struct replay *rp = &c->replay;
+
+    if (r->outcome == ANSWERED && applied_counts((enum applied)r->reply.st))
+        rp->applied |= (uint16_t)(1u << r->part);
+    rp->refused |= r->outcome == ANSWERED && !applied_counts((enum applied)r->reply.st);
+    request_free(&c->fw->links, r);
+    one_answered(c);
+}
+
+static void send_one(struct call *c, unsigned i, const struct frame *f, struct chunk *chunk)
+{
+    struct links *ls = &c->fw->links;
+    struct link *l = ls->link[c->replay.targets[i]];
+    struct request *r = l != NULL ? request_new(ls) : NULL;
+
+    if (r == NULL)
+        return;
+    STAT_ADD(&c->fw->worker->stats, replays, 1);
+    r->owner = c;
+    r->part = i;
+    r->answer_op = FRAME_APPLIED;
+    r->done = on_applied;
+    c->replay.n_waiting++;
+    link_send(l, r, f, chunk);
+}
+
+/* The chain's next alone, so that of three none has what the next has not. */
+static uint8_t wave_of(const struct replay *rp)
+{
+    return rp->n_chain > 1 && (rp->applied & 1) == 0 ? 1 : rp->n;
+}
+
+static bool all_have_it(const struct replay *rp)
+{
+    return rp->applied == (1u << rp->n) - 1;
+}
+
+/* Those who have it not and are next; nobody is waited for now. */
+static void send_wave(struct call *c)
+{
+    struct replay *rp = &c->replay;
+    struct chunk *chunk;
+    struct copy copy;
+    struct frame f;
+
+    if (!copy_of_call(c, &copy, &chunk)) {
+        over(c, false, "it said nothing of its copies");
+        return;
+    }
+    frame_from_copy(&f, FRAME_APPLY, &copy);
+    rp->wave = wave_of(rp);
+    rp->n_waiting = 1;          /* this function */
+    for (unsigned i = 0; i < rp->wave; i++)
+        if ((rp->applied & 1u << i) == 0)
+            send_one(c, i, &f, chunk);
+    one_answered(c);
+}
+
+static bool reaches_all(const struct call *c)
+{
+    const struct replay *rp = &c->replay;
+
+    for (unsigned i = 0; i < rp->n; i++)
+        if ((rp->applied & 1u << i) == 0 && !way_reaches(c->fw, rp->targets[i]))
+            return false;
+    return true;
+}
+
+/* All that was sent is answered. */
+static void go_on(struct call *c)
+{
+    struct replay *rp = &c->replay;
+    const struct view *v = c->fw->links.view;
+    const uint16_t wave = (uint16_t)((1u << rp->wave) - 1);
+
+    if (rp->refused)
+        over(c, false, "a copy refused it");
+    else if (all_have_it(rp))
+        over(c, true, NULL);
+    else if ((rp->applied & wave) == wave && v != NULL && rp->placed == v->map->epoch)
+        send_wave(c);
+    else
+        parked_add(c->fw, c);
+}
+
+/* False: somebody is not reached. */
+static bool go(struct call *c)
+{
+    if (!place(c))
+        over(c, false, "the map has changed");
+    else if (reaches_all(c))
+        send_wave(c);
+    else
+        return false;
+    return true;
+}
+
+bool replay_go_again(struct call *c)
+{
+    if (call_has_time(c))
+        return go(c);
+    over(c, false, "a copy is not reached");
+    return true;
+}
+
+void replay_begin(struct call *c)
+{
+    c->replays = true;
+    c->replay.refused = false;
+    if (verb_is_get(c->verb) && !c->copies)
+        STAT_ADD(&c->fw->worker->stats, repairs, 1);
+    if (!c->fw->front->config.ack_all) {
+        c->behind = true;
+        call_finish(c);
+    }
+    if (!go(c))
+        parked_add(c->fw, c);
+}
