@@ -80,9 +80,7 @@ static bool is_sound_alone(const struct member *m)
     if (m->weight > MAP_MAX_WEIGHT || m->next_weight > MAP_MAX_WEIGHT ||
         m->wanted_weight > MAP_MAX_WEIGHT)
         return false;
-    if ((m->filling || m->voter) && m->state == MEMBER_EJECTED)
-        return false;
-    if (m->filling && m->voter)
+    if (m->filling && (m->voter || m->state == MEMBER_EJECTED))
         return false;
     return is_printable(m->name, '!') && is_printable(m->zone, '!') &&
            is_printable(m->address, ' ');

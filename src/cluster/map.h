@@ -50,7 +50,8 @@ struct member {
     uint16_t wanted_weight;     /* what the operator gave it, whatever it has now */
     enum member_state state;
     bool filling;               /* holds nothing yet: live in the new chains only */
-    bool voter;                 /* gives leases, as the leader's process does */
+    bool voter;                 /* gives leases, while it is up, as the leader's process
+                                   does; counts for a majority in any state */
     uint64_t incarnation;       /* drawn at each start of the process; 0: not known */
     uint64_t since;             /* epoch from which it serves without a break */
     char name[MAP_NAME_MAX + 1];
@@ -87,7 +88,7 @@ void map_number(struct map *map);
  * False for two members of one name or number, a name of no length, a text with
  * anything but printable ASCII (in names no blank either), nobody on a ring,
  * and what the phase does not allow: two weights or somebody filling in a
- * STABLE one; an ejected member that fills or votes.
+ * STABLE one; a member that fills and is ejected, or votes.
  */
 bool map_is_sound(const struct map *map);
 

@@ -20,7 +20,11 @@ enum job_kind {
     JOB_KINDS
 };
 
-enum job_status { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_ABORTED, JOB_FAILED, JOB_STATUSES };
+enum job_status {
+    JOB_QUEUED, JOB_RUNNING,
+    JOB_ABORTING,               /* all becomes as it was */
+    JOB_DONE, JOB_ABORTED, JOB_FAILED, JOB_STATUSES
+};
 
 #define JOB_WORDS_MAX 96
 

@@ -263,7 +263,7 @@ static void no_map_contradicts_itself(void **state)
         { MAP_STABLE, "11U 11U", true }, { MAP_STABLE, "00U 11U", true },
         { MAP_STABLE, "00U 00U", false }, { MAP_STABLE, "11Uf 11U", false },
         { MAP_STABLE, "10U 11U", false }, { MAP_STABLE, "11E 11E", true },
-        { MAP_STABLE, "11Ev 11U", false }, { MAP_STABLE, "11Sv 11U", true },
+        { MAP_STABLE, "11Ev 11U", true }, { MAP_STABLE, "11Sv 11U", true },
         { MAP_JOINT, "01Uf 11U", true }, { MAP_JOINT, "01E 11U", true },
         { MAP_JOINT, "01Ef 11U", false }, { MAP_JOINT, "01Ufv 11U", false },
         { MAP_JOINT, "10U 10U", false }, { MAP_SWITCHED, "01Sf 11U", true },
