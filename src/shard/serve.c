@@ -150,7 +150,8 @@ void serve_command(struct peer *p, const struct frame *f)
         return;
     }
     store_execute(store, &cmd, store_hash(store, cmd.key, cmd.key_len),
-                  worker_now(p->sw->worker), &a, on_hit, p);
+                  worker_now(p->sw->worker), &a,
+                  &(struct store_reader){ .hit = on_hit, .arg = p });
     chunk_unref(p->loan);
     p->loan = NULL;
     if (a.status != STATUS_HIT)

@@ -8,13 +8,6 @@ static bool is_ahead(const struct partition *p, uint64_t version, int64_t at_ms)
     return version > VERSION_MAX || partition_age_ms(p, version, at_ms) < -VERSION_AHEAD_MS;
 }
 
-/* The item gets a time to live; the copy knows that it is of this version. */
-static void renew(struct partition *p, uint64_t hash, const struct copy *copy,
-                  struct found *f, int64_t at_ms)
-{
-    partition_touch(p, hash, copy->key, f, store_expires_at(copy->ttl_ms, at_ms), at_ms);
-}
-
 /* It says which item it means, so nothing is too old for it. */
 static enum applied apply_touch(struct partition *p, uint64_t hash, const struct copy *copy,
                                 struct found *old, int64_t at_ms)
@@ -22,7 +15,7 @@ static enum applied apply_touch(struct partition *p, uint64_t hash, const struct
     if (old == NULL || old->item.version != copy->version || item_is_deleted(&old->item) ||
         copy->ttl_ms < 0 || partition_is_dead(p, &old->item, at_ms))
         return APPLIED_OLDER;
-    renew(p, hash, copy, old, at_ms);
+    partition_touch(p, hash, copy->key, old, store_expires_at(copy->ttl_ms, at_ms), at_ms);
     return APPLIED;
 }
 
@@ -46,7 +39,8 @@ static bool put_value(struct partition *p, uint64_t hash, const struct copy *cop
 
 /* It is newer than `old` (or NULL), and may be. */
 static enum applied apply_newer(struct store *s, struct partition *p, uint64_t hash,
-                                const struct copy *copy, const struct found *old, int64_t at_ms)
+                                const struct copy *copy, const struct found *old,
+                                int64_t at_ms)
 {
     const struct tombstone t = { copy->key, copy->key_len, copy->version, false };
     const bool gone = copy->kind == COPY_DELETED || copy->ttl_ms < 0;

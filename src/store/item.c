@@ -101,12 +101,14 @@ void item_write(char *at, const struct draft *d)
 
 struct copy item_copy(const struct item *it, int64_t at_ms)
 {
+    const bool deleted = item_is_deleted(it);
+
     return (struct copy){
-        .kind = item_is_deleted(it) ? COPY_DELETED : COPY_VALUE,
+        .kind = deleted ? COPY_DELETED : COPY_VALUE,
         .key = it->key, .key_len = it->key_len,
         .marks = item_told(it), .version = it->version, .token = item_token(it),
         .client_flags = it->client_flags,
-        .ttl_ms = item_ttl(it, at_ms),
+        .ttl_ms = deleted ? TTL_NEVER : item_ttl(it, at_ms),
         .idle_s = item_idle_s(it, at_ms),
         .value = it->value, .value_len = it->value_len,
     };

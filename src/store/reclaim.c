@@ -105,8 +105,12 @@ static void open_tombstones(struct partition *p, int64_t at_ms)
     if (!p->wants_tombstones || !segments_has_spare(ss))
         return;
     reclaim_tombstones(p, at_ms);
-    if (segments_has_two_spare(ss) && segments_open(ss, ss->n_groups, ++p->stamp))
-        p->wants_tombstones = false;
+    if (!segments_has_two_spare(ss) || !segments_open(ss, ss->n_groups, ++p->stamp))
+        return;
+    p->wants_tombstones = false;
+    /* empty as it is, it is not over */
+    segment_note(&ss->segment[ss->groups[ss->n_groups].newest],
+                 (uint64_t)(at_ms + p->tombstone_ms), version_latest(&p->clock));
 }
 
 /* ---- the items of a segment ---- */

@@ -365,26 +365,21 @@ static void an_old_view_stays_while_somebody_holds_it(void **state)
     view_unref(old);
 }
 
-static struct view *view_of_list(const struct source_member *members, size_t n)
+static struct view *view_of_list(const struct leader_member *members, size_t n)
 {
     struct cluster *c = cluster_new("test", "a");
-    struct source *source = source_static_new(members, n);
-    struct view *v = NULL;
+    struct view *v = source_static(c, members, n) ? cluster_view(c) : NULL;
 
-    assert_non_null(source);
-    if (source->start(source, c))
-        v = cluster_view(c);
-    source->free(source);
     cluster_free(c);
     return v;
 }
 
 static void the_same_list_in_any_order_is_the_same_map(void **state)
 {
-    static const struct source_member list[] = {
-        { "c", "10.0.0.3:1", 1 }, { "a", "", 2 }, { "b", "/run/b.sock", 3 },
+    static const struct leader_member list[] = {
+        { "c", "", "10.0.0.3:1", 1 }, { "a", "", "", 2 }, { "b", "", "/run/b.sock", 3 },
     }, other[] = {
-        { "b", "10.0.0.2:1", 3 }, { "c", "10.0.0.3:1", 1 }, { "a", "10.0.0.1:1", 2 },
+        { "b", "", "10.0.0.2:1", 3 }, { "c", "", "10.0.0.3:1", 1 }, { "a", "", "10.0.0.1:1", 2 },
     };
     struct view *v = view_of_list(list, 3), *w = view_of_list(other, 3);
 
@@ -403,8 +398,8 @@ static void the_same_list_in_any_order_is_the_same_map(void **state)
 
 static void a_list_that_makes_no_sound_map_does_not_start(void **state)
 {
-    static const struct source_member twice[] = { { "a", "x:1", 1 }, { "a", "y:1", 1 } };
-    static const struct source_member no_weight[] = { { "a", "x:1", 0 } };
+    static const struct leader_member twice[] = { { "a", "", "x:1", 1 }, { "a", "", "y:1", 1 } };
+    static const struct leader_member no_weight[] = { { "a", "", "x:1", 0 } };
 
     (void)state;
     assert_null(view_of_list(twice, 2));

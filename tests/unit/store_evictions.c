@@ -162,8 +162,9 @@ static void an_eviction_is_told_with_all_that_was_known_of_the_item(void **state
     char page[EVICTIONS_PAGE], key[32], value[1000];
     struct store_config config = help_config(256 * 1024);
     struct store *s;
-    const struct copy copy = { .any_age = true, .key = "k", .key_len = 1, .version = 9, .value = "value",
-                               .value_len = 5, .client_flags = 7, .ttl_ms = 9000,
+    const struct copy copy = { .any_age = true, .key = "k", .key_len = 1, .version = 9,
+                               .value = "value", .value_len = 5, .client_flags = 7,
+                               .ttl_ms = 9000,
                                .marks = MARK_FETCHED | MARK_TOKEN, .token = 77 };
     uint64_t cursor = 0;
     size_t pos = 0, len = 0;

@@ -191,8 +191,8 @@ static void the_newer_copy_wins_in_any_order(void **state)
 static void an_expired_item_is_still_newer_than_an_older_copy(void **state)
 {
     struct store *s = help_store(64 * MIB);
-    struct copy copy = { .any_age = true, .key = "k", .key_len = 1, .version = 100, .value = "new",
-                         .value_len = 3, .ttl_ms = 10 };
+    struct copy copy = { .any_age = true, .key = "k", .key_len = 1, .version = 100,
+                         .value = "new", .value_len = 3, .ttl_ms = 10 };
 
     (void)state;
     assert_int_equal(store_apply(s, &copy, START_MS), APPLIED);

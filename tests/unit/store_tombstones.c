@@ -23,9 +23,9 @@ static struct store *new_store(size_t memory_bytes)
 static enum applied apply(struct store *s, int64_t at_ms, const char *key, uint64_t version,
                           bool deleted)
 {
-    const struct copy copy = { .any_age = true, .key = key, .key_len = strlen(key), .version = version,
-                               .kind = deleted ? COPY_DELETED : COPY_VALUE, .value = "copy",
-                               .value_len = deleted ? 0 : 4 };
+    const struct copy copy = { deleted ? COPY_DELETED : COPY_VALUE, .any_age = true,
+                               .key = key, .key_len = strlen(key), .version = version,
+                               .value = "copy", .value_len = deleted ? 0 : 4 };
 
     return store_apply(s, &copy, START_MS + at_ms);
 }
@@ -211,9 +211,9 @@ static void an_eviction_takes_items_and_leaves_tombstones(void **state)
     before = clock_of(s, 0);
     RUN(s, 0, NULL, VERB_DELETE, .key = "k");
     for (unsigned i = 0; i < 40000; i++)
-        SET(s, 1, help_key(key, i), value);
-    assert_true(help_usage(s, 1).evictions > 20000);
-    assert_int_equal(apply(s, 1, "k", before, false), APPLIED_OLDER);
+        SET(s, 1 + i, help_key(key, i), value);
+    assert_true(help_usage(s, 40000).evictions > 20000);
+    assert_int_equal(apply(s, 40000, "k", before, false), APPLIED_OLDER);
     store_free(s);
 }
 
