@@ -205,28 +205,29 @@ int64_t leader_wall_ms(const struct leader *l)
     return l->now_ms + l->wall_ahead_ms;
 }
 
-/* The next map to be edited: `from` with room for more members. */
-static struct map *draft_of(struct leader *l, const struct map *from, size_t more)
+/* A copy of `from` with the next epoch and room for more members. */
+static struct map *next_map(const struct map *from, size_t more)
+{
+    struct map *next = map_copy(from, more);
+
+    assert(next != NULL);
+    next->epoch = from->epoch + 1;
+    return next;
+}
+
+/* Takes the map over as what will be. */
+static struct map *propose(struct leader *l, struct map *next)
 {
     assert(l->draft == NULL);
     l->draft = xmalloc(sizeof(*l->draft));
     *l->draft = l->state;
-    l->draft->map = map_copy(from, more);
-    assert(l->draft->map != NULL);
-    l->draft->map->epoch = from->epoch + 1;
-    return l->draft->map;
+    l->draft->map = next;
+    return next;
 }
 
 struct map *leader_draft(struct leader *l, size_t more)
 {
-    return draft_of(l, l->state.map, more);
-}
-
-static void drop_draft(struct leader *l)
-{
-    free(l->draft->map);
-    free(l->draft);
-    l->draft = NULL;
+    return propose(l, next_map(l->state.map, more));
 }
 
 void leader_commit(struct leader *l, bool saved)
@@ -235,7 +236,9 @@ void leader_commit(struct leader *l, bool saved)
 
     assert(l->draft != NULL);
     if (!saved) {
-        drop_draft(l);
+        free(l->draft->map);
+        free(l->draft);
+        l->draft = NULL;
         return;
     }
     l->state = *l->draft;
@@ -511,9 +514,13 @@ static bool go_on(struct leader *l)
 
 static bool change_the_voters(struct leader *l)
 {
-    if (better_voters(l, leader_draft(l, 0)))
+    struct map *next = next_map(l->state.map, 0);
+
+    if (better_voters(l, next)) {
+        propose(l, next);
         return true;
-    drop_draft(l);
+    }
+    free(next);
     return false;
 }
 
@@ -599,10 +606,21 @@ static bool take_spare(struct leader *l)
     return false;
 }
 
+/* Whether members with new weights, `any`, are a change that can be made. */
+static bool begin_joint(struct leader *l, struct map *next, bool any)
+{
+    if (any && has_shards(next)) {
+        change_phase(propose(l, next), MAP_JOINT);
+        return true;
+    }
+    free(next);
+    return false;
+}
+
 static bool replace_lost(struct leader *l)
 {
     const struct map *map = l->state.map;
-    struct map *next = leader_draft(l, 0);
+    struct map *next = next_map(map, 0);
     bool any = false;
 
     for (size_t i = 0; i < map->n; i++) {
@@ -613,22 +631,21 @@ static bool replace_lost(struct leader *l)
             witness_is_there(w, l->now_ms) || l->now_ms - w->ejected_ms < l->hold_down_ms)
             continue;
         next->members[i].next_weight = 0;
-        own_job(l, JOB_REPLACE, m->name);
         any = true;
     }
-    if (any && has_shards(next)) {
-        change_phase(next, MAP_JOINT);
-        return true;
-    }
-    drop_draft(l);
-    return false;
+    if (!begin_joint(l, next, any))
+        return false;
+    for (size_t i = 0; i < map->n; i++)
+        if (next->members[i].next_weight != map->members[i].weight)
+            own_job(l, JOB_REPLACE, map->members[i].name);
+    return true;
 }
 
 /* What an operator wants, whichever job it was; begun again if it fell. */
 static bool change_weights(struct leader *l)
 {
     const struct map *map = l->state.map;
-    struct map *next = leader_draft(l, 0);
+    struct map *next = next_map(map, 0);
     bool any = false;
 
     for (size_t i = 0; i < map->n; i++) {
@@ -640,12 +657,7 @@ static bool change_weights(struct leader *l)
         next->members[i].next_weight = m->wanted_weight;
         any = true;
     }
-    if (any && has_shards(next)) {
-        change_phase(next, MAP_JOINT);
-        return true;
-    }
-    drop_draft(l);
-    return false;
+    return begin_joint(l, next, any);
 }
 
 /* ---- deeds: from outside --------------------------------------------------- */
@@ -696,7 +708,7 @@ static bool take_over(struct leader *l)
             differs = true;
     if (!differs)
         return false;
-    next = draft_of(l, from, 0);
+    next = propose(l, next_map(from, 0));
     snprintf(next->leader, sizeof(next->leader), "%s", l->name);
     snprintf(next->leader_address, sizeof(next->leader_address), "%s", l->address);
     return true;

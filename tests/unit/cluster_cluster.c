@@ -131,7 +131,10 @@ static void a_lease_follows_the_map(void **state)
     for (size_t i = 0; i < N_OF(cases); i++) {
         adopt(c, i + 1, cases[i].leader, cases[i].members);
         if (cases[i].set >= 0) {
+            int64_t before = cluster_lease_ns(c);
+
             cluster_set_lease(c, i, 1000);      /* of another epoch: nothing */
+            assert_int_equal(cluster_lease_ns(c), before);
             cluster_set_lease(c, i + 1, cases[i].set);
         }
         if (cluster_lease_ns(c) != cases[i].want)

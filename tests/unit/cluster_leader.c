@@ -114,6 +114,17 @@ static void a_mishap_goes_before_the_change_in_progress(void **state)
         { "5000", "" },
         { "dS 50",
           "W 11Uv 11Uv 11Uf 11Uv\n" "S 11Uv 11Uv 11Uv 11Uv\n" },
+        /* a new owner waits for the old one's end; who dies ends as well */
+        { "bl dS 5000", "W 11Uv 11Uv 11Uf 11Uv\n" },
+        { "bl dS 500 bL 50",
+          "W 11Uv 11Uv 11Uf 11Uv\n" "S 11Uv 11Uv 11Uv 11Uv\n" },
+        { "bl dS 500 b! 1000",
+          "W 11Uv 11Uv 11Uf 11Uv\n" "W 11Uv 11Sv 11Uf 11Uv\n"
+          "W 11Uv 11E 11Uf 11Uv\n" "S 11Uv 11E 11U 11Uv\n" },
+        /* who fills has all it needs by now: it is lost like any other */
+        { "bl dS 500 c! 500 bL 1000",
+          "W 11Uv 11Uv 11Uf 11Uv\n" "W 11Uv 11Uv 11Sf 11Uv\n"
+          "W 11Uv 11Uv 11E 11Uv\n" "S 11Uv 11Uv 11E 11Uv\n" },
         /* who fills is lost: no lease to wait for; it begins again */
         { "c! 20",
           "S 11Uv 11Uv 11E 11Uv\n" },
@@ -246,7 +257,12 @@ static void a_leader_that_stood_still_blames_nobody(void **state)
     troupe_init(&t, 4);
     troupe_play(&t, "50");
     troupe_expect(&t, four, "the first");
-    t.now_ms += 7000;           /* it wakes, and steps before it listens */
+    t.now_ms += 7000;           /* it wakes, and steps when it has heard but some */
+    for (size_t i = 0; i < 2; i++) {
+        struct ping p = ping_of(&t.actors[i]);
+
+        assert_null(leader_hear(t.leader, &p, t.now_ms));
+    }
     troupe_step(&t);
     troupe_play(&t, "500");
     troupe_expect(&t, "", "awake again");

@@ -23,6 +23,7 @@ struct actor {
     uint64_t incarnation;
     bool runs, frozen, cut;     /* a process; one that stands still; unreachable */
     bool slow;                  /* does not purge, move or end anything */
+    bool lingers;               /* does not end anything */
     uint64_t seen, adopted, ended, purged, digest, moved;
 };
 
@@ -114,7 +115,9 @@ static inline void actor_adopt(struct troupe *t, struct actor *a)
     a->digest = map_digest(map);
     if (a->slow)
         return;
-    a->ended = a->purged = map->epoch;
+    a->purged = map->epoch;
+    if (!a->lingers)
+        a->ended = map->epoch;
     if (leader_go(t->leader) != 0)
         a->moved = leader_go(t->leader);
 }
@@ -226,6 +229,8 @@ static inline void troupe_do(struct troupe *t, const char *word)
     case 'C': a->cut = false; break;
     case 's': a->slow = true; break;
     case 'S': a->slow = false; break;
+    case 'l': a->lingers = true; break;
+    case 'L': a->lingers = false; break;
     case 'R': restart_leader(t); break;
     default: fail_msg("no such word: %s", word);
     }
