@@ -1,6 +1,7 @@
 #include "node.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +25,25 @@ static void nothing_to_send(struct worker *w)
     (void)w;
 }
 
+/* What the agent tells of it, in whatever thread. */
+static void note_state(struct node *n)
+{
+    struct keeper_state state;
+
+    keeper_state(n->keeper, &state);
+    pthread_mutex_lock(&n->state_lock);
+    n->state = state;
+    pthread_mutex_unlock(&n->state_lock);
+}
+
 static void control_turn_end(struct worker *w)
 {
     struct node *n = (struct node *)((char *)w - offsetof(struct node, control));
 
+    if (n->keeper != NULL) {
+        keeper_turn_end(n->keeper);
+        note_state(n);
+    }
     if (n->agent != NULL)
         agent_turn_end(n->agent);
 }
@@ -48,6 +64,8 @@ void node_init(struct node *n, struct world *world, const struct options *o)
         .n_clients = &n->n_clients,
     };
     n->control_handler = (struct handler){ .turn_end = control_turn_end };
+    n->shard_handler = (struct handler){ .turn_end = nothing_to_send };
+    pthread_mutex_init(&n->state_lock, NULL);
 }
 
 bool node_make_control(struct node *n)
@@ -249,7 +267,7 @@ bool node_join_cluster(struct node *n, const struct leader_member *members, size
     const struct options *o = n->options;
 
     n->cluster = cluster_new(o->cluster, o->name);
-    cluster_set_workers(n->cluster, has_items(n) ? o->threads : o->threads + 1);
+    cluster_set_workers(n->cluster, o->threads + 1);
     list_members(n, members, n_members);
     if (options_leads(o) || o->coordinator[0] != '\0')
         cluster_set_incarnation(n->cluster, draw_incarnation(n));
@@ -286,15 +304,34 @@ static size_t on_ping(void *arg, const char *value, size_t len, char *out)
     return agent_answer(((struct node *)arg)->agent, value, len, out, SHARD_PING_MAX);
 }
 
-static void make_shard(struct node *n)
+static void on_state_changed(void *arg)
 {
+    struct node *n = arg;
+
+    note_state(n);
+    if (n->agent != NULL)
+        agent_poke(n->agent);
+}
+
+static bool make_shard(struct node *n)
+{
+    const struct keeper_config keeper = {
+        .timeout_ms = n->options->shard_timeout,
+        .move_rate = n->options->move_rate,
+        .changed = on_state_changed,
+        .arg = n,
+    };
+
     n->shard = (struct shard){ .store = n->store, .cluster = n->cluster };
     if (n->options->coordinator[0] != '\0' || options_leads(n->options)) {
         n->shard.on_ping = on_ping;
         n->shard.ping_arg = n;
     }
-    if (n->store != NULL)
-        shard_take_number(&n->shard);
+    if (n->store == NULL)
+        return true;
+    shard_take_number(&n->shard);
+    n->keeper = keeper_new(&n->shard, &n->control, &keeper);
+    return n->keeper != NULL;
 }
 
 static void make_front(struct node *n, void (*shut_down)(void))
@@ -353,6 +390,30 @@ static bool save_state(void *arg, const char *bytes, size_t len)
     return n->source->save(n->source, bytes, len);
 }
 
+static void tell_state(void *arg, struct ping *p)
+{
+    struct node *n = arg;
+    struct keeper_state state;
+
+    pthread_mutex_lock(&n->state_lock);
+    state = n->state;
+    pthread_mutex_unlock(&n->state_lock);
+    p->ended = state.ended;
+    p->purged = state.purged;
+    p->move_epoch = state.move.epoch;
+    p->marks |= state.move.done ? PING_DONE : 0;
+    p->items_sent = state.move.items_sent;
+    p->bytes_sent = state.move.bytes_sent;
+    p->items_left = state.move.items_left;
+    p->bytes_left = state.move.bytes_left;
+    p->flush_version = store_flush_version(n->store);
+}
+
+static void go(void *arg, uint64_t epoch)
+{
+    keeper_go(((struct node *)arg)->keeper, epoch);
+}
+
 static void on_seen(void *arg, uint64_t epoch)
 {
     struct node *n = arg;
@@ -387,6 +448,8 @@ static bool make_agent(struct node *n)
         .members = n->first_members,
         .n_members = n->n_first_members,
         .save = n->source != NULL ? save_state : NULL,
+        .tell = n->keeper != NULL ? tell_state : NULL,
+        .go = n->keeper != NULL ? go : NULL,
         .arg = n,
     };
 
@@ -403,11 +466,9 @@ bool node_make_rooms(struct node *n, void (*shut_down)(void))
 {
     const struct options *o = n->options;
 
-    if (!make_store(n))
+    if (!make_store(n) || !make_shard(n))
         return false;
-    make_shard(n);
-    n->handler = o->role == ROLE_SHARD ? (struct handler){ .turn_end = nothing_to_send }
-                                       : front_handler;
+    n->handler = o->role == ROLE_SHARD ? n->shard_handler : front_handler;
     n->workers = xzalloc(o->threads * sizeof(*n->workers));
     make_front(n, shut_down);
     for (unsigned i = 0; i < o->threads; i++)
@@ -468,6 +529,7 @@ void node_fini(struct node *n)
     for (size_t i = 0; i < n->n_peer_fds; i++)
         w->ops->close(w, n->peer_fds[i]);
     read_last_mail(n);
+    keeper_free(n->keeper);
     for (unsigned i = 0; n->workers != NULL && i < n->options->threads; i++)
         free_worker(&n->workers[i]);
     agent_free(n->agent);
@@ -482,6 +544,7 @@ void node_fini(struct node *n)
     leader_free(n->leader);
     free(n->first_members);
     cluster_free(n->cluster);
+    pthread_mutex_destroy(&n->state_lock);
     if (n->control.world != NULL)
         worker_fini(&n->control);
 }

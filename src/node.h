@@ -15,6 +15,7 @@
 #include "front/front.h"
 #include "net/listener.h"
 #include "options.h"
+#include "shard/keeper.h"
 #include "shard/shard.h"
 
 /* For clients and for the members' frames; one more for a Unix socket of each. */
@@ -34,7 +35,10 @@ struct node {
     struct shard shard;
     struct front front;
     struct net_config net;
-    struct handler handler, control_handler;
+    struct keeper *keeper;      /* of what a store needs looked after; or NULL */
+    pthread_mutex_t state_lock; /* of `state`: what the keeper has come to */
+    struct keeper_state state;
+    struct handler handler, shard_handler, control_handler;
     struct worker control;      /* the caller's thread */
     struct worker *workers;     /* options->threads of them */
     unsigned n_clients;         /* atomic */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shard/greet.h"
+#include "shard/keeper.h"
 #include "shard/serve.h"
 
 /* Unsent answers at which a peer's frames are left where they are. */
@@ -11,6 +12,8 @@
 
 /* No map is longer. */
 #define MAP_VALUE_MAX (1u << 20)
+
+#define HOLD_MS 1               /* until a look whether the map is gone by now */
 
 /* From the connection to the hello. */
 #define GREETING_MS 5000
@@ -152,9 +155,13 @@ static void on_store_frame(struct peer *p, const struct frame *f)
         on_evictions(p, f);
         break;
     case FRAME_APPLY:
+        serve_apply(p, f);
+        break;
     case FRAME_USED:
+        serve_used(p, f);
+        break;
     case FRAME_CONFIRM:
-        p->closing = true;
+        serve_confirm(p, f);
         break;
     default:
         serve_command(p, f);
@@ -184,6 +191,19 @@ static bool is_too_much(const struct peer *p, const struct frame *f)
     return f->value_len > (f->op == FRAME_MAP || item < MAP_VALUE_MAX ? MAP_VALUE_MAX : item);
 }
 
+/* Does it go by the link's map?  All do but these. */
+static bool goes_by_map(const struct frame *f)
+{
+    return f->op == FRAME_APPLY || f->op == FRAME_USED || f->op == FRAME_CONFIRM ||
+           (f->op >= FRAME_COMMAND && f->op < FRAME_COMMAND + N_KEYED_VERBS);
+}
+
+static void hold(struct peer *p)
+{
+    p->held = true;
+    p->sw->worker->world->ops->timer_set(p->sw->resume, HOLD_MS);
+}
+
 static void run(struct peer *p)
 {
     struct frame f = { .len = 0 };
@@ -200,6 +220,10 @@ static void run(struct peer *p)
             p->want = f.len;
         if (status != FRAME_WHOLE || p->closing)
             break;
+        if (goes_by_map(&f) && serve_must_wait(p)) {
+            hold(p);
+            break;
+        }
         on_frame(p, &f);
         recvq_consume(&p->in, f.len);
     }
@@ -216,12 +240,25 @@ static void step(struct peer *p)
     do {
         run(p);
         io = serve_may_leave(p) ? sendq_flush(&p->out, w, p->fd, &sent) : IO_FAILED;
-    } while (io == IO_OK && !p->closing && p->want == 0);
+    } while (io == IO_OK && !p->closing && p->want == 0 && !p->held);
     p->full = io == IO_AGAIN;
     if (io == IO_FAILED || p->closing)
         peer_free(p);
     else
-        w->ops->watch_set(p->watch, p->full ? WATCH_WRITE : WATCH_READ);
+        w->ops->watch_set(p->watch, p->full ? WATCH_WRITE : p->held ? 0 : WATCH_READ);
+}
+
+void peer_resume(struct shard_worker *sw)
+{
+    struct peer *next;
+
+    for (struct peer *p = sw->peers; p != NULL; p = next) {
+        next = p->next;
+        if (p->held) {
+            p->held = false;
+            step(p);
+        }
+    }
 }
 
 static void on_event(void *arg, int what)
@@ -272,6 +309,9 @@ void peer_look(struct shard_worker *sw)
         next = p->next;
         if (!p->greeted && worker_now(sw->worker) - p->since_ms > GREETING_MS)
             peer_free(p);
+        else
+            open_writes_hand_over(&p->open, sw->shard->keeper, sw->epoch,
+                                  worker_now(sw->worker) - OPEN_MS);
     }
 }
 
@@ -290,5 +330,7 @@ void peer_free(struct peer *p)
     w->world->ops->close(w->world, p->fd);
     recvq_fini(&p->in);
     sendq_fini(&p->out);
+    open_writes_hand_over(&p->open, p->sw->shard->keeper, p->sw->epoch, INT64_MAX);
+    open_writes_fini(&p->open);
     free(p);
 }

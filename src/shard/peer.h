@@ -11,6 +11,7 @@
 
 #include "net/recvq.h"
 #include "net/sendq.h"
+#include "shard/open_writes.h"
 #include "shard/shard.h"
 #include "wire/frame.h"
 #include "wire/hello.h"
@@ -20,12 +21,15 @@ struct shard_worker {
     struct worker *worker;
     struct view *view;          /* a reference: the map that is gone by, or NULL */
     uint64_t epoch;             /* of it */
+    uint64_t noted;             /* atomic: the same, when what was open is handed over */
+    int64_t noted_ms;           /* when that was */
     bool is_member;             /* this very process is a live member there */
     struct peer *peers;         /* all */
     unsigned n_peers;
-    struct timer *sweep;
+    struct timer *sweep, *resume;       /* resume: runs while a peer is held */
     struct mail wake;           /* there is a newer map */
     bool woken;                 /* atomic: it is on its way */
+    struct open_writes own;     /* of a front in this process */
     char *ping;                 /* owned: room for an answer to a ping, or NULL */
 };
 
@@ -42,11 +46,14 @@ struct peer {
     int64_t since_ms;           /* it is connected */
     bool greeted;
     bool full;                  /* the socket takes no more: nothing is executed */
+    bool held;                  /* what comes next waits: see serve_must_wait() */
     bool closing;
 
     bool refusing;              /* all is refused until it says that it has seen why */
     bool judged, leased;        /* since the socket was read: see serve.c */
     enum refusal verdict;       /* of `judged`; N_REFUSALS: executed */
+    struct open_writes open;    /* of its commands, see open_writes.h */
+    uint64_t told;              /* version that the copies were told of, for the answer */
     bool served;                /* unsent answers need a lease to leave */
 
     uint8_t role;               /* enum hello_role */
@@ -60,8 +67,15 @@ struct peer {
 /* A clock that is further ahead than this must not poison the versions here. */
 #define CLOCK_AHEAD_MS 10000
 
-/* Now and then: who connects and says nothing goes. */
+/* What is open for so long is repaired without waiting for the other side. */
+#define OPEN_MS 1000
+
+/* Now and then: who connects and says nothing goes; what is open for too long is
+ * handed over. */
 void peer_look(struct shard_worker *sw);
+
+/* Those that were held go on. */
+void peer_resume(struct shard_worker *sw);
 
 /* Takes over `fd` unless it answers false: no memory. */
 bool peer_new(struct shard_worker *sw, int fd);

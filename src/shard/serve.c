@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "ring/ring.h"
+#include "shard/keeper.h"
+
+#define PATIENCE_MS 100         /* with workers that are slow to go by a map */
 
 static bool holds_lease(const struct shard_worker *sw)
 {
@@ -42,6 +45,15 @@ static enum refusal judge_link(const struct peer *p)
         !sw->is_member || !is_known(p))
         return REFUSED_NOT_READY;
     return N_REFUSALS;
+}
+
+bool serve_must_wait(const struct peer *p)
+{
+    const struct shard_worker *sw = p->sw;
+
+    return sw->view != NULL && p->epoch == sw->epoch && !p->refusing &&
+           cluster_adopted(sw->shard->cluster) < sw->epoch &&
+           worker_now(sw->worker) - sw->noted_ms < PATIENCE_MS;
 }
 
 /* Looked at once for all that was read with one event: it can only grow true. */
@@ -136,27 +148,92 @@ static void on_hit(void *arg, const struct answer *a)
     send_answer(p, a);
 }
 
-void serve_command(struct peer *p, const struct frame *f)
+/* What the answer will not say, for the copies. */
+static void on_told(void *arg, const struct copy *copy)
+{
+    struct peer *p = arg;
+    struct frame f;
+
+    frame_from_copy(&f, FRAME_TOLD, copy);
+    peer_send(p, &f);
+    p->told = copy->version;
+}
+
+static void remember_open(struct peer *p, uint64_t hash, uint64_t version)
+{
+    const struct open_write open = { hash, version, worker_now(p->sw->worker) };
+
+    if (open_writes_add(&p->open, &open))
+        return;
+    keeper_repair(p->sw->shard->keeper, hash, version, p->sw->epoch);
+    p->closing = true;          /* it would count another way */
+}
+
+static void execute(struct peer *p, const struct cmd *cmd)
 {
     struct store *store = p->sw->shard->store;
-    enum refusal why;
-    struct cmd cmd;
+    const uint64_t hash = store_hash(store, cmd->key, cmd->key_len);
+    const struct store_reader reader = { .hit = on_hit, .told = on_told, .arg = p };
     struct answer a;
 
-    frame_to_cmd(f, &cmd);
-    why = judge_command(p, &cmd);
-    if (why != N_REFUSALS) {
-        refuse(p, why);
-        return;
-    }
-    store_execute(store, &cmd, store_hash(store, cmd.key, cmd.key_len),
-                  worker_now(p->sw->worker), &a,
-                  &(struct store_reader){ .hit = on_hit, .arg = p });
+    p->told = 0;
+    store_execute(store, cmd, hash, worker_now(p->sw->worker), &a, &reader);
     chunk_unref(p->loan);
     p->loan = NULL;
     if (a.status != STATUS_HIT)
         send_answer(p, &a);
+    if ((a.marks & MARK_OPEN) != 0)
+        remember_open(p, hash, p->told != 0 ? p->told : a.version);
     p->served = true;
+}
+
+void serve_command(struct peer *p, const struct frame *f)
+{
+    enum refusal why;
+    struct cmd cmd;
+
+    frame_to_cmd(f, &cmd);
+    why = judge_command(p, &cmd);
+    if (why != N_REFUSALS)
+        refuse(p, why);
+    else
+        execute(p, &cmd);
+}
+
+/* copies */
+
+void serve_apply(struct peer *p, const struct frame *f)
+{
+    const enum refusal why = verdict(p);
+    struct frame answer = { .op = FRAME_APPLIED, .version = f->version };
+    struct copy copy;
+
+    if (why != N_REFUSALS) {
+        refuse(p, why);
+        return;
+    }
+    frame_to_copy(f, &copy);
+    answer.st = (uint8_t)store_apply(p->sw->shard->store, &copy, worker_now(p->sw->worker));
+    peer_send(p, &answer);
+}
+
+void serve_used(struct peer *p, const struct frame *f)
+{
+    if (verdict(p) == N_REFUSALS)
+        store_use(p->sw->shard->store, f->key, f->key_len, worker_now(p->sw->worker));
+}
+
+/* Of an older map it says too little: those of a newer one may not have it. */
+void serve_confirm(struct peer *p, const struct frame *f)
+{
+    const struct shard *shard = p->sw->shard;
+    bool ok;
+
+    if (verdict(p) == N_REFUSALS && f->st == 0)
+        ok = open_writes_confirm(&p->open, shard->store, f->version);
+    else
+        ok = open_writes_give_up(&p->open, shard->keeper, p->sw->epoch, f->version);
+    p->closing = p->closing || !ok;
 }
 
 bool serve_may_leave(struct peer *p)

@@ -12,6 +12,19 @@
 #include "shard/peer.h"
 
 void serve_command(struct peer *p, const struct frame *f);
+/*
+ * Not all workers of this process go by the map yet: it comes to that in a
+ * moment, so what goes by it waits, in the link's input, rather than to be
+ * refused.
+ */
+bool serve_must_wait(const struct peer *p);
+
+/* What others have judged: needs no lease. */
+void serve_apply(struct peer *p, const struct frame *f);
+
+/* These have no answer, and are dropped where a command would be refused. */
+void serve_used(struct peer *p, const struct frame *f);
+void serve_confirm(struct peer *p, const struct frame *f);
 
 /* The unsent answers may leave; else the link is to be closed. */
 bool serve_may_leave(struct peer *p);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/times.h"
+#include "shard/keeper.h"
 #include "shard/peer.h"
 
 #define SWEEP_MS 100            /* between two rounds of housekeeping */
@@ -10,8 +12,7 @@
 
 /* the map */
 
-/* Not ejected, and not an older or a newer life of this name. */
-static bool is_member(const struct shard *shard, const struct view *v)
+bool shard_is_member(const struct shard *shard, const struct view *v)
 {
     const uint64_t incarnation = cluster_incarnation(shard->cluster);
     const struct member *m;
@@ -23,6 +24,27 @@ static bool is_member(const struct shard *shard, const struct view *v)
            (m->incarnation == incarnation || m->incarnation == 0);
 }
 
+void shard_prepare(struct shard *shard, const struct view *v)
+{
+    const struct map *map = v->map;
+    const bool changes = map->phase != MAP_STABLE;
+
+    if (shard->store == NULL || v->self < 0)
+        return;
+    store_set_number(shard->store, map->members[v->self].number);
+    store_set_copies(shard->store, changes || map->replicas > 1 ? TOMBSTONE_MS : 0, changes);
+}
+
+/* What was judged under the map before is the keeper's. */
+static void hand_over(struct shard_worker *sw)
+{
+    struct keeper *keeper = sw->shard->keeper;
+
+    for (struct peer *p = sw->peers; p != NULL; p = p->next)
+        open_writes_hand_over(&p->open, keeper, sw->epoch, INT64_MAX);
+    open_writes_hand_over(&sw->own, keeper, sw->epoch, INT64_MAX);
+}
+
 void shard_note(struct shard_worker *sw)
 {
     struct shard *shard = sw->shard;
@@ -30,12 +52,29 @@ void shard_note(struct shard_worker *sw)
 
     if (cluster_epoch(shard->cluster) == sw->epoch)
         return;
+    hand_over(sw);
+    v = cluster_view(shard->cluster);
+    shard_prepare(shard, v);
+    view_unref(v);
     v = view_ref(cluster_note(shard->cluster, sw->worker->id));
     view_unref(sw->view);
     sw->view = v;
     sw->epoch = v->map->epoch;
-    sw->is_member = is_member(shard, v);
-    shard_take_number(shard);
+    sw->noted_ms = worker_now(sw->worker);
+    sw->is_member = shard_is_member(shard, v);
+    __atomic_store_n(&sw->noted, sw->epoch, __ATOMIC_RELEASE);
+    keeper_poke(shard->keeper);
+}
+
+bool shard_has_noted(const struct shard *shard, uint64_t epoch)
+{
+    for (unsigned i = 0; i < CLUSTER_MAX_WORKERS; i++) {
+        const struct shard_worker *sw = shard->workers[i];
+
+        if (sw != NULL && __atomic_load_n(&sw->noted, __ATOMIC_ACQUIRE) < epoch)
+            return false;
+    }
+    return true;
 }
 
 static void on_wake(struct worker *w, struct mail *m)
@@ -55,6 +94,28 @@ void shard_seen(struct shard *shard)
         if (sw != NULL && !__atomic_exchange_n(&sw->woken, true, __ATOMIC_ACQ_REL))
             worker_post(sw->worker, &sw->wake);
     }
+    keeper_poke(shard->keeper);
+}
+
+/* a front's own */
+
+void shard_opened(struct worker *w, uint64_t hash, uint64_t version)
+{
+    struct shard_worker *sw = w->shard;
+    const struct open_write open = { hash, version, worker_now(w) };
+
+    if (!open_writes_add(&sw->own, &open))
+        keeper_repair(sw->shard->keeper, hash, version, sw->epoch);
+}
+
+void shard_settled(struct worker *w, size_t n, bool confirmed)
+{
+    struct shard_worker *sw = w->shard;
+
+    if (confirmed)
+        (void)open_writes_confirm(&sw->own, sw->shard->store, n);
+    else
+        (void)open_writes_give_up(&sw->own, sw->shard->keeper, sw->epoch, n);
 }
 
 /* its life */
@@ -66,9 +127,15 @@ static void on_sweep(void *arg)
 
     shard_note(sw);
     peer_look(sw);
+    open_writes_hand_over(&sw->own, sw->shard->keeper, sw->epoch, worker_now(w) - OPEN_MS);
     if (sw->shard->store != NULL)
         store_sweep(sw->shard->store, SWEEP_ITEMS, worker_now(w));
     w->world->ops->timer_set(sw->sweep, SWEEP_MS);
+}
+
+static void on_resume(void *arg)
+{
+    peer_resume(arg);
 }
 
 bool shard_worker_init(struct worker *w, struct shard *shard)
@@ -82,7 +149,8 @@ bool shard_worker_init(struct worker *w, struct shard *shard)
     sw->shard = shard;
     sw->wake.read = on_wake;
     sw->sweep = w->world->ops->timer_new(w->loop, on_sweep, sw);
-    if (sw->sweep == NULL)
+    sw->resume = w->world->ops->timer_new(w->loop, on_resume, sw);
+    if (sw->sweep == NULL || sw->resume == NULL)
         return false;
     w->world->ops->timer_set(sw->sweep, SWEEP_MS);
     shard->workers[w->id] = sw;
@@ -100,6 +168,9 @@ void shard_worker_fini(struct worker *w)
         peer_free(sw->peers);
     if (sw->sweep != NULL)
         w->world->ops->timer_free(sw->sweep);
+    if (sw->resume != NULL)
+        w->world->ops->timer_free(sw->resume);
+    open_writes_fini(&sw->own);
     view_unref(sw->view);
     free(sw->ping);
     free(sw);
@@ -116,8 +187,8 @@ void shard_take_number(struct shard *shard)
 {
     struct view *v = cluster_view(shard->cluster);
 
-    if (v != NULL && v->self >= 0 && shard->store != NULL)
-        store_set_number(shard->store, v->map->members[v->self].number);
+    if (v != NULL)
+        shard_prepare(shard, v);
     view_unref(v);
 }
 

@@ -17,6 +17,7 @@
 #include "net/worker.h"
 #include "store/store.h"
 
+struct keeper;
 struct shard_worker;
 
 struct shard {
@@ -26,6 +27,7 @@ struct shard {
      * In any worker's thread; NULL: nobody listens. */
     size_t (*on_ping)(void *arg, const char *value, size_t len, char *out);
     void *ping_arg;
+    struct keeper *keeper;      /* its own doings, see keeper.h; or NULL */
     struct shard_worker *workers[CLUSTER_MAX_WORKERS];  /* by id; filled before they run */
 };
 
@@ -43,10 +45,25 @@ void shard_seen(struct shard *shard);
 /* For peers: the worker is between two frames and goes by the newest map. */
 void shard_note(struct shard_worker *sw);
 
+/* What the map asks of the store is done: before the worker notes it. */
+void shard_prepare(struct shard *shard, const struct view *v);
+/* It means this very process, and has not ejected it. */
+bool shard_is_member(const struct shard *shard, const struct view *v);
+/* All workers go by that map, or a newer one, and have handed over to the keeper
+ * what they had open before.  Any thread. */
+bool shard_has_noted(const struct shard *shard, uint64_t epoch);
+
+/*
+ * For a front in this process: it has executed a command that is open, with the
+ * worker's own store; and the oldest `n` of these are confirmed, or given up.
+ */
+void shard_opened(struct worker *w, uint64_t hash, uint64_t version);
+void shard_settled(struct worker *w, size_t n, bool confirmed);
+
 /* Takes over `fd`, a member's connection; closed when memory is short. */
 void shard_open(struct worker *w, int fd);
 
-/* The present map gives this shard its number; call after each adoption. */
+/* The same as shard_prepare() by the present map: at the start. */
 void shard_take_number(struct shard *shard);
 
 /* "name value\n" for every USAGE row of stats.def; returns the length. */

@@ -48,18 +48,43 @@ static int set_up_two_workers(void **state)
 static void nothing_is_executed_before_all_workers_go_by_the_map(void **state)
 {
     int peer = open_peer();
+    struct frame f;
 
     (void)state;
-    expect_refusal(ask(peer, get), REFUSED_NOT_READY);
+    stage_send_frame(&stage, peer, &get);
+    stage_run(&stage, 50);
+    assert_false(stage_take_frame(&stage, peer, &f));
+    assert_false(fake_is_watched(stage.world, peer, WATCH_READ));
     cluster_note(stage.cluster, 1);
-    expect_refusal(ask(peer, get), REFUSED_AGAIN);      /* it has not said that it knows */
-    assert_int_equal(tell_map(peer).op, FRAME_DONE);
-    assert_int_equal(ask(peer, get).op, FRAME_ANSWER);
+    stage_run(&stage, 1);
+    assert_true(stage_take_frame(&stage, peer, &f));
+    assert_int_equal(f.op, FRAME_ANSWER);
 
     map->epoch = 2;
-    assert_int_equal(tell_map(peer).op, FRAME_DONE);
-    expect_refusal(ask(peer, get), REFUSED_NOT_READY);
+    stage_send_frame(&stage, peer, &get);
+    stage_send_map(&stage, peer, FRAME_MAP, map);
+    stage_send_frame(&stage, peer, &get);
+    stage_run(&stage, 0);
+    assert_true(stage_take_frame(&stage, peer, &f) && f.op == FRAME_ANSWER);
+    assert_true(stage_take_frame(&stage, peer, &f) && f.op == FRAME_DONE);
+    assert_false(stage_take_frame(&stage, peer, &f));
     cluster_note(stage.cluster, 1);
+    stage_run(&stage, 1);
+    assert_true(stage_take_frame(&stage, peer, &f) && f.op == FRAME_ANSWER);
+}
+
+static void a_map_that_some_worker_does_not_go_by_is_not_waited_for_long(void **state)
+{
+    int peer = open_peer();
+    struct frame f;
+
+    (void)state;
+    stage_send_frame(&stage, peer, &get);
+    stage_run(&stage, 110);
+    assert_true(stage_take_frame(&stage, peer, &f));
+    expect_refusal(f, REFUSED_NOT_READY);
+    cluster_note(stage.cluster, 1);
+    expect_refusal(ask(peer, get), REFUSED_AGAIN);      /* it has not said that it knows */
     assert_int_equal(tell_map(peer).op, FRAME_DONE);
     assert_int_equal(ask(peer, get).op, FRAME_ANSWER);
 }
@@ -341,6 +366,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_executed_before_all_workers_go_by_the_map,
                                         set_up_two_workers, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_map_that_some_worker_does_not_go_by_is_not_waited_for_long, set_up_two_workers,
+            tear_down),
         TEST(a_newer_map_in_band_is_gone_by_at_once),
         TEST(what_follows_an_older_map_is_refused_though_the_newer_is_told),
         TEST(all_behind_a_refusal_is_refused_until_a_map),

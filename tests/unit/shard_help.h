@@ -15,6 +15,8 @@
 #include <string.h>
 
 #include "../lib/stage.h"
+#include "ring/ring.h"
+#include "shard/keeper.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -35,9 +37,51 @@ static inline int set_up(void **state)
     return 0;
 }
 
+/* With a keeper, in a cluster of three: all but s1 is the test. */
+static struct keeper *keeper;
+
+static inline void on_turn_end(struct worker *w)
+{
+    (void)w;
+    if (keeper != NULL)
+        keeper_turn_end(keeper);
+}
+
+static const struct handler keeper_handler = { .turn_end = on_turn_end };
+
+static inline void add_keeper(uint16_t replicas, uint64_t move_rate)
+{
+    const struct keeper_config config = { .timeout_ms = 1000, .move_rate = move_rate };
+
+    stage_init(&stage, &keeper_handler);
+    stage_add_shard(&stage);
+    keeper = keeper_new(&stage.shard, &stage.worker, &config);
+    assert_non_null(keeper);
+    map = stage_map(1, 3);
+    map->replicas = replicas;
+    stage.world->ops->listen(stage.world, "shard:2", 10, 0);
+    stage.world->ops->listen(stage.world, "shard:3", 10, 0);
+}
+
+static inline int set_up_two_copies(void **state)
+{
+    (void)state;
+    add_keeper(2, 0);
+    return 0;
+}
+
+static inline int set_up_three_copies(void **state)
+{
+    (void)state;
+    add_keeper(3, 0);
+    return 0;
+}
+
 static inline int tear_down(void **state)
 {
     (void)state;
+    keeper_free(keeper);
+    keeper = NULL;
     free(map);
     stage_fini(&stage);
     return 0;
@@ -98,6 +142,77 @@ static inline int open_peer(void)
 static inline bool is_value(const struct frame *f, const char *value)
 {
     return f->value_len == strlen(value) && memcmp(f->value, value, f->value_len) == 0;
+}
+
+/* Of a member by its index in the map; by the test's map. */
+static inline void place_of(const char *key, struct placing *place)
+{
+    struct view *v = view_new(map_copy(map, 0), "s1");
+
+    assert_non_null(v);
+    view_place(v, ring_hash(key, strlen(key)), place);
+    view_unref(v);
+}
+
+/* The `nth` key with that owner and first copy, -1: whichever. */
+static inline const char *key_at(int owner, int copy, unsigned nth)
+{
+    static char keys[8][20];
+    static unsigned next;
+    char *key = keys[next++ % 8];
+    struct placing place;
+
+    for (unsigned i = 0;; i++) {
+        snprintf(key, sizeof(keys[0]), "key%u", i);
+        place_of(key, &place);
+        if (place.owner == owner && (copy < 0 || (place.n_copies > 0 && place.copies[0] == copy)) &&
+            nth-- == 0)
+            return key;
+    }
+}
+
+/* The shard's own connection to s`i`, opened under the test's map. */
+static inline int opened(unsigned i)
+{
+    char address[20], name[4];
+    struct hello h;
+    struct frame f;
+    int fd;
+
+    snprintf(address, sizeof(address), "shard:%u", i);
+    snprintf(name, sizeof(name), "s%u", i);
+    stage_run(&stage, 0);
+    fd = fake_accept(stage.world, address);
+    assert_true(fd >= 0);
+    assert_true(stage_take_frame(&stage, fd, &f));
+    assert_true(hello_read(f.value, f.value_len, &h));
+    assert_int_equal(h.role, HELLO_SHARD);
+    h = stage_hello(&stage, name, map);
+    stage_send_hello(&stage, fd, &h);
+    stage_run(&stage, 0);
+    return fd;
+}
+
+static inline struct frame heard(int fd)
+{
+    struct frame f = { .op = 0 };
+
+    if (!stage_take_frame(&stage, fd, &f))
+        fail_msg("no frame came");
+    return f;
+}
+
+static inline bool is_silent(int fd)
+{
+    struct frame f;
+
+    return !stage_take_frame(&stage, fd, &f);
+}
+
+static inline void say(int fd, struct frame f)
+{
+    stage_send_frame(&stage, fd, &f);
+    stage_run(&stage, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

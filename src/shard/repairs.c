@@ -1,0 +1,368 @@
+#include "shard/repairs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/ring.h"
+#include "shard/keeper.h"
+#include "store/version.h"
+
+#define BYTES_OUT ((size_t)1 << 20)     /* of copies that nobody has answered for */
+#define RETRY_MS 20
+#define WALK_ITEMS 500          /* looked at in one step */
+#define WALK_TODO 1000          /* enough is known to be done */
+
+/* The dead owner answered its writes no earlier than this before it fell silent. */
+#define UNSETTLED_MS (REPLAY_WINDOW_MS + 1000)
+
+/* lists */
+
+static size_t list_left(const struct repair_list *l)
+{
+    return l->n - l->at;
+}
+
+#define KEEP_CAP 4096           /* a burst of more is given back */
+
+static void list_forget(struct repair_list *l)
+{
+    if (l->at < l->n)
+        return;
+    l->at = l->n = 0;
+    if (l->cap > KEEP_CAP) {
+        free(l->items);
+        *l = (struct repair_list){ .items = NULL };
+    }
+}
+
+static bool list_add(struct repair_list *l, const struct repair *what)
+{
+    list_forget(l);
+    if (l->n == l->cap) {
+        const size_t cap = l->cap > 0 ? l->cap * 2 : 64;
+        struct repair *items = realloc(l->items, cap * sizeof(*items));
+
+        if (items == NULL)
+            return false;
+        l->items = items;
+        l->cap = cap;
+    }
+    l->items[l->n++] = *what;
+    return true;
+}
+
+/* What there is no memory for is found by a walk. */
+static void add_to(struct repairs *r, struct repair_list *l, const struct repair *what)
+{
+    if (!list_add(l, what))
+        r->lost = true;
+}
+
+/* its life */
+
+void repairs_init(struct repairs *r, struct keeper *keeper)
+{
+    memset(r, 0, sizeof(*r));
+    r->keeper = keeper;
+    pthread_mutex_init(&r->lock, NULL);
+    for (unsigned i = 0; i < ERRANDS; i++) {
+        r->errands[i].keeper = keeper;
+        r->errands[i].next = r->free;
+        r->free = &r->errands[i];
+    }
+}
+
+void repairs_fini(struct repairs *r)
+{
+    free(r->inbox.items);
+    free(r->todo.items);
+    free(r->later.items);
+    pthread_mutex_destroy(&r->lock);
+}
+
+void repairs_add(struct repairs *r, const struct repair *what)
+{
+    pthread_mutex_lock(&r->lock);
+    add_to(r, &r->inbox, what);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static bool is_old(const struct repairs *r, const struct repair *what)
+{
+    return what->epoch < r->keeper->epoch;
+}
+
+static void take_inbox(struct repairs *r)
+{
+    pthread_mutex_lock(&r->lock);
+    for (; r->inbox.at < r->inbox.n; r->inbox.at++) {
+        const struct repair *what = &r->inbox.items[r->inbox.at];
+
+        add_to(r, &r->todo, what);
+        r->n_old += is_old(r, what);
+    }
+    if (r->lost && !r->walking) {
+        r->lost = false;
+        r->walking = true;
+        r->cursor = 0;
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void is_over(struct repairs *r, const struct repair *what)
+{
+    r->n_old -= is_old(r, what);
+    r->n_walked -= what->walked;
+}
+
+/* maps */
+
+/* One that held what we may have to answer for does so no more. */
+static bool is_gone(const struct member *m, const struct map *map)
+{
+    const int i = map_find(map, m->name);
+
+    if (m->state == MEMBER_EJECTED || m->filling || m->weight == 0)
+        return false;
+    return i < 0 || map->members[i].state == MEMBER_EJECTED || map->members[i].filling ||
+           map->members[i].incarnation != m->incarnation;
+}
+
+static bool has_lost_one(const struct map *old, const struct map *map)
+{
+    for (size_t i = 0; i < old->n; i++)
+        if (is_gone(&old->members[i], map))
+            return true;
+    return false;
+}
+
+/*
+ * An owner that is gone may have left its last writes on some of several
+ * copies.  Before anybody is served under the newer map they count as open.
+ */
+void repairs_prepare(struct repairs *r, const struct view *old, const struct view *v)
+{
+    struct keeper *k = r->keeper;
+    struct store *store = k->shard->store;
+    const int64_t now_ms = keeper_now(k);
+    const uint64_t window = (uint64_t)UNSETTLED_MS << (VERSION_NUMBER_BITS + VERSION_COUNTER_BITS);
+
+    if (old == NULL || v->map->replicas < 3 || !has_lost_one(old->map, v->map))
+        return;
+    store_unsettle(store, store_clock(store, now_ms) - window, now_ms);
+    r->unsettled = r->walking = true;
+    r->cursor = 0;
+}
+
+static size_t count_old(const struct repairs *r, const struct repair_list *l)
+{
+    size_t n = 0;
+
+    for (size_t i = l->at; i < l->n; i++)
+        n += is_old(r, &l->items[i]);
+    return n;
+}
+
+void repairs_take_view(struct repairs *r)
+{
+    r->n_old = count_old(r, &r->todo) + count_old(r, &r->later);
+    for (unsigned i = 0; i < ERRANDS; i++)
+        r->n_old += r->errands[i].is_out && is_old(r, &r->errands[i].what);
+    r->later_at_ms = 0;
+}
+
+/* errands */
+
+static void on_answer(struct request *request)
+{
+    struct errand *e = request->owner;
+    struct repairs *r = &e->keeper->repairs;
+
+    if (request->outcome != ANSWERED)
+        e->failed = true;
+    request_free(&e->keeper->links, request);
+    /* not done with here: the store may be locked */
+    if (--e->n_out == 0 && !e->starting) {
+        e->next = r->back;
+        r->back = e;
+        keeper_stir(e->keeper);
+    }
+}
+
+static void send_copy(struct errand *e, int target, const struct copy *copy)
+{
+    struct keeper *k = e->keeper;
+    struct link *l = k->links.n > (size_t)target ? k->links.link[target] : NULL;
+    struct request *request = l != NULL && link_is_open(l) ? request_new(&k->links) : NULL;
+    struct frame f;
+
+    if (request == NULL) {
+        e->failed = true;
+        return;
+    }
+    frame_from_copy(&f, FRAME_APPLY, copy);
+    request->done = on_answer;
+    request->owner = e;
+    request->answer_op = FRAME_APPLIED;
+    e->n_out++;
+    e->bytes += f.value_len;
+    link_send(l, request, &f, NULL);
+}
+
+/* All that have to do with the key, but us. */
+static void on_open(void *arg, const struct copy *copy)
+{
+    struct errand *e = arg;
+    const struct view *v = e->keeper->view;
+    struct placing place;
+
+    view_place(v, ring_hash(copy->key, copy->key_len), &place);
+    if (place.owner >= 0 && place.owner != v->self)
+        send_copy(e, place.owner, copy);
+    for (unsigned i = 0; i < place.n_copies; i++)
+        if (place.copies[i] != v->self)
+            send_copy(e, place.copies[i], copy);
+    for (unsigned i = 0; i < place.n_pending; i++)
+        if (place.pending[i] != v->self)
+            send_copy(e, place.pending[i], copy);
+}
+
+static void start(struct repairs *r, const struct repair *what)
+{
+    struct keeper *k = r->keeper;
+    struct errand *e = r->free;
+
+    r->free = e->next;
+    e->what = *what;
+    e->under = k->epoch;
+    e->n_out = 0;
+    e->bytes = 0;
+    e->failed = false;
+    e->starting = e->is_out = true;
+    r->n_out++;
+    store_show_open(k->shard->store, what->hash, what->version, keeper_now(k), on_open, e);
+    e->starting = false;
+    r->bytes_out += e->bytes;
+    if (e->n_out == 0) {
+        e->next = r->back;
+        r->back = e;
+    }
+}
+
+static void take_back(struct repairs *r)
+{
+    struct keeper *k = r->keeper;
+    struct errand *e;
+
+    while ((e = r->back) != NULL) {
+        r->back = e->next;
+        e->is_out = false;
+        r->n_out--;
+        r->bytes_out -= e->bytes;
+        if (e->failed || e->under != k->epoch) {
+            add_to(r, &r->later, &e->what);
+            r->later_at_ms = keeper_now(k) + (e->under == k->epoch ? RETRY_MS : 0);
+        } else {
+            (void)store_confirm(k->shard->store, e->what.hash, e->what.version);
+            is_over(r, &e->what);
+        }
+        e->next = r->free;
+        r->free = e;
+    }
+}
+
+/* the walk */
+
+static void on_item(void *arg, const struct copy *copy)
+{
+    struct repairs *r = arg;
+    struct keeper *k = r->keeper;
+    struct repair what = {
+        .hash = store_hash(k->shard->store, copy->key, copy->key_len),
+        .version = copy->version,
+        .epoch = k->epoch,
+        .walked = true,
+    };
+
+    if (!copy->open || view_owner(k->view, ring_hash(copy->key, copy->key_len)) != k->view->self)
+        return;
+    add_to(r, &r->todo, &what);
+    r->n_walked++;
+}
+
+static void walk(struct repairs *r)
+{
+    const struct arc all = { 0, UINT32_MAX };
+
+    if (!r->walking || list_left(&r->todo) >= WALK_TODO)
+        return;
+    store_walk(r->keeper->shard->store, all, &r->cursor, WALK_ITEMS, keeper_now(r->keeper),
+               on_item, r);
+    r->walking = r->cursor != 0;
+}
+
+static void settle(struct repairs *r)
+{
+    if (!r->unsettled || r->walking || r->n_walked > 0)
+        return;
+    store_settle(r->keeper->shard->store);
+    r->unsettled = false;
+}
+
+/* steps */
+
+static void move_later(struct repairs *r)
+{
+    if (list_left(&r->later) == 0 || keeper_now(r->keeper) < r->later_at_ms)
+        return;
+    for (; r->later.at < r->later.n; r->later.at++)
+        add_to(r, &r->todo, &r->later.items[r->later.at]);
+}
+
+/* Who is no member any more has nothing to tell. */
+static void forget(struct repairs *r)
+{
+    r->todo.at = r->todo.n;
+    r->later.at = r->later.n;
+    r->n_old = 0;
+    r->n_walked = 0;
+    r->walking = false;
+}
+
+void repairs_step(struct repairs *r)
+{
+    struct keeper *k = r->keeper;
+
+    take_inbox(r);
+    take_back(r);
+    if (!k->is_member && r->n_out == 0)
+        forget(r);
+    if (!k->is_member || !keeper_is_settled(k))
+        return;
+    move_later(r);
+    walk(r);
+    while (list_left(&r->todo) > 0 && r->free != NULL && r->bytes_out < BYTES_OUT) {
+        const struct repair what = r->todo.items[r->todo.at++];
+
+        start(r, &what);
+    }
+    take_back(r);
+    settle(r);
+}
+
+bool repairs_are_current(struct repairs *r)
+{
+    bool empty;
+
+    pthread_mutex_lock(&r->lock);
+    empty = list_left(&r->inbox) == 0 && !r->lost;
+    pthread_mutex_unlock(&r->lock);
+    return empty && !r->walking && r->n_old == 0;
+}
+
+int64_t repairs_wait_ms(const struct repairs *r)
+{
+    if (r->walking || (list_left(&r->todo) > 0 && r->free != NULL && r->bytes_out < BYTES_OUT))
+        return 1;
+    return list_left(&r->later) > 0 ? RETRY_MS : -1;
+}
