@@ -1,23 +1,6 @@
 /* Open writes: who is told, who confirms, and what is repaired. */
 #include "shard_help.h"
 
-static struct frame command(enum verb verb, const char *key, const char *value)
-{
-    return (struct frame){ .op = (uint8_t)(FRAME_COMMAND + verb), .key = key,
-                           .key_len = (uint16_t)strlen(key), .flags = FRAME_COPIES,
-                           .value = value, .value_len = value != NULL ? strlen(value) : 0 };
-}
-
-static uint64_t set(int peer, const char *key, const char *value)
-{
-    struct frame f = ask(peer, command(VERB_SET, key, value));
-
-    assert_int_equal(f.op, FRAME_ANSWER);
-    assert_int_equal(f.st, STATUS_STORED);
-    assert_true(f.marks & MARK_OPEN);
-    return f.version;
-}
-
 /* Asked without a trace: what is read while open is one more to be confirmed. */
 static bool is_open(int peer, const char *key)
 {
@@ -34,47 +17,6 @@ static bool is_open(int peer, const char *key)
 static void confirm(int peer, uint64_t n, bool given_up)
 {
     say(peer, (struct frame){ .op = FRAME_CONFIRM, .version = n, .st = given_up });
-}
-
-/* The copy of `key` that came, answered. */
-static void expect_copy(int fd, const char *key, const char *value, uint64_t version)
-{
-    struct frame f = heard(fd);
-    struct copy copy;
-
-    assert_int_equal(f.op, FRAME_APPLY);
-    frame_to_copy(&f, &copy);
-    assert_int_equal(copy.key_len, strlen(key));
-    assert_memory_equal(copy.key, key, copy.key_len);
-    assert_int_equal(copy.kind, value != NULL ? COPY_VALUE : COPY_DELETED);
-    assert_true(copy.any_age);
-    assert_int_equal(copy.version, version);
-    if (value != NULL)
-        assert_true(is_value(&f, value));
-    say(fd, (struct frame){ .op = FRAME_APPLIED, .st = APPLIED });
-}
-
-static struct keeper_state state_now(void)
-{
-    struct keeper_state state;
-
-    keeper_state(keeper, &state);
-    return state;
-}
-
-/* The process learns of the test's map, from whom does not matter. */
-static void go_by_map(void)
-{
-    cluster_adopt(stage.cluster, map_copy(map, 0));
-    shard_seen(&stage.shard);
-    stage_run(&stage, 0);
-}
-
-/* At the other end of the shard's own link. */
-static void know_map(int fd)
-{
-    assert_int_equal(heard(fd).op, FRAME_MAP);
-    say(fd, (struct frame){ .op = FRAME_DONE, .version = map->epoch });
 }
 
 /* confirms */
@@ -395,8 +337,6 @@ static void what_a_front_here_leaves_open_is_repaired(void **state)
     stage_run(&stage, 0);
     expect_copy(s2, other, "w", next);
 }
-
-#define COPIES(f) cmocka_unit_test_setup_teardown(f, set_up_two_copies, tear_down)
 
 int main(void)
 {

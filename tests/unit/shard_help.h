@@ -215,6 +215,65 @@ static inline void say(int fd, struct frame f)
     stage_run(&stage, 0);
 }
 
+static inline struct keeper_state state_now(void)
+{
+    struct keeper_state state;
+
+    keeper_state(keeper, &state);
+    return state;
+}
+
+/* The process learns of the test's map, from whom does not matter. */
+static inline void go_by_map(void)
+{
+    cluster_adopt(stage.cluster, map_copy(map, 0));
+    shard_seen(&stage.shard);
+    stage_run(&stage, 0);
+}
+
+/* At the other end of the shard's own link. */
+static inline void know_map(int fd)
+{
+    assert_int_equal(heard(fd).op, FRAME_MAP);
+    say(fd, (struct frame){ .op = FRAME_DONE, .version = map->epoch });
+}
+
+static inline struct frame command(enum verb verb, const char *key, const char *value)
+{
+    return (struct frame){ .op = (uint8_t)(FRAME_COMMAND + verb), .key = key,
+                           .key_len = (uint16_t)strlen(key), .flags = FRAME_COPIES,
+                           .value = value, .value_len = value != NULL ? strlen(value) : 0 };
+}
+
+static inline uint64_t set(int peer, const char *key, const char *value)
+{
+    struct frame f = ask(peer, command(VERB_SET, key, value));
+
+    assert_int_equal(f.op, FRAME_ANSWER);
+    assert_int_equal(f.st, STATUS_STORED);
+    assert_true(f.marks & MARK_OPEN);
+    return f.version;
+}
+
+/* The copy of `key` that came, answered. */
+static inline void expect_copy(int fd, const char *key, const char *value, uint64_t version)
+{
+    struct frame f = heard(fd);
+    struct copy copy;
+
+    assert_int_equal(f.op, FRAME_APPLY);
+    frame_to_copy(&f, &copy);
+    assert_int_equal(copy.key_len, strlen(key));
+    assert_memory_equal(copy.key, key, copy.key_len);
+    assert_int_equal(copy.kind, value != NULL ? COPY_VALUE : COPY_DELETED);
+    assert_true(copy.any_age);
+    assert_int_equal(copy.version, version);
+    if (value != NULL)
+        assert_true(is_value(&f, value));
+    say(fd, (struct frame){ .op = FRAME_APPLIED, .st = APPLIED });
+}
+
+#define COPIES(f) cmocka_unit_test_setup_teardown(f, set_up_two_copies, tear_down)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 #endif
