@@ -14,12 +14,6 @@ static int64_t now_ms(struct node *n)
     return n->world->ops->mono_ns(n->world) / 1000000;
 }
 
-/* Who keeps none is spoken to by members about maps only: its control worker is. */
-static bool has_items(const struct node *n)
-{
-    return n->options->role != ROLE_FRONT;
-}
-
 static void nothing_to_send(struct worker *w)
 {
     (void)w;
@@ -368,7 +362,6 @@ static void make_front(struct node *n, void (*shut_down)(void))
         .memory_bytes = o->memory_limit,
         .shut_down = shut_down,
     };
-    cluster_set_workers(n->cluster, o->threads);
     front_init(&n->front, n->world);
 }
 
@@ -529,6 +522,8 @@ void node_fini(struct node *n)
     for (size_t i = 0; i < n->n_peer_fds; i++)
         w->ops->close(w, n->peer_fds[i]);
     read_last_mail(n);
+    if (n->control.world != NULL)
+        worker_read_mail(&n->control);
     keeper_free(n->keeper);
     for (unsigned i = 0; n->workers != NULL && i < n->options->threads; i++)
         free_worker(&n->workers[i]);

@@ -25,6 +25,7 @@ LIES = [
     ("forgets to count", {"counter"}, set()),
     ("same number", {"counter"}, {"foreign", "stale"}),
     ("cas wins", {"cas"}, set()),
+    ("cas loses", {"cas"}, set()),
     ("same token", {"cas"}, set()),
     ("undeletes", {"undeleted"}, set()),
     ("appends twice", {"doubled"}, set()),

@@ -107,10 +107,24 @@ static void take_map(struct agent *a, const struct ping *p)
         (void)cluster_adopt(a->config.cluster, map);
 }
 
+/* Who leads says that what is to be moved may move. */
+static void hear_go(struct agent *a, const struct ping *p)
+{
+    struct view *v;
+
+    if (p->go == 0 || a->config.go == NULL)
+        return;
+    v = cluster_view(a->config.cluster);
+    if (v != NULL && strcmp(p->name, v->map->leader) == 0)
+        a->config.go(a->config.arg, p->go);
+    view_unref(v);
+}
+
 static void hear(struct agent *a, const struct ping *p)
 {
     const char *why;
 
+    hear_go(a, p);
     cluster_set_ended(a->config.cluster, p->number, p->incarnation, p->ended);
     if (!is_leader(a) || (p->role & PING_SHARD) == 0)
         return;
@@ -202,9 +216,6 @@ static void on_answer(struct agent *a, struct contact *contact, const struct pin
         lease_granted(&a->lease, v->map, p->name, p->incarnation, (int64_t)p->stamp);
         renew_lease(a, v);
     }
-    if (v != NULL && (p->role & PING_LEADER) != 0 && strcmp(p->name, v->map->leader) == 0 &&
-        p->go != 0 && a->config.go != NULL)
-        a->config.go(a->config.arg, p->go);
     view_unref(v);
 }
 
@@ -412,6 +423,7 @@ static void hear_self(struct agent *a)
     struct ping p;
 
     tell(a, v, &p);
+    p.go = leader_go(a->config.leader);
     hear(a, &p);
     view_unref(v);
 }

@@ -85,6 +85,40 @@ bool request_keep(struct links *ls, struct request *r, const struct frame *f,
     return true;
 }
 
+bool request_answer(struct links *ls, struct request *r, const struct answer *a,
+                    struct chunk *loan)
+{
+    char *at;
+
+    frame_from_answer(&r->reply, a);
+    r->reply_chunk = loan;
+    if (loan != NULL || r->reply.value_len == 0)
+        return true;
+    at = room(ls, r->reply.value_len);
+    if (at == NULL)
+        return false;
+    r->reply_chunk = chunk_ref(ls->kept);
+    r->reply.value = memcpy(at, a->value, r->reply.value_len);
+    return true;
+}
+
+bool request_tell(struct links *ls, struct request *r, const struct copy *copy)
+{
+    struct frame f;
+    char *at, *end;
+
+    frame_from_copy(&f, FRAME_TOLD, copy);
+    at = room(ls, frame_head_len(&f) + f.value_len);
+    if (at == NULL)
+        return false;
+    end = frame_put(at, &f);
+    if (f.value_len > 0)
+        memcpy(end, f.value, f.value_len);
+    r->told_chunk = chunk_ref(ls->kept);
+    r->told = at;
+    return true;
+}
+
 /* The value need not lie behind the head: only that one is looked at. */
 static bool read_held(const char *at, struct frame *f)
 {

@@ -77,6 +77,13 @@ bool request_frame(const struct request *r, struct frame *f);
 /* Where its value lies: for sending it once more. */
 struct chunk *request_value_chunk(const struct request *r);
 
+/* For an answer that comes from this process: it, and what it tells of copies.
+ * `loan` (taken over; or NULL: it is copied) holds a hit's value.  False when
+ * memory is short. */
+bool request_answer(struct links *ls, struct request *r, const struct answer *a,
+                    struct chunk *loan);
+bool request_tell(struct links *ls, struct request *r, const struct copy *copy);
+
 /* What the answer told of the copies, without a key; false: nothing. */
 bool request_told(const struct request *r, struct copy *copy);
 

@@ -275,17 +275,15 @@ static void count_outcome(struct worker *w, const struct call *c)
 }
 
 /* What is read at its owner alone would be evicted from the copies first. */
-static void tell_used(struct call *c)
+void call_tell_used(struct front_worker *fw, const char *key, size_t key_len)
 {
-    struct front_worker *fw = c->fw;
-    const struct request *r = &c->request;
-    const struct frame f = { .op = FRAME_USED, .key = r->key, .key_len = r->key_len };
+    const struct frame f = { .op = FRAME_USED, .key = key, .key_len = (uint16_t)key_len };
     const struct view *v = fw->links.view;
     struct placing p;
 
-    if (++fw->n_hits % USED_EVERY != 0)
+    if (v == NULL || v->simple || ++fw->n_hits % USED_EVERY != 0)
         return;
-    view_place(v, ring_hash(r->key, r->key_len), &p);
+    view_place(v, ring_hash(key, key_len), &p);
     for (unsigned i = 0; i < p.n_copies; i++)
         if (fw->links.link[p.copies[i]] != NULL)
             link_post(fw->links.link[p.copies[i]], &f);
@@ -301,14 +299,13 @@ void call_finish(struct call *c)
 {
     struct request *r = &c->request;
     struct session *s = c->slot.session;
-    const struct view *v = c->fw->links.view;
 
     count_outcome(c->fw->worker, c);
     if (r->outcome != ANSWERED) {
         r->reply.value_len = 0;
     } else {
-        if (v != NULL && !v->simple && is_hit(c))
-            tell_used(c);
+        if (is_hit(c))
+            call_tell_used(c->fw, r->key, r->key_len);
         if (!c->behind) {
             chunk_unref(r->value_chunk);
             r->value_chunk = NULL;
@@ -368,9 +365,8 @@ static bool is_plain(const struct cmd *cmd)
     return cmd->form.meta == 'g';
 }
 
-/* In its place behind all others; its frame. */
-static struct call *begin(struct session *s, const struct cmd *cmd, bool too_large,
-                          struct frame *f)
+struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large,
+                        struct frame *f)
 {
     struct call *c = call_new(s->worker->front);
 
@@ -408,7 +404,7 @@ static struct call *begin(struct session *s, const struct cmd *cmd, bool too_lar
 void call_make(struct link *l, struct session *s, const struct cmd *cmd, bool too_large)
 {
     struct frame f;
-    struct call *c = begin(s, cmd, too_large, &f);
+    struct call *c = call_begin(s, cmd, too_large, &f);
 
     if (c == NULL)
         return;
@@ -419,7 +415,7 @@ void call_make(struct link *l, struct session *s, const struct cmd *cmd, bool to
 void call_route(struct session *s, const struct cmd *cmd, bool too_large)
 {
     struct frame f;
-    struct call *c = begin(s, cmd, too_large, &f);
+    struct call *c = call_begin(s, cmd, too_large, &f);
 
     if (c != NULL)
         way_go(c, &f, session_chunk(s));

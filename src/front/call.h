@@ -71,12 +71,20 @@ void call_route(struct session *s, const struct cmd *cmd, bool too_large);
 
 /* For those on its way */
 
+/* A call in its place behind all others of its session, and its frame.  NULL
+ * (session broken): no memory. */
+struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large,
+                        struct frame *f);
+
 /* Its outcome is settled: its client is answered in its turn.  It may be gone then. */
 void call_finish(struct call *c);
 /* The same where nobody executed it; the reason is static. */
 void call_give_up(struct call *c, const char *reason);
 /* The part behind its answer is over. */
 void call_let_go(struct call *c);
+
+/* The owner's item was read: now and then its copies hear of it. */
+void call_tell_used(struct front_worker *fw, const char *key, size_t key_len);
 
 /* Is there still time? */
 bool call_has_time(const struct call *c);

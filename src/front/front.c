@@ -4,27 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/unset.h"
 #include "front/call.h"
 #include "front/control.h"
+#include "front/here.h"
 #include "front/watchers.h"
 #include "wire/hello.h"
 
 #define TICK_MS 100             /* between two looks for silent shards */
-
-/* executed here */
-
-struct reading {
-    struct session *s;
-    struct sendq *q;
-    struct asked asked;
-    struct chunk *loan;         /* of a large value, or NULL */
-};
-
-static struct asked asked_by(const struct cmd *cmd)
-{
-    return (struct asked){ cmd->verb, &cmd->form, cmd->key, cmd->key_len };
-}
 
 void front_hide_token(const struct front *front, struct answer *a)
 {
@@ -34,27 +20,6 @@ void front_hide_token(const struct front *front, struct answer *a)
     a->marks &= ~(unsigned)MARK_TOKEN;
 }
 
-static bool put_hit_without_token(struct reading *r, const struct front *front,
-                                  const struct answer *a)
-{
-    struct answer hidden = *a;
-
-    front_hide_token(front, &hidden);
-    return answer_put(r->q, &r->asked, &hidden, r->loan);
-}
-
-static void on_hit(void *arg, const struct answer *a)
-{
-    struct reading *r = arg;
-    struct front_worker *fw = r->s->worker->front;
-    const struct front *front = fw->front;
-
-    r->loan = store_lend(a, &r->s->worker->pool);
-    if (!(front->config.cas ? answer_put(r->q, &r->asked, a, r->loan)
-                            : put_hit_without_token(r, front, a)))
-        r->s->broken = true;
-}
-
 void front_note(struct front_worker *fw, int fd, const struct asked *asked,
                 const struct answer *a)
 {
@@ -62,27 +27,6 @@ void front_note(struct front_worker *fw, int fd, const struct asked *asked,
     watchers_answered(fw, fd, asked, a);
     if (__builtin_expect(__atomic_load_n(&fw->front->prefixes.on, __ATOMIC_RELAXED), 0))
         prefixes_count(&fw->front->prefixes, asked, a->status);
-}
-
-static void execute_here(struct front *front, struct session *s, struct cmd *cmd)
-{
-    struct reading r = { s, session_reply(s), asked_by(cmd), NULL };
-    const struct store_reader reader = { .hit = on_hit, .arg = &r };
-    struct worker *w = s->worker;
-    UNSET struct answer a;      /* store_execute() fills it */
-
-    if (r.q == NULL)
-        return;
-    if (cmd->hash == 0)
-        cmd->hash = store_hash(front->store, cmd->key, cmd->key_len);
-    store_execute(front->store, cmd, cmd->hash, worker_now(w), &a, &reader);
-    chunk_unref(r.loan);
-    front_note(w->front, s->fd, &r.asked, &a);
-    if (a.status == STATUS_HIT)
-        return;
-    front_hide_token(front, &a);
-    if (!answer_put(r.q, &r.asked, &a, NULL))
-        s->broken = true;
 }
 
 /* which way */
@@ -95,14 +39,28 @@ static bool is_too_large(const struct session *s, const struct cmd *cmd)
 
 static void say_too_large(struct session *s, const struct cmd *cmd)
 {
-    struct answer a = { .status = STATUS_TOO_LARGE };
-    struct asked asked = asked_by(cmd);
+    const struct answer a = { .status = STATUS_TOO_LARGE };
+    const struct asked asked = { cmd->verb, &cmd->form, cmd->key, cmd->key_len };
     struct sendq *q;
 
     answer_count(&s->worker->stats, cmd->verb, a.status);
     q = session_reply(s);
     if (q != NULL && !answer_put(q, &asked, &a, NULL))
         s->broken = true;
+}
+
+/* More than its owner has to do with a key, or another owner than the ring's first. */
+static void route_by_map(struct front_worker *fw, struct session *s, struct cmd *cmd,
+                         bool too_large)
+{
+    const struct view *v = fw->links.view;
+
+    if (fw->self >= 0 && cmd->verb <= VERB_GETS && (cmd->options & OPTION_VIVIFY) == 0 &&
+        v->map->phase != MAP_SWITCHED &&
+        view_owner(v, ring_hash(cmd->key, cmd->key_len)) == fw->self && here_serves(fw, -1))
+        here_get(fw, s, cmd);
+    else
+        call_route(s, cmd, too_large);
 }
 
 static void route(struct session *s, struct cmd *cmd)
@@ -114,14 +72,14 @@ static void route(struct session *s, struct cmd *cmd)
 
     if (simple && ls->n > 1)
         owner = ring_owner(ls->view->ring, ring_hash(cmd->key, cmd->key_len));
-    if (simple && ls->link[owner] == NULL)
-        execute_here(fw->front, s, cmd);
+    if (simple && (int)owner == fw->self && (!fw->is_led || here_serves(fw, -1)))
+        here_execute(fw, s, cmd);
     else if (too_large && cmd->verb != VERB_SET)
         say_too_large(s, cmd);
-    else if (simple)            /* the old value of a set must not outlive it */
+    else if (simple && ls->link[owner] != NULL)     /* the old value of a set must go */
         call_make(ls->link[owner], s, cmd, too_large);
     else
-        call_route(s, cmd, too_large);
+        route_by_map(fw, s, cmd, too_large);
 }
 
 static void handle(struct session *s, struct cmd *cmd)
@@ -151,11 +109,17 @@ static void foresee(struct worker *w, struct lookup *keys, unsigned n)
 /* Goes by the present map; false, and by the old one, when memory is short. */
 static bool take_view(struct front_worker *fw)
 {
-    struct view *v = cluster_note(fw->front->cluster, fw->worker->id);
-    const int self = v != NULL && fw->front->store != NULL ? v->self : -1;
+    struct view *v;
+    int self;
 
+    if (fw->front->note != NULL)
+        fw->front->note(fw->worker);
+    v = cluster_note(fw->front->cluster, fw->worker->id);
+    self = v != NULL && fw->front->store != NULL ? v->self : -1;
     if (!links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self))
         return false;
+    fw->self = self;
+    fw->is_led = v->map->leader[0] != '\0';
     fw->worker->order++;
     fw->parked.due = true;
     watchers_forget_links(fw);
@@ -179,10 +143,19 @@ static void turn_end(struct worker *w)
         parked_run(fw);
     watchers_turn_end(fw);
     links_flush(&fw->links);
+    fw->lease_known = false;
+}
+
+/* Asked for answers that were made here under a lease. */
+static bool serves(struct worker *w)
+{
+    const struct front_worker *fw = w->front;
+
+    return cluster_serves(fw->front->cluster, w->world->ops->mono_ns(w->world));
 }
 
 const struct handler front_handler = {
-    .handle = handle, .foresee = foresee, .turn_end = turn_end,
+    .handle = handle, .foresee = foresee, .turn_end = turn_end, .serves = serves,
     .opened = watchers_opened, .closed = watchers_closed,
 };
 
@@ -256,6 +229,7 @@ void front_worker_fini(struct worker *w)
         session_free(w->sessions);
     parked_fini(fw);
     links_fini(&fw->links);
+    confirms_fini(&fw->here);
     if (fw->tick != NULL)
         w->world->ops->timer_free(fw->tick);
     watchers_fini(fw);

@@ -11,6 +11,7 @@
 #ifndef FRONT_FRONT_H
 #define FRONT_FRONT_H
 
+#include "cluster/confirms.h"
 #include "cluster/links.h"
 #include "front/parked.h"
 #include "front/prefixes.h"
@@ -38,6 +39,12 @@ struct front {
     struct links_config links_config;   /* from it */
     struct cluster *cluster;    /* borrowed */
     struct store *store;        /* borrowed; NULL: keeps no items */
+    /* For the shard of this process, NULL where there is none, or nobody cares: the
+     * worker is to go by the newest map; it has executed a command that is open;
+     * the oldest n of these are confirmed, or given up. */
+    void (*note)(struct worker *w);
+    void (*opened)(struct worker *w, uint64_t hash, uint64_t version);
+    void (*settled)(struct worker *w, size_t n, bool confirmed);
     void (*shut_down)(void);    /* the command: asks the process to end */
     struct worker *workers;     /* borrowed; config.n_threads of them */
     struct stats accept_stats;  /* written by the thread that accepts */
@@ -57,6 +64,10 @@ struct front_worker {
     struct front *front;
     struct worker *worker;
     struct links links;         /* none to this process, where it keeps items */
+    int self;                   /* index in the map of this process, as a shard; -1 */
+    bool is_led;                /* somebody makes maps: who is not reached is waited for */
+    bool lease_known, has_lease;        /* this turn */
+    struct confirms here;       /* of open answers of the own store */
     struct parked parked;
     unsigned n_hits;            /* of keys that have copies: see call.c */
     struct timer *tick;

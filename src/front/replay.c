@@ -1,5 +1,6 @@
 #include "front/replay.h"
 
+#include "front/here.h"
 #include "front/parked.h"
 #include "front/way.h"
 
@@ -128,8 +129,10 @@ static void read_again(struct call *c)
 
 static void over(struct call *c, bool done, const char *reason)
 {
-    if (c->request.open != 0)
+    if (c->request.open != 0 && c->request.link != NULL)
         link_confirm(c->request.link, c->request.open, !done);
+    else if (c->request.open != 0)
+        here_confirm(c->fw, c->request.open, !done);
     c->request.open = 0;
     if (!done)
         STAT_ADD(&c->fw->worker->stats, replays_failed, 1);
@@ -155,20 +158,27 @@ static void one_answered(struct call *c)
         go_on(c);
 }
 
+static void note_applied(struct replay *rp, unsigned i, enum applied applied)
+{
+    if (applied_counts(applied))
+        rp->applied |= (uint16_t)(1u << i);
+    else
+        rp->refused = true;
+}
+
 static void on_applied(struct request *r)
 {
     struct call *c = r->owner;
-    struct replay *rp = &c->replay;
 
-    if (r->outcome == ANSWERED && applied_counts((enum applied)r->reply.st))
-        rp->applied |= (uint16_t)(1u << r->part);
-    rp->refused |= r->outcome == ANSWERED && !applied_counts((enum applied)r->reply.st);
+    if (r->outcome == ANSWERED)
+        note_applied(&c->replay, r->part, (enum applied)r->reply.st);
     request_free(&c->fw->links, r);
     one_answered(c);
 }
 
 static void send_one(struct call *c, unsigned i, const struct frame *f, struct chunk *chunk)
 {
+    /* NULL: memory was short when it was to be made */
     struct links *ls = &c->fw->links;
     struct link *l = ls->link[c->replay.targets[i]];
     struct request *r = l != NULL ? request_new(ls) : NULL;
@@ -210,9 +220,14 @@ static void send_wave(struct call *c)
     frame_from_copy(&f, FRAME_APPLY, &copy);
     rp->wave = wave_of(rp);
     rp->n_waiting = 1;          /* this function */
-    for (unsigned i = 0; i < rp->wave; i++)
-        if ((rp->applied & 1u << i) == 0)
+    for (unsigned i = 0; i < rp->wave; i++) {
+        if ((rp->applied & 1u << i) != 0)
+            continue;
+        if (rp->targets[i] == c->fw->self)
+            note_applied(rp, i, here_apply(c->fw, &copy));
+        else
             send_one(c, i, &f, chunk);
+    }
     one_answered(c);
 }
 

@@ -1,5 +1,6 @@
 #include "front/way.h"
 
+#include "front/here.h"
 #include "front/parked.h"
 #include "front/replay.h"
 
@@ -14,6 +15,8 @@ bool way_reaches(const struct front_worker *fw, unsigned i)
 {
     const struct links *ls = &fw->links;
 
+    if ((int)i == fw->self)
+        return here_is_adopted(fw);
     return ls->view->map->members[i].state == MEMBER_UP && ls->link[i] != NULL &&
            link_is_open(ls->link[i]);
 }
@@ -38,17 +41,26 @@ static int copy_of(const struct call *c, const struct placing *p)
     for (unsigned i = 0; i < p->n_copies; i++) {
         const int copy = p->copies[(i + c->n_tries) % p->n_copies];
 
-        if (way_reaches(c->fw, (unsigned)copy))
+        if (copy != c->fw->self && way_reaches(c->fw, (unsigned)copy))
             return copy;
     }
     return -1;
 }
 
+/* Can the owner be asked? */
+static bool reaches_owner(const struct call *c, const struct placing *p)
+{
+    if (p->owner < 0)
+        return false;
+    if (p->owner == c->fw->self)
+        return here_serves(c->fw, p->old_owner);
+    return way_reaches(c->fw, (unsigned)p->owner);
+}
+
 static enum way decide(const struct call *c, const struct placing *p, int *to)
 {
     *to = p->owner;
-    if (p->owner >= 0 && way_reaches(c->fw, (unsigned)p->owner) &&
-        (!c->copies || reaches_all(c->fw, p)))
+    if (reaches_owner(c, p) && (!c->copies || reaches_all(c->fw, p)))
         return TO_OWNER;
     *to = copy_of(c, p);
     return *to >= 0 ? TO_COPY : NOWHERE;
@@ -79,6 +91,8 @@ static const char *why_not(const struct call *c, const struct placing *p)
         return "it is suspended";
     if (l != NULL && !link_is_open(l))
         return link_why_closed(l);
+    if (p->owner == c->fw->self && !here_serves(c->fw, p->old_owner))
+        return "it may not serve now";
     return "a copy of it is not reached";
 }
 
@@ -121,7 +135,10 @@ static void send_to_owner(struct call *c, const struct placing *p, struct frame 
     } else {
         replay_judge(&c->replay, v, p->owner);
     }
-    link_send(c->fw->links.link[p->owner], &c->request, f, chunk);
+    if (p->owner == c->fw->self)
+        here_call(c, f, chunk);
+    else
+        link_send(c->fw->links.link[p->owner], &c->request, f, chunk);
 }
 
 /* Only for what it has: nothing is won there. */

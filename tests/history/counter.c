@@ -10,7 +10,6 @@
 #include "keys.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"

@@ -165,6 +165,7 @@ static void begin_at_key(struct history *h, struct key *k, struct open *o)
     case HISTORY_ADD:
     case HISTORY_REPLACE:
     case HISTORY_CAS:
+        o->base = written_sure(h, k);
         o->seq = ++k->last_seq;
         k->n_changes++;
         if (o->op.counter && k->counter == NULL)
@@ -238,18 +239,17 @@ static bool is_change(enum history_kind kind)
            kind == HISTORY_PREPEND;
 }
 
-/* Absent: because of a deletion, of a window, or a fault (false)? */
+/* Absent, because of a deletion?  If not, a window must excuse it. */
 static bool miss(struct history *h, struct key *k, const struct open *o)
 {
     h->counts.misses++;
     if (k->n_absent > 0 || h->n_flushes > 0 || k->absent >= o->present)
         return true;
     if (k->n_windows > 0 || h->n_windows > 0 || k->excused > o->present ||
-        h->excused > o->present) {
+        h->excused > o->present)
         h->counts.allowed_misses++;
-        return true;
-    }
-    history_say(h, HISTORY_MISS, o, "found nothing");
+    else
+        history_say(h, HISTORY_MISS, o, "found nothing");
     return false;
 }
 
@@ -286,6 +286,15 @@ static void end_write(struct history *h, struct key *k, const struct open *o,
         written_refused(h, k, o);
 }
 
+/* Nothing but what a cas expected was there, and nobody changed anything since. */
+static void check_refusal(struct history *h, const struct key *k, const struct open *o)
+{
+    if (o->op.kind == HISTORY_CAS && o->base == o->op.expects && k->pieces == NULL &&
+        k->n_changes == o->n_changes + 1 && h->n_flushes == 0)
+        history_say(h, HISTORY_BAD_CAS, o, "was refused though its token was that of what was"
+                    " there, %" PRIu64, o->base);
+}
+
 static uint64_t end_at_key(struct history *h, struct key *k, const struct open *o,
                            const struct history_answer *answer)
 {
@@ -310,8 +319,10 @@ static uint64_t end_at_key(struct history *h, struct key *k, const struct open *
     case HISTORY_SET:
     case HISTORY_ADD:
     case HISTORY_CAS:
-        if (answer->outcome == HISTORY_PRESENT)
+        if (answer->outcome == HISTORY_PRESENT) {
             written_found(h, k, o);
+            check_refusal(h, k, o);
+        }
         end_write(h, k, o, answer->outcome);
         break;
     case HISTORY_APPEND:
@@ -427,9 +438,10 @@ uint64_t history_end(struct history *h, uint32_t handle, const struct history_an
         const bool is_deletion = o->op.kind == HISTORY_DELETE || o->op.kind == HISTORY_DROP;
 
         k->n_absent -= is_deletion;     /* a deletion does not excuse itself */
-        if (answer->outcome == HISTORY_ABSENT ||
-            (o->op.kind == HISTORY_ADD && answer->outcome == HISTORY_DONE))
+        if (answer->outcome == HISTORY_ABSENT)
             is_answered = miss(h, k, o);
+        else if (o->op.kind == HISTORY_ADD && answer->outcome == HISTORY_DONE)
+            miss(h, k, o);      /* it has found nothing as well */
         k->n_absent += is_deletion;
         seen = end_at_key(h, k, o, answer);
         remove_open(h, k, handle);
@@ -506,7 +518,7 @@ uint64_t history_n_faults(const struct history *h)
 {
     uint64_t n = 0;
 
-    for (size_t i = 0; i < HISTORY_N_FAULTS; i++)
+    for (unsigned i = 0; i < HISTORY_N_FAULTS; i++)
         n += h->counts.faults[i];
     return n;
 }

@@ -27,7 +27,8 @@
  * done at any later time, once (see unknown_lasts_ms); nothing is held against
  * a cache that cannot be told from one that kept its word.  Undecided stays:
  *   - which of two deletions, or of losses that were allowed, made a miss;
- *   - between a cas and the value it replaced, writes that overlapped the cas;
+ *   - between a cas and the value it replaced, a delete, or a write that no read
+ *     shows to have been there, that overlapped the cas;
  *   - an append that overlapped a set or a delete: either order is good;
  *   - what a flush left at a key where an incr or append overlapped it: members
  *     flush one by one, and may have changed an item between;
@@ -37,8 +38,8 @@
  *   - when items expire: nothing that is recorded here may be given less time
  *     than the run takes.
  *
- * Memory: some 300 bytes a key, and 100 for each write that could still be
- * read: the present value, what is in flight, what ended unknown.
+ * Memory: some 350 bytes a key, and 100 for each further write that could still
+ * be read: what is in flight, what ended unknown.
  */
 #ifndef HISTORY_HISTORY_H
 #define HISTORY_HISTORY_H
@@ -86,7 +87,8 @@ enum history_fault {
     HISTORY_PHANTOM,            /* of a write that was surely not done */
     HISTORY_DOUBLED,            /* an append that is there twice */
     HISTORY_COUNTER,            /* a number that no order of the incrs and decrs gives */
-    HISTORY_BAD_CAS,            /* a cas won though its token was outdated; tokens not unique */
+    HISTORY_BAD_CAS,            /* a cas won with an outdated token, or did not with a valid one;
+                                   tokens that are not unique */
     HISTORY_MISS,               /* absent, though nothing took it away and none was allowed */
     HISTORY_N_FAULTS
 };
@@ -166,8 +168,8 @@ void history_finish(struct history *h, int64_t now_ms);
 
 /*
  * The longest time from the begin of an operation to the first answer after it,
- * of all reads (or writes) of the key; refusals, unknown outcomes and misses
- * that are faults are no answers.  Try again soon what failed, or pauses count.
+ * of all reads (or writes) of the key; refusals, unknown outcomes and misses of
+ * what nobody deleted are no answers.  Try again soon what failed, or pauses count.
  */
 int64_t history_outage_ms(const struct history *h, uint32_t key, bool of_writes);
 

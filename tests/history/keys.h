@@ -28,7 +28,6 @@ struct written {
     uint64_t expects;           /* a cas: the sequence that it replaces */
     uint64_t expected_by;       /* `by` of that one; 0: it was known no more */
     uint64_t replaced_by;       /* the cas that did this to it, 0 */
-    uint64_t beaten_by;         /* a cas: another one replaced what it expects, 0 */
     int64_t ended_ms;           /* with unknown outcome; INT64_MAX: not so */
     uint32_t n_unsaid;          /* reads in a row that showed an older one */
     bool is_open;               /* not answered yet */
@@ -107,7 +106,7 @@ struct open {
     uint64_t seq;               /* that it writes, 0 */
     uint64_t present;           /* of its key, when it began */
     struct tally tally;         /* of its key, when it began */
-    uint64_t base;              /* APPEND, PREPEND: key_sure_base() when it began */
+    uint64_t base;              /* a write: written_sure() when it began */
     uint32_t n_changes;         /* of its key, when it began */
     uint32_t previous, next;    /* of its key; next free one when it is not in use */
     bool is_open;

@@ -26,9 +26,9 @@
  * for; 2 an answer that is none; 64 bad options.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,11 +49,10 @@
 
 struct options {
     struct sockaddr_in fronts[MAX_FRONTS];
-    const char *names[MAX_FRONTS];
     uint32_t n_fronts, clients, keys, preload, pipeline, too_large, passes, flush_per_million;
     uint64_t rate, seed;
     int64_t seconds, timeout_ms, unknown_lasts_ms;
-    const char *prefix;
+    char prefix[200];
 };
 
 enum phase { FILL, MIX, DRAIN, VERIFY };
@@ -437,9 +436,9 @@ static void report(const struct load *l)
     figure("hits", c->hits);
     figure("misses", c->misses);
     figure("allowed_misses", c->allowed_misses);
-    for (size_t i = 0; i < HISTORY_N_KINDS; i++) {
+    for (unsigned i = 0; i < HISTORY_N_KINDS; i++) {
         printf("%s", history_kind_name(i));
-        for (size_t j = 0; j < HISTORY_N_OUTCOMES; j++)
+        for (unsigned j = 0; j < HISTORY_N_OUTCOMES; j++)
             printf(" %" PRIu64, c->kinds[i][j]);
         printf("\n");
     }
@@ -453,7 +452,7 @@ static void report(const struct load *l)
     figure("max_us", (uint64_t)l->slowest_us);
     figure("missing_at_end", l->n_missing);
     figure("unread_at_end", l->n_unread);
-    for (size_t i = 0; i < HISTORY_N_FAULTS; i++)
+    for (unsigned i = 0; i < HISTORY_N_FAULTS; i++)
         figure(history_fault_name(i), c->faults[i]);
     for (size_t i = 0; (said = history_fault(l->history, i)) != NULL; i++)
         printf("fault %s\n", said);
@@ -536,7 +535,7 @@ static void read_options(struct options *o, int argc, char **argv)
         case FLUSH: o->flush_per_million = (uint32_t)number(optarg, 0, 1000000); break;
         case PASSES: o->passes = (uint32_t)number(optarg, 0, 100); break;
         case UNKNOWN_LASTS: o->unknown_lasts_ms = (int64_t)number(optarg, 0, 1000000); break;
-        case PREFIX: o->prefix = optarg; break;
+        case PREFIX: snprintf(o->prefix, sizeof(o->prefix), "%s", optarg); break;
         case SEED: o->seed = number(optarg, 0, UINT64_MAX); break;
         default: usage();
         }
@@ -550,8 +549,8 @@ static void start(struct load *l)
     struct options *o = &l->options;
     struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
 
-    if (o->prefix == NULL)
-        o->prefix = xasprintf("history-%d-", (int)getpid());
+    if (o->prefix[0] == '\0')
+        snprintf(o->prefix, sizeof(o->prefix), "history-%d-", (int)getpid());
     l->n_keys = o->keys + o->preload;
     l->random = o->seed * 0x9e3779b97f4a7c15u + 1;
     l->history = history_new(l->n_keys, o->unknown_lasts_ms);

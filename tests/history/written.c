@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 struct written *written_find(struct key *k, uint64_t seq)
 {
@@ -47,21 +46,15 @@ static void check_between(struct history *h, const struct open *o, const struct 
     second->expects = 0;        /* said once */
 }
 
-/* More is known of `w`: which others has it ended, which have ended it? */
+/* More is known of `w`: which others has it ended? */
 static void relate(struct history *h, struct key *k, const struct open *o, struct written *w)
 {
     for (uint32_t i = 0; i < k->n_written; i++) {
         struct written *other = &k->written[i];
 
-        if (other == w)
-            continue;
-        if (other->by < w->alive) {
+        if (other != w && other->by < w->alive) {
             end_at(other, w->done);
             check_between(h, o, other, w);
-        }
-        if (w->by < other->alive) {
-            end_at(w, other->done);
-            check_between(h, o, w, other);
         }
     }
 }
@@ -83,13 +76,6 @@ static void take_out(struct key *k, struct written *w)
     *w = k->written[--k->n_written];
 }
 
-static void say_two_won(struct history *h, const struct open *o, uint64_t expects,
-                        uint64_t first, uint64_t second)
-{
-    history_say(h, HISTORY_BAD_CAS, o, "both %" PRIu64 " and %" PRIu64 " were stored by a cas"
-                " with the token of %" PRIu64, first, second, expects);
-}
-
 /* It is known now that `w` has taken effect. */
 static void took(struct history *h, struct key *k, const struct open *o, struct written *w)
 {
@@ -100,15 +86,12 @@ static void took(struct history *h, struct key *k, const struct open *o, struct 
     w->done = h->tick;
     if (h->tick < w->by)
         w->by = h->tick;
-    if (w->beaten_by != 0) {
-        say_two_won(h, o, w->expects, w->beaten_by, w->seq);
-        w->expects = 0;         /* said once */
-    }
     if (w->expects == 0 || (before = written_find(k, w->expects)) == NULL)
         return;
     if (before->replaced_by != 0) {
-        say_two_won(h, o, before->seq, before->replaced_by, w->seq);
-        w->expects = 0;
+        history_say(h, HISTORY_BAD_CAS, o, "both %" PRIu64 " and %" PRIu64 " were stored by a cas"
+                    " with the token of %" PRIu64, before->replaced_by, w->seq, before->seq);
+        w->expects = 0;         /* said once */
     } else {
         before->replaced_by = w->seq;
     }
@@ -263,11 +246,8 @@ static void miss_turn(struct key *k, const struct written *expected)
     for (uint32_t i = 0; i < k->n_written; i++) {
         struct written *w = &k->written[i];
 
-        if (w->expects != expected->seq || w->done != NEVER)
-            continue;
-        if (expected->dead < w->by)
+        if (w->expects == expected->seq && w->done == NEVER && expected->dead < w->by)
             w->by = expected->dead;
-        w->beaten_by = expected->replaced_by;
     }
 }
 

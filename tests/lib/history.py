@@ -105,4 +105,6 @@ class Load:
         """Ends the mix, reads everything back; what was found."""
         self._say("stop")
         text, _ = self.process.communicate(timeout=bound_s)
+        if self.process.returncode not in (0, 1):
+            raise AssertionError("the load ended with %d:\n%s" % (self.process.returncode, text))
         return Report(text, self.process.returncode)

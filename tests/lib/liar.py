@@ -28,6 +28,7 @@ LIES = {
     "forgets to count": "an incr is answered and not done",
     "same number": "an incr says the number that the one before it said",
     "cas wins": "a cas with an old token is done",
+    "cas loses": "a cas with a valid token is not done",
     "same token": "a gets tells a token that was another value's",
     "undeletes": "a delete is acknowledged and not done",
     "appends twice": "an append is done twice",
@@ -249,6 +250,8 @@ class Liar:
             if item is None:
                 return "NOT_FOUND"
             if token != item.token and not self.lies("cas wins"):
+                return "EXISTS"
+            if self.lies("cas loses"):
                 return "EXISTS"
         if mode == "add" and item is not None:
             if self.lies("phantom"):

@@ -112,12 +112,17 @@ void stage_add_front(struct stage *st, size_t n)
     stage_add_front_by(st, stage_map(1, n));
 }
 
-void stage_add_both(struct stage *st)
+void stage_add_both_by(struct stage *st, struct map *map)
 {
     stage_add_shard(st);
-    (void)cluster_adopt(st->cluster, stage_map(1, 1));
+    (void)cluster_adopt(st->cluster, map);
     shard_take_number(&st->shard);
     add_front(st);
+}
+
+void stage_add_both(struct stage *st)
+{
+    stage_add_both_by(st, stage_map(1, 1));
 }
 
 void stage_add_shard(struct stage *st)

@@ -53,6 +53,8 @@ void stage_add_shard(struct stage *st);
 
 /* Both in one process, alone in its cluster.  The handler is the front's. */
 void stage_add_both(struct stage *st);
+/* The same by another map, which is taken over: the stage is s1 in it. */
+void stage_add_both_by(struct stage *st, struct map *map);
 
 /* Turns until there is nothing to do, and on for `ms` of virtual time. */
 void stage_run(struct stage *st, int64_t ms);

@@ -65,8 +65,8 @@ static inline struct frame heard(int shard)
     return f;
 }
 
-/* The front's connection to shard s`i`, its hello taken. */
-static inline int greeted(unsigned i)
+/* The connection of the front `name` to shard s`i`, its hello taken. */
+static inline int greeted_as(unsigned i, const char *name)
 {
     char address[ADDRESS_MAX];
     struct hello h;
@@ -80,10 +80,15 @@ static inline int greeted(unsigned i)
     f = heard(shard);
     assert_int_equal(f.op, FRAME_HELLO);
     assert_true(hello_read(f.value, f.value_len, &h));
-    assert_string_equal(h.name, "front");
+    assert_string_equal(h.name, name);
     assert_int_equal(h.role, HELLO_FRONT);
     assert_int_equal(h.epoch, cluster_epoch(stage.cluster));
     return shard;
+}
+
+static inline int greeted(unsigned i)
+{
+    return greeted_as(i, "front");
 }
 
 /* The same, and maps agree: what is asked now is sent. */

@@ -47,7 +47,7 @@ static void begin(struct player *p, size_t label, const char *step)
     struct history_op op = { .key = KEY, .client = (uint32_t)label, .delta = 1 };
     const size_t len = strcspn(step, "<#");
 
-    for (size_t i = 0; i < HISTORY_N_KINDS; i++) {
+    for (unsigned i = 0; i < HISTORY_N_KINDS; i++) {
         if (strlen(history_kind_name(i)) == len && memcmp(history_kind_name(i), step, len) == 0)
             op.kind = i;
     }
@@ -134,7 +134,7 @@ static const char *play(const char *steps, int64_t unknown_lasts_ms)
     history_finish(p.h, p.now_ms);
 
     *found = '\0';
-    for (size_t i = 0; i < HISTORY_N_FAULTS; i++) {
+    for (unsigned i = 0; i < HISTORY_N_FAULTS; i++) {
         uint64_t n = history_counts(p.h)->faults[i];
 
         if (n > 0)
@@ -354,6 +354,9 @@ static void a_cas_wins_over_the_value_that_it_names_only(void **state)
         { "a:set a+ b:set c:cas<a c? b+ r:get r=c", "cas 1" },
         { "a:set a+ d:delete d+ c:cas<a c+", "cas 1" },
         { "a:set a+ b:cas<a b+ r:get r=a", "stale 1" },
+        { "a:set a+ b:cas<a b!", "cas 1" },
+        { "a:set a+ b:cas<a d:delete d- b!", "" },
+        { "a:set a+ b:set b? c:cas<a c!", "" },
         { "a:set a+ r:get r=a~1 t:touch t+ s:get s=a~1", "" },
         { "a:set a+ r:get r=a~1 s:get s=a~2", "cas 1" },
         { "a:set a+ r:get r=a~1 b:set b+ s:get s=b~1", "" },

@@ -1,0 +1,242 @@
+#include "front/here.h"
+
+#include <string.h>
+
+#include "base/unset.h"
+#include "front/replay.h"
+
+bool here_is_adopted(const struct front_worker *fw)
+{
+    const struct cluster *c = fw->front->cluster;
+    const uint64_t epoch = fw->links.view->map->epoch;
+
+    return cluster_adopted(c) == epoch && cluster_epoch(c) == epoch;
+}
+
+static int64_t now_ns(const struct front_worker *fw)
+{
+    return fw->worker->world->ops->mono_ns(fw->worker->world);
+}
+
+/* With a clock that is fresh for this turn. */
+static bool has_lease(struct front_worker *fw)
+{
+    if (!fw->lease_known) {
+        fw->lease_known = true;
+        fw->has_lease = cluster_serves(fw->front->cluster, now_ns(fw));
+    }
+    return fw->has_lease;
+}
+
+bool here_serves(struct front_worker *fw, int old_owner)
+{
+    const struct map *map = fw->links.view->map;
+
+    return here_is_adopted(fw) && has_lease(fw) &&
+           (old_owner < 0 || cluster_has_ended(fw->front->cluster,
+                                               map->members[old_owner].number,
+                                               map->phase_since));
+}
+
+/* Its answer may leave only while there still is one. */
+static void note_lease(struct front_worker *fw, struct session *s)
+{
+    if (fw->is_led && s != NULL)
+        s->lease |= cluster_lease_ns(fw->front->cluster) != INT64_MAX;
+}
+
+static uint64_t hash_of(const struct front_worker *fw, const struct cmd *cmd)
+{
+    return cmd->hash != 0 ? cmd->hash
+                          : store_hash(fw->front->store, cmd->key, cmd->key_len);
+}
+
+/* at once */
+
+struct reading {
+    struct session *s;
+    struct sendq *q;
+    struct asked asked;
+    struct chunk *loan;         /* of a large value, or NULL */
+};
+
+static struct asked asked_by(const struct cmd *cmd)
+{
+    return (struct asked){ cmd->verb, &cmd->form, cmd->key, cmd->key_len };
+}
+
+static bool put_hit_without_token(struct reading *r, const struct front *front,
+                                  const struct answer *a)
+{
+    struct answer hidden = *a;
+
+    front_hide_token(front, &hidden);
+    return answer_put(r->q, &r->asked, &hidden, r->loan);
+}
+
+static void on_hit(void *arg, const struct answer *a)
+{
+    struct reading *r = arg;
+    struct front_worker *fw = r->s->worker->front;
+    const struct front *front = fw->front;
+
+    r->loan = store_lend(a, &r->s->worker->pool);
+    if (!(front->config.cas ? answer_put(r->q, &r->asked, a, r->loan)
+                            : put_hit_without_token(r, front, a)))
+        r->s->broken = true;
+}
+
+/* All but the value of a hit, which on_hit() has put. */
+static void answer(struct front_worker *fw, struct reading *r, struct answer *a)
+{
+    chunk_unref(r->loan);
+    front_note(fw, r->s->fd, &r->asked, a);
+    if (a->status == STATUS_HIT)
+        return;
+    front_hide_token(fw->front, a);
+    if (!answer_put(r->q, &r->asked, a, NULL))
+        r->s->broken = true;
+}
+
+void here_execute(struct front_worker *fw, struct session *s, struct cmd *cmd)
+{
+    struct reading r = { s, session_reply(s), asked_by(cmd), NULL };
+    const struct store_reader reader = { .hit = on_hit, .arg = &r };
+    UNSET struct answer a;      /* store_execute() fills it */
+
+    if (r.q == NULL)
+        return;
+    note_lease(fw, s);
+    store_execute(fw->front->store, cmd, hash_of(fw, cmd), worker_now(s->worker), &a, &reader);
+    answer(fw, &r, &a);
+}
+
+/* as a call */
+
+struct judging {
+    struct front_worker *fw;
+    struct call *c;             /* NULL: a get, which needs one if it finds something open */
+    struct session *s;          /* of the get, */
+    const struct cmd *cmd;
+    struct reading *reading;    /* where it is answered at once */
+    uint64_t version;           /* that is open */
+    bool failed;                /* memory is short */
+};
+
+/* The get is no longer answered at once. */
+static void become_call(struct judging *j)
+{
+    struct frame f;
+
+    j->c = call_begin(j->s, j->cmd, false, &f);
+    if (j->c == NULL || !request_keep(&j->fw->links, &j->c->request, &f, NULL))
+        j->failed = true;
+}
+
+static void on_told(void *arg, const struct copy *copy)
+{
+    struct judging *j = arg;
+
+    if (j->c == NULL)
+        become_call(j);
+    j->version = copy->version;
+    if (!j->failed)
+        j->failed = !request_tell(&j->fw->links, &j->c->request, copy);
+}
+
+static void on_call_hit(void *arg, const struct answer *a)
+{
+    struct judging *j = arg;
+
+    if (j->c == NULL && (j->reading->q = session_reply(j->s)) != NULL)
+        on_hit(j->reading, a);
+    else if (j->c != NULL && !j->failed)
+        j->failed = !request_answer(&j->fw->links, &j->c->request, a,
+                                    store_lend(a, &j->fw->worker->pool));
+}
+
+/* As if it had come from a link. */
+static void finish_call(struct judging *j, const struct answer *a, uint64_t hash)
+{
+    struct front_worker *fw = j->fw;
+    struct request *r = &j->c->request;
+    const bool open = (a->marks & MARK_OPEN) != 0;
+
+    note_lease(fw, j->c->slot.session);
+    if (open && (r->open = confirms_add(&fw->here)) != 0 && fw->front->opened != NULL)
+        fw->front->opened(fw->worker, hash, r->told != NULL ? j->version : a->version);
+    r->outcome = ANSWERED;
+    if (j->failed || (open && r->open == 0) ||
+        (a->status != STATUS_HIT && !request_answer(&fw->links, r, a, NULL))) {
+        here_confirm(fw, r->open, true);
+        r->open = 0;
+        r->outcome = LOST;
+        r->reason = "out of memory here";
+    }
+    if (r->outcome == ANSWERED && open)
+        replay_begin(j->c);
+    else
+        call_finish(j->c);
+}
+
+void here_call(struct call *c, const struct frame *f, struct chunk *chunk)
+{
+    struct front_worker *fw = c->fw;
+    struct judging j = { .fw = fw, .c = c };
+    const struct store_reader reader = { .hit = on_call_hit, .told = on_told, .arg = &j };
+    struct cmd cmd;
+    struct answer a;
+    uint64_t hash;
+
+    request_set_link(&c->request, NULL);
+    if (!request_keep(&fw->links, &c->request, f, chunk)) {
+        call_give_up(c, "out of memory here");
+        return;
+    }
+    frame_to_cmd(f, &cmd);
+    hash = hash_of(fw, &cmd);
+    store_execute(fw->front->store, &cmd, hash, worker_now(fw->worker), &a, &reader);
+    finish_call(&j, &a, hash);
+}
+
+void here_get(struct front_worker *fw, struct session *s, struct cmd *cmd)
+{
+    struct reading reading = { s, NULL, asked_by(cmd), NULL };
+    struct judging j = { .fw = fw, .s = s, .cmd = cmd, .reading = &reading };
+    const struct store_reader reader = { .hit = on_call_hit, .told = on_told, .arg = &j };
+    const uint64_t hash = hash_of(fw, cmd);
+    struct answer a;
+
+    store_execute(fw->front->store, cmd, hash, worker_now(fw->worker), &a, &reader);
+    if (j.c != NULL) {
+        replay_judge(&j.c->replay, fw->links.view, fw->self);
+        finish_call(&j, &a, hash);
+        return;
+    }
+    if (j.failed || (reading.q == NULL && (reading.q = session_reply(s)) == NULL)) {
+        s->broken = true;
+        return;
+    }
+    note_lease(fw, s);
+    if (a.status <= STATUS_HEAD && (cmd->options & OPTION_NO_USE) == 0)
+        call_tell_used(fw, cmd->key, cmd->key_len);
+    answer(fw, &reading, &a);
+}
+
+/* for others */
+
+enum applied here_apply(struct front_worker *fw, const struct copy *copy)
+{
+    return store_apply(fw->front->store, copy, worker_now(fw->worker));
+}
+
+void here_confirm(struct front_worker *fw, uint64_t open, bool given_up)
+{
+    uint64_t n;
+
+    if (!confirms_settle(&fw->here, open, given_up))
+        return;
+    while ((n = confirms_take(&fw->here, &given_up)) > 0)
+        if (fw->front->settled != NULL)
+            fw->front->settled(fw->worker, n, !given_up);
+}

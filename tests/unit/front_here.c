@@ -1,0 +1,232 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "front_copies.h"
+
+/* The stage is s1, front and shard in one; the test is s2 and s3. */
+
+static uint64_t opened_hash, opened_version;
+static unsigned n_opened, n_confirmed, n_given_up;
+
+static void on_opened(struct worker *w, uint64_t hash, uint64_t version)
+{
+    (void)w;
+    opened_hash = hash;
+    opened_version = version;
+    n_opened++;
+}
+
+/* As its shard would: the latest is the only one. */
+static void on_settled(struct worker *w, size_t n, bool confirmed)
+{
+    (void)w;
+    if (confirmed)
+        assert_true(store_confirm(stage.shard.store, opened_hash, opened_version));
+    *(confirmed ? &n_confirmed : &n_given_up) += (unsigned)n;
+}
+
+static struct map *map_of_s1(uint64_t epoch)
+{
+    struct map *m = copies_map(epoch, 2);
+
+    m->members[0].address[0] = '\0';
+    m->members[0].voter = true;
+    return m;
+}
+
+static int set_up(void **state)
+{
+    char address[ADDRESS_MAX];
+
+    (void)state;
+    n_opened = n_confirmed = n_given_up = 0;
+    stage_init(&stage, &front_handler);
+    for (unsigned i = 2; i <= 3; i++) {
+        snprintf(address, sizeof(address), "shard:%u", i);
+        stage.world->ops->listen(stage.world, address, 10, 0);
+    }
+    map = map_of_s1(1);
+    stage_add_both_by(&stage, map_of_s1(1));
+    store_set_copies(stage.shard.store, 60000, false);
+    stage.front.opened = on_opened;
+    stage.front.settled = on_settled;
+    return 0;
+}
+
+/* It may serve for so long. */
+static void give_lease(int64_t ms)
+{
+    cluster_set_lease(stage.cluster, cluster_epoch(stage.cluster),
+                      stage.world->ops->mono_ns(stage.world) + ms * 1000000);
+}
+
+static int linked(unsigned i)
+{
+    int shard = greeted_as(i, "s1");
+    struct hello h;
+    char name[8];
+
+    snprintf(name, sizeof(name), "s%u", i);
+    h = stage_hello(&stage, name, map);
+    stage_send_hello(&stage, shard, &h);
+    stage_run(&stage, 0);
+    return shard;
+}
+
+static void an_own_write_is_answered_when_its_copy_has_it(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(1, 2, "k");
+    struct copy copy;
+    char want[100];
+
+    (void)state;
+    give_lease(1000);
+    ask(c, "set %s 7 100 5\r\nhello\r\n", key);
+    copy = applied(s2, key);
+    assert_int_equal(copy.kind, COPY_VALUE);
+    assert_int_equal(copy.version, opened_version);
+    assert_int_equal(copy.client_flags, 7);
+    assert_memory_equal(copy.value, "hello", 5);
+    assert_int_equal(n_confirmed, 0);
+    say(s2, (struct frame){ APPLIED_FRAME });
+    expect(c, "STORED\r\n");
+    assert_int_equal(n_confirmed, 1);
+    stage_say(&stage, c, "get ");
+    stage_say(&stage, c, key);
+    snprintf(want, sizeof(want), "VALUE %s 7 5\r\nhello\r\nEND\r\n", key);
+    assert_string_equal(stage_ask(&stage, c, "\r\n"), want);
+    expect_nothing(s2);
+    assert_int_equal(n_opened, 1);
+}
+
+static void an_own_count_is_told_to_the_copy(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(1, 2, "k");
+    struct copy copy;
+
+    (void)state;
+    give_lease(1000);
+    ask(c, "set %s 0 0 1\r\n5\r\nincr %s 2\r\n", key, key);
+    (void)applied(s2, key);
+    copy = applied(s2, key);
+    assert_int_equal(copy.value_len, 1);
+    assert_memory_equal(copy.value, "7", 1);
+    opened_version = 0;
+    stage.front.settled = NULL;
+    stage_send_frame(&stage, s2, &(struct frame){ APPLIED_FRAME });
+    say(s2, (struct frame){ APPLIED_FRAME });
+    expect(c, "STORED\r\n7\r\n");
+}
+
+static void an_own_read_of_what_is_open_waits_for_the_copy(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(1, 2, "k");
+    char want[100];
+
+    (void)state;
+    give_lease(1000);
+    stage.front.settled = NULL;
+    ask(c, "set %s 0 0 5\r\nhello\r\n", key);
+    (void)applied(s2, key);
+    ask(d, "get %s\r\n", key);
+    assert_memory_equal(applied(s2, key).value, "hello", 5);
+    expect(d, "");
+    stage_send_frame(&stage, s2, &(struct frame){ APPLIED_FRAME });
+    say(s2, (struct frame){ .op = FRAME_APPLIED, .st = APPLIED_OLDER });
+    snprintf(want, sizeof(want), "VALUE %s 0 5\r\nhello\r\nEND\r\n", key);
+    expect(d, want);
+    expect(c, "STORED\r\n");
+    assert_int_equal(n_opened, 2);
+    assert_int_equal(stage.worker.stats.repairs, 1);
+}
+
+static void a_write_to_another_owner_is_copied_here(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(2, 1, "k");
+    struct frame f;
+
+    (void)state;
+    ask(c, "set %s 0 0 5\r\nhello\r\n", key);
+    f = heard(s2);
+    assert_int_equal(f.flags, FRAME_COPIES);
+    say(s2, (struct frame){ OPEN(STORED, store_clock(stage.shard.store,
+                                                     fake_now_ms(stage.world)) + 1) });
+    expect(c, "STORED\r\n");
+    expect_confirm(s2, 1, false);
+    assert_int_equal(n_opened, 0);
+}
+
+static void without_a_lease_own_keys_wait(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(1, 2, "k");
+
+    (void)state;
+    ask(c, "mg %s h\r\n", key);
+    stage_run(&stage, 500);
+    expect(c, "");
+    give_lease(600);
+    stage_run(&stage, 20);
+    expect(c, "EN\r\n");
+    ask(c, "set %s 0 0 1\r\n1\r\n", key);
+    (void)applied(s2, key);
+    stage_run(&stage, 800);     /* the answer would leave too late */
+    say(s2, (struct frame){ APPLIED_FRAME });
+    assert_true(fake_is_closed(stage.world, c));
+}
+
+static void own_keys_wait_until_all_workers_go_by_the_map(void **state)
+{
+    int c = stage_client(&stage);
+
+    (void)state;
+    (void)linked(2);
+    give_lease(1000);
+    assert_int_equal(cluster_adopt(stage.cluster, map_of_s1(2)), ADOPTED);
+    stage_say(&stage, c, "mg ");
+    stage_say(&stage, c, key_on(1, 2, "k"));
+    stage_say(&stage, c, " h\r\n");
+    stage_run(&stage, 0);       /* a turn, at the end of which the map is gone by */
+    give_lease(1000);
+    stage_run(&stage, 20);
+    expect(c, "EN\r\n");
+    assert_int_equal(stage.worker.stats.parked, 1);
+}
+
+static void a_set_that_is_too_large_here_is_deleted_at_the_copy(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(1, 2, "k");
+
+    (void)state;
+    give_lease(1000);
+    stage.config.max_item_bytes = 100;
+    ask(c, "set %s 0 0 101\r\n", key);
+    assert_int_equal(applied(s2, key).kind, COPY_DELETED);
+    say(s2, (struct frame){ APPLIED_FRAME });
+    expect(c, "SERVER_ERROR object too large for cache\r\n");
+    assert_int_equal(n_confirmed, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_own_write_is_answered_when_its_copy_has_it, set_up),
+        TEST(an_own_count_is_told_to_the_copy, set_up),
+        TEST(an_own_read_of_what_is_open_waits_for_the_copy, set_up),
+        TEST(a_write_to_another_owner_is_copied_here, set_up),
+        TEST(without_a_lease_own_keys_wait, set_up),
+        TEST(own_keys_wait_until_all_workers_go_by_the_map, set_up),
+        TEST(a_set_that_is_too_large_here_is_deleted_at_the_copy, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
