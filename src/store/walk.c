@@ -146,7 +146,7 @@ void store_digest(struct store *s, struct arc arc, uint64_t *cursor, unsigned n,
     visit_items(s, arc, cursor, n, store_at(s, now_ms), digest_item, digest);
 }
 
-#define PURGED_AT_ONCE 64       /* of one home, on the stack */
+#define PURGED_AT_ONCE 8        /* of one home, which seldom has more */
 
 struct purge {
     struct partition *p;

@@ -36,7 +36,8 @@ static struct store *new_store(size_t memory_bytes)
 static void put_text(char *out, size_t size, const char *data, size_t len)
 {
     assert_true(len < size);
-    memcpy(out, data, len);
+    if (len > 0)
+        memcpy(out, data, len);
     out[len] = '\0';
 }
 
