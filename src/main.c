@@ -53,15 +53,17 @@ static int64_t now_ms(struct chcached *c)
 
 /* listening */
 
-static int say_cannot_listen(const char *address)
+static int say_cannot_listen(const char *address, const char *remedy)
 {
     char owner[128];
     int error = errno;
 
     if (error == EADDRINUSE && daemon_port_owner(address, owner, sizeof(owner)))
-        fprintf(stderr, "chcached: %s is in use (%s). Stop it or use -p PORT.\n", address, owner);
+        fprintf(stderr, "chcached: %s is in use (%s). Stop it or use %s.\n", address, owner,
+                remedy);
     else if (error == EADDRINUSE)
-        fprintf(stderr, "chcached: %s is in use. Stop who uses it or use -p PORT.\n", address);
+        fprintf(stderr, "chcached: %s is in use. Stop who uses it or use %s.\n", address,
+                remedy);
     else
         fprintf(stderr, "chcached: cannot listen on %s: %s\n", address, strerror(error));
     return EXIT_OS;
@@ -72,16 +74,23 @@ static int listen_for_clients(struct chcached *c)
     const char *failed = node_listen_to_clients(&c->node);
 
     if (failed != NULL)
-        return say_cannot_listen(failed);
+        return say_cannot_listen(failed, "-p PORT");
     c->owns_unix_socket = c->options.role != ROLE_SHARD && c->options.unix_socket[0] != '\0';
     return 0;
+}
+
+static int listen_for_operators(struct chcached *c)
+{
+    const char *failed = node_listen_to_operators(&c->node);
+
+    return failed != NULL ? say_cannot_listen(failed, "--http ADDR:PORT") : 0;
 }
 
 static int listen_for_peers(struct chcached *c, int fd)
 {
     const char *failed = node_listen_to_peers(&c->node, fd);
 
-    return failed != NULL ? say_cannot_listen(failed) : 0;
+    return failed != NULL ? say_cannot_listen(failed, "--peer ADDR:PORT") : 0;
 }
 
 /* children */
@@ -266,11 +275,11 @@ static void tell_start(struct chcached *c)
     v = cluster_view(c->node.cluster);
     log_info("main", "chcached %s started role=%s name=%s cluster=%s", PACKAGE_VERSION,
              role_word(o->role), o->name, o->cluster);
-    log_info("main", "addresses clients=%s peers=%s",
+    log_info("main", "addresses clients=%s peers=%s admin=%s",
              o->unix_socket[0] != '\0' ? o->unix_socket
              : o->listen.n > 0         ? o->listen.items[0]
                                        : "none",
-             o->peer[0] != '\0' ? o->peer : "none");
+             o->peer[0] != '\0' ? o->peer : "none", c->node.admin != NULL ? o->http : "none");
     log_info("main", "map shards=%zu copies=%u epoch=%llu", v != NULL ? v->map->n : 0,
              v != NULL ? v->map->replicas : 0u,
              (unsigned long long)cluster_epoch(c->node.cluster));
@@ -320,6 +329,7 @@ static int set_up(struct chcached *c)
     block_signals(&set);
     node_init(&c->node, c->world, &c->options);
     if ((rc = daemon_limits(&c->options)) != 0 || (rc = listen_for_clients(c)) != 0 ||
+        (rc = listen_for_operators(c)) != 0 ||
         (rc = daemon_detach(&c->options, &c->parent_fd)) != 0 ||
         (rc = write_pidfile(c)) != 0 ||
         (!c->is_child && (rc = daemon_drop_privileges(&c->options)) != 0))

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "node_admin.h"
 
 static int64_t now_ms(struct node *n)
 {
@@ -47,6 +48,7 @@ void node_init(struct node *n, struct world *world, const struct options *o)
     memset(n, 0, sizeof(*n));
     n->options = o;
     n->world = world;
+    n->admin_fd = -1;
     n->net = (struct net_config){
         .max_requests = o->max_reqs_per_event,
         .binary = strcmp(o->protocol, "ascii") != 0,
@@ -101,6 +103,21 @@ const char *node_listen_to_clients(struct node *n)
         n->client_fds[n->n_client_fds++] = fd;
         warn_if_public(o->listen.items[i]);
     }
+    return NULL;
+}
+
+const char *node_listen_to_operators(struct node *n)
+{
+    const struct options *o = n->options;
+
+    if (o->http[0] == '\0')
+        return NULL;
+    n->admin_fd = listen_on(n, o->http, 0);
+    if (n->admin_fd >= 0)
+        return NULL;
+    if (o->given[OPTION_http])
+        return o->http;
+    log_warn("main", "no admin address: %s addr=%s", strerror(errno), o->http);
     return NULL;
 }
 
@@ -162,7 +179,7 @@ static bool open_all(struct node *n, const int *fds, size_t *n_fds, bool for_cli
 
 bool node_open(struct node *n)
 {
-    return open_all(n, n->peer_fds, &n->n_peer_fds, false);
+    return open_all(n, n->peer_fds, &n->n_peer_fds, false) && node_admin_open(n);
 }
 
 bool node_open_to_clients(struct node *n)
@@ -517,6 +534,7 @@ void node_fini(struct node *n)
     struct world *w = n->world;
 
     close_listeners(n);
+    node_admin_close(n);
     for (size_t i = 0; i < n->n_client_fds; i++)
         w->ops->close(w, n->client_fds[i]);
     for (size_t i = 0; i < n->n_peer_fds; i++)

@@ -42,6 +42,9 @@ struct node {
     struct worker control;      /* the caller's thread */
     struct worker *workers;     /* options->threads of them */
     unsigned n_clients;         /* atomic */
+    struct admin *admin;        /* NULL: no admin address, or not open yet */
+    struct asker *asker;        /* its own */
+    int admin_fd;               /* listens until it is open; -1 */
     int client_fds[NODE_LISTENERS_MAX], peer_fds[2];
     size_t n_client_fds, n_peer_fds;
     struct listener *listeners[NODE_LISTENERS_MAX];
@@ -56,7 +59,9 @@ void node_init(struct node *n, struct world *world, const struct options *o);
 
 /* NULL, or the address that cannot be listened on, errno set.  Borrowed. */
 const char *node_listen_to_clients(struct node *n);
-/* The same; `fd` is a descriptor that listens already, or -1. */
+/* The same, for operators.  A default address that is taken is done without. */
+const char *node_listen_to_operators(struct node *n);
+/* The same as the first; `fd` is a descriptor that listens already, or -1. */
 const char *node_listen_to_peers(struct node *n, int fd);
 
 /* The control worker, which may take its turns from here on. */

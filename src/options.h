@@ -67,6 +67,7 @@ enum option_id {
  *            only that was given
  *   coordinator   NAME@ADDRESS, whole; "" where there is none: with local
  *            shards, or alone
+ *   http     whole; "" where there is none: off, and by default for a shard
  *   state_dir    $STATE_DIRECTORY where nothing was said
  *   threads  when not given: at most one a CPU
  *   link_queue_limit, output_limit   when not given: room for two of the

@@ -14,6 +14,7 @@
 #include "wire/hello.h"
 
 #define LOCAL_NAME "local"
+#define HTTP_PORT 11280
 
 /* A child of --local-shards is NAME-1 .. NAME-64. */
 static_assert(OPTION_NAME_MAX + 3 <= HELLO_NAME_MAX, "names fit into a hello");
@@ -251,6 +252,28 @@ static int check_peer(struct options *o)
     return -1;
 }
 
+/* Who is on this host may change the cluster; nobody else is to reach it. */
+static int check_http(struct options *o)
+{
+    bool written;
+    char *whole;
+
+    if (strcmp(o->http, "off") == 0
+        || (o->role == ROLE_SHARD && !o->given[OPTION_http])) {
+        set_string(&o->http, xstrdup(""));
+        return -1;
+    }
+    whole = option_value_address(o->http, HTTP_PORT, &written);
+    if (whole == NULL)
+        return options_fail("--http: read \"%s\", expected ADDR:PORT with the address as a "
+                            "number, or off", o->http);
+    set_string(&o->http, whole);
+    if (strncmp(whole, "127.", 4) != 0 && strncmp(whole, "[::1]", 5) != 0)
+        return options_fail("--http: read \"%s\", expected an address of this host alone, "
+                            "127.0.0.1 or [::1]: who reaches it may change the cluster", whole);
+    return -1;
+}
+
 /* Makes the client addresses whole; those that lack a port go with --port=0. */
 static int check_listen(struct options *o)
 {
@@ -331,6 +354,7 @@ int options_check(struct options *o)
         || (rc = check_copies(o)) != -1
         || (rc = check_role(o)) != -1
         || (rc = check_peer(o)) != -1
+        || (rc = check_http(o)) != -1
         || (rc = check_listen(o)) != -1)
         return rc;
     return check_limits(o);

@@ -142,6 +142,11 @@ void world_loop_wake(struct loop *l)
     (void)!write(l->wake_fd, &one, sizeof(one));    /* full means already awake */
 }
 
+struct event_base *world_loop_base(struct loop *l)
+{
+    return l->base;
+}
+
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *w = arg;

@@ -14,6 +14,9 @@ void world_loop_free(struct loop *l);
 void world_loop_turn(struct loop *l, bool poll);
 void world_loop_wake(struct loop *l);
 
+/* libevent's base of a loop of the real world, for libraries that want one. */
+struct event_base *world_loop_base(struct loop *l);
+
 struct watch *world_watch_new(struct loop *l, int fd, watch_fn *fn, void *arg);
 void world_watch_set(struct watch *w, int what);
 void world_watch_free(struct watch *w);

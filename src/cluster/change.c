@@ -65,6 +65,7 @@ void change_eject(struct map *map, size_t i, const bool *counts)
     struct member *m = &map->members[i];
 
     m->state = MEMBER_EJECTED;
+    m->since = map->epoch;
     m->filling = false;
     (void)set_voter(map, i, false, counts);
     if (map->phase == MAP_JOINT)

@@ -242,3 +242,24 @@ bool cluster_has_ended(const struct cluster *c, uint16_t number, uint64_t epoch)
     assert(number <= MAP_MAX_MEMBERS);
     return __atomic_load_n(&c->ended[number], __ATOMIC_ACQUIRE) >= epoch;
 }
+
+static bool all_have_ended(const struct cluster *c, const struct view *v)
+{
+    for (size_t i = 0; i < v->map->n; i++) {
+        const struct member *m = &v->map->members[i];
+
+        if (m->state != MEMBER_EJECTED && !cluster_has_ended(c, m->number, v->end_epoch))
+            return false;
+    }
+    return true;
+}
+
+bool cluster_has_taken_over(const struct cluster *c, const struct view *v,
+                            const struct placing *p)
+{
+    if (p->old_owner < 0)
+        return true;
+    if (v->lost_one)
+        return all_have_ended(c, v);
+    return cluster_has_ended(c, v->map->members[p->old_owner].number, v->map->phase_since);
+}

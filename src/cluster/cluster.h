@@ -102,4 +102,12 @@ void cluster_set_ended(struct cluster *c, uint16_t number, uint64_t incarnation,
 /* Any thread, no lock. */
 bool cluster_has_ended(const struct cluster *c, uint16_t number, uint64_t epoch);
 
+/*
+ * Whether the owner may serve what view_place() found: nobody before it has
+ * anything to add.  Where a member was lost in the phase, all the others must
+ * have handed on what they hold of it.
+ */
+bool cluster_has_taken_over(const struct cluster *c, const struct view *v,
+                            const struct placing *p);
+
 #endif

@@ -352,7 +352,7 @@ static bool has_moved(const struct leader *l, const struct member *m, const stru
 static bool has_ended(const struct leader *l, const struct member *m, const struct ping *said)
 {
     (void)m;
-    return said->ended >= l->state.map->phase_since;
+    return said->ended >= map_end_epoch(l->state.map);
 }
 
 /* What it holds is of chains that it is in: what it will be given is all it has. */

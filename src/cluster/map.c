@@ -182,6 +182,16 @@ static char *put_member_numbers(char *out, const struct member *m)
     return bytes_put_u64(out, m->since);
 }
 
+uint64_t map_end_epoch(const struct map *map)
+{
+    uint64_t epoch = map->phase_since;
+
+    for (size_t i = 0; i < map->n; i++)
+        if (map->members[i].state == MEMBER_EJECTED && map->members[i].since > epoch)
+            epoch = map->members[i].since;
+    return epoch;
+}
+
 uint64_t map_digest(const struct map *map)
 {
     static const uint64_t nobody_attacks_this[2] = { 0, 0 };

@@ -53,7 +53,8 @@ struct member {
     bool voter;                 /* gives leases, while it is up, as the leader's process
                                    does; counts for a majority in any state */
     uint64_t incarnation;       /* drawn at each start of the process; 0: not known */
-    uint64_t since;             /* epoch from which it serves without a break */
+    uint64_t since;             /* epoch from which it serves without a break; of one
+                                   who was ejected: with which it was */
     char name[MAP_NAME_MAX + 1];
     char zone[MAP_NAME_MAX + 1];
     char address[ADDRESS_MAX];  /* of its peer port; "" where nobody calls it */
@@ -103,6 +104,13 @@ bool map_is_voter(const struct map *map, const char *name);
 /* Whether a process of that name serves under a lease only: there is a leader,
  * and it is not the leader without other voters. */
 bool map_wants_lease(const struct map *map, const char *name);
+
+/*
+ * SWITCHED: the epoch that all must have ended before a new owner serves what
+ * may be half-done.  Later than phase_since when one of the members was lost in
+ * this phase: what it judged last may be on any of its copies.
+ */
+uint64_t map_end_epoch(const struct map *map);
 
 /* What two maps of one epoch must agree on: all but addresses, as one shard
  * may have several. */

@@ -73,6 +73,8 @@ struct view *view_new(struct map *map, const char *self)
     }
     v->digest = map_digest(map);
     v->self = map_find(map, self);
+    v->end_epoch = map_end_epoch(map);
+    v->lost_one = map->phase == MAP_SWITCHED && v->end_epoch > map->phase_since;
     v->simple = is_simple(v);
     return v;
 }
@@ -141,6 +143,22 @@ static inline bool rules_next(const struct view *v)
     return v->map->phase == MAP_SWITCHED;
 }
 
+/* Whose the key was before the phase, who was lost in it too; -1: nobody's. */
+static int old_owner(const struct view *v, uint32_t position)
+{
+    unsigned on_ring[MAP_MAX_REPLICAS];
+    size_t n = ring_chain(v->ring, position, on_ring, v->map->replicas);
+
+    for (size_t j = 0; j < n; j++) {
+        const int i = v->members != NULL ? v->members[on_ring[j]] : (int)on_ring[j];
+        const struct member *m = &v->map->members[i];
+
+        if (!m->filling && (m->state != MEMBER_EJECTED || m->since > v->map->phase_since))
+            return i;
+    }
+    return -1;
+}
+
 int view_owner(const struct view *v, uint32_t position)
 {
     bool next = rules_next(v);
@@ -168,12 +186,13 @@ void view_place(const struct view *v, uint32_t position, struct placing *p)
     if (v->map->phase == MAP_STABLE)
         return;
 
-    live_chain(v, !rules_next(v), position, &other);
     if (v->map->phase == MAP_SWITCHED) {
-        if (other.n > 0 && other.members[0] != p->owner)
-            p->old_owner = other.members[0];
+        p->old_owner = old_owner(v, position);
+        if (p->old_owner == p->owner)
+            p->old_owner = -1;
         return;
     }
+    live_chain(v, true, position, &other);
     for (unsigned j = 0; j < other.n; j++)
         if (!has(&chain, other.members[j]))
             p->pending[p->n_pending++] = other.members[j];

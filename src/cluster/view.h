@@ -18,18 +18,21 @@ struct view {
     uint16_t *next_members;     /* the same of `next` */
     uint64_t digest;            /* map_digest(map) */
     int self;                   /* this process's index in the map, -1: not in it */
+    uint64_t end_epoch;         /* map_end_epoch(map) */
+    bool lost_one;              /* SWITCHED: a member was ejected in this phase */
     bool simple;                /* one copy, all up, nothing changes, all have weight:
                                    ring_owner(ring, position) is the owner */
 };
 
 /*
  * Who has to do with a key, as indexes in the map.  JOINT: writes go to the
- * copies and the pending ones.  SWITCHED: the owner serves after old_owner has
- * ended the epoch map->phase_since (cluster_has_ended()).
+ * copies and the pending ones.  SWITCHED: the owner serves from when
+ * cluster_has_taken_over() says so.
  */
 struct placing {
     int owner;                  /* -1: no live member */
-    int old_owner;              /* SWITCHED, the one before, if another; else -1 */
+    int old_owner;              /* SWITCHED, the one before, if another; ejected only if
+                                   in this phase; else -1 */
     unsigned n_copies, n_pending;
     int copies[MAP_MAX_REPLICAS - 1];   /* live, in the chain's order, owner not among them */
     int pending[MAP_MAX_REPLICAS];

@@ -57,7 +57,7 @@ static void route_by_map(struct front_worker *fw, struct session *s, struct cmd 
 
     if (fw->self >= 0 && cmd->verb <= VERB_GETS && (cmd->options & OPTION_VIVIFY) == 0 &&
         v->map->phase != MAP_SWITCHED &&
-        view_owner(v, ring_hash(cmd->key, cmd->key_len)) == fw->self && here_serves(fw, -1))
+        view_owner(v, ring_hash(cmd->key, cmd->key_len)) == fw->self && here_serves(fw, NULL))
         here_get(fw, s, cmd);
     else
         call_route(s, cmd, too_large);
@@ -72,7 +72,7 @@ static void route(struct session *s, struct cmd *cmd)
 
     if (simple && ls->n > 1)
         owner = ring_owner(ls->view->ring, ring_hash(cmd->key, cmd->key_len));
-    if (simple && (int)owner == fw->self && (!fw->is_led || here_serves(fw, -1)))
+    if (simple && (int)owner == fw->self && (!fw->is_led || here_serves(fw, NULL)))
         here_execute(fw, s, cmd);
     else if (too_large && cmd->verb != VERB_SET)
         say_too_large(s, cmd);

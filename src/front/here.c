@@ -28,14 +28,10 @@ static bool has_lease(struct front_worker *fw)
     return fw->has_lease;
 }
 
-bool here_serves(struct front_worker *fw, int old_owner)
+bool here_serves(struct front_worker *fw, const struct placing *p)
 {
-    const struct map *map = fw->links.view->map;
-
     return here_is_adopted(fw) && has_lease(fw) &&
-           (old_owner < 0 || cluster_has_ended(fw->front->cluster,
-                                               map->members[old_owner].number,
-                                               map->phase_since));
+           (p == NULL || cluster_has_taken_over(fw->front->cluster, fw->links.view, p));
 }
 
 /* Its answer may leave only while there still is one. */

@@ -12,9 +12,9 @@
 
 /* By the present map, in all workers: copies may be applied. */
 bool here_is_adopted(const struct front_worker *fw);
-/* The same, and the process may serve keys now as their owner; `old_owner`: who
- * must have ended before, as an index in the map, or -1. */
-bool here_serves(struct front_worker *fw, int old_owner);
+/* The same, and the process may serve keys now as their owner, that of `p`; NULL:
+ * they were its own before. */
+bool here_serves(struct front_worker *fw, const struct placing *p);
 
 /* Executes what only this process has to do with, and answers. */
 void here_execute(struct front_worker *fw, struct session *s, struct cmd *cmd);

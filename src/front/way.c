@@ -53,7 +53,7 @@ static bool reaches_owner(const struct call *c, const struct placing *p)
     if (p->owner < 0)
         return false;
     if (p->owner == c->fw->self)
-        return here_serves(c->fw, p->old_owner);
+        return here_serves(c->fw, p);
     return way_reaches(c->fw, (unsigned)p->owner);
 }
 
@@ -91,7 +91,7 @@ static const char *why_not(const struct call *c, const struct placing *p)
         return "it is suspended";
     if (l != NULL && !link_is_open(l))
         return link_why_closed(l);
-    if (p->owner == c->fw->self && !here_serves(c->fw, p->old_owner))
+    if (p->owner == c->fw->self && !here_serves(c->fw, p))
         return "it may not serve now";
     return "a copy of it is not reached";
 }

@@ -54,6 +54,7 @@ struct peer {
     enum refusal verdict;       /* of `judged`; N_REFUSALS: executed */
     struct open_writes open;    /* of its commands, see open_writes.h */
     uint64_t told;              /* version that the copies were told of, for the answer */
+    bool as_copy;               /* the command at hand is */
     bool served;                /* unsent answers need a lease to leave */
 
     uint8_t role;               /* enum hello_role */

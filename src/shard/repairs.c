@@ -136,6 +136,13 @@ static bool has_lost_one(const struct map *old, const struct map *map)
     return false;
 }
 
+/* A member was lost while others took over from it: they may have its last writes
+ * between them, and all hand on what they hold. */
+static bool has_to_hand_on(const struct view *old, const struct view *v)
+{
+    return v->lost_one && (old == NULL || old->end_epoch != v->end_epoch);
+}
+
 /*
  * An owner that is gone may have left its last writes on some of several
  * copies.  Before anybody is served under the newer map they count as open.
@@ -147,7 +154,11 @@ void repairs_prepare(struct repairs *r, const struct view *old, const struct vie
     const int64_t now_ms = keeper_now(k);
     const uint64_t window = (uint64_t)UNSETTLED_MS << (VERSION_NUMBER_BITS + VERSION_COUNTER_BITS);
 
-    if (old == NULL || v->map->replicas < 3 || !has_lost_one(old->map, v->map))
+    const bool begins = has_to_hand_on(old, v);
+
+    r->hands_on = begins || (r->hands_on && v->lost_one);
+    if (!begins &&
+        (old == NULL || v->map->replicas < 3 || !has_lost_one(old->map, v->map)))
         return;
     store_unsettle(store, store_clock(store, now_ms) - window, now_ms);
     r->unsettled = r->walking = true;
@@ -284,7 +295,10 @@ static void on_item(void *arg, const struct copy *copy)
         .walked = true,
     };
 
-    if (!copy->open || view_owner(k->view, ring_hash(copy->key, copy->key_len)) != k->view->self)
+    if (!copy->open)
+        return;
+    if (!r->hands_on &&
+        view_owner(k->view, ring_hash(copy->key, copy->key_len)) != k->view->self)
         return;
     add_to(r, &r->todo, &what);
     r->n_walked++;
@@ -306,7 +320,7 @@ static void settle(struct repairs *r)
     if (!r->unsettled || r->walking || r->n_walked > 0)
         return;
     store_settle(r->keeper->shard->store);
-    r->unsettled = false;
+    r->unsettled = r->hands_on = false;
 }
 
 /* steps */
@@ -357,7 +371,7 @@ bool repairs_are_current(struct repairs *r)
     pthread_mutex_lock(&r->lock);
     empty = list_left(&r->inbox) == 0 && !r->lost;
     pthread_mutex_unlock(&r->lock);
-    return empty && !r->walking && r->n_old == 0;
+    return empty && !r->walking && r->n_old == 0 && !r->hands_on;
 }
 
 int64_t repairs_wait_ms(const struct repairs *r)

@@ -53,6 +53,7 @@ struct repairs {
     unsigned n_out;             /* errands */
     size_t bytes_out;
     size_t n_old;               /* all that were judged before the present map */
+    bool hands_on;              /* of what the walk finds, not the owned alone */
     bool walking, unsettled;
     uint64_t cursor;
     size_t n_walked;            /* found by the walk and not done */

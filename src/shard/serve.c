@@ -106,11 +106,8 @@ static enum refusal judge_key(const struct shard_worker *sw, const struct cmd *c
     view_place(v, position, &place);
     if (place.owner != v->self)
         return REFUSED_NOT_OWNER;
-    if (place.old_owner >= 0 &&
-        !cluster_has_ended(sw->shard->cluster, v->map->members[place.old_owner].number,
-                           v->map->phase_since))
-        return REFUSED_NOT_READY;
-    return N_REFUSALS;
+    return cluster_has_taken_over(sw->shard->cluster, v, &place) ? N_REFUSALS
+                                                                 : REFUSED_NOT_READY;
 }
 
 static bool is_plain_get(const struct cmd *cmd)
@@ -140,10 +137,18 @@ static void send_answer(struct peer *p, const struct answer *a)
     peer_send(p, &f);
 }
 
+/* What is open is the owner's to show. */
+static bool is_not_to_be_shown(const struct peer *p, const struct answer *a)
+{
+    return p->as_copy && (a->marks & MARK_OPEN) != 0;
+}
+
 static void on_hit(void *arg, const struct answer *a)
 {
     struct peer *p = arg;
 
+    if (is_not_to_be_shown(p, a))
+        return;
     p->loan = store_lend(a, &p->sw->worker->pool);
     send_answer(p, a);
 }
@@ -154,6 +159,8 @@ static void on_told(void *arg, const struct copy *copy)
     struct peer *p = arg;
     struct frame f;
 
+    if (p->as_copy)
+        return;
     frame_from_copy(&f, FRAME_TOLD, copy);
     peer_send(p, &f);
     p->told = copy->version;
@@ -177,9 +184,14 @@ static void execute(struct peer *p, const struct cmd *cmd)
     struct answer a;
 
     p->told = 0;
+    p->as_copy = cmd->as_copy;
     store_execute(store, cmd, hash, worker_now(p->sw->worker), &a, &reader);
     chunk_unref(p->loan);
     p->loan = NULL;
+    if (is_not_to_be_shown(p, &a)) {
+        refuse(p, REFUSED_NOT_OWNER);
+        return;
+    }
     if (a.status != STATUS_HIT)
         send_answer(p, &a);
     if ((a.marks & MARK_OPEN) != 0)

@@ -104,10 +104,13 @@ class Daemon:
         raise AssertionError("%s ended with %s at its start: %s"
                              % (self.name, self.process.returncode, self.said()))
 
-    def _launch(self):
+    def _launch(self, http="off"):
         args = [self.program, *self.args]
         if self.port:
             args += ["-p", str(self.port)]
+        if (http is not None and self.program == CHCACHED
+                and not any(arg.startswith("--http") for arg in self.args)):
+            args += ["--http", http]    # the default is one address for all tests
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=self.stderr,

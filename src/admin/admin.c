@@ -1,0 +1,265 @@
+#include "admin/admin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/parts.h"
+#include "admin/report.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "wire/cmd.h"
+
+/* ---- who has to be asked -------------------------------------------------- */
+
+static void on_told(void *arg, const struct admin_answer *answers)
+{
+    struct question *q = arg;
+
+    q->told(q, answers);
+    view_unref(q->view);
+    free(q);
+}
+
+void admin_ask(const struct question *question, const char *key, size_t key_len)
+{
+    struct question *q = xzalloc(sizeof(*q));
+    struct admin *a = question->admin;
+
+    *q = *question;
+    if (q->view == NULL)
+        on_told(q, NULL);
+    else
+        a->ops->ask(a->arg, q->view, key, key_len, on_told, q);
+}
+
+bool admin_leads(struct admin *a, struct http_call *call)
+{
+    struct view *v;
+
+    if (a->ops->leads(a->arg))
+        return true;
+    v = a->ops->view(a->arg);
+    if (v == NULL)
+        http_refuse(call, 503, "not the leader, and there is no map yet that names it");
+    else if (v->map->leader[0] == '\0')
+        http_refuse(call, 503, "this cluster has no leader: its members are those of the "
+                    "command line");
+    else
+        http_refuse(call, 503, "not the leader, ask %s at %s", v->map->leader,
+                    v->map->leader_address);
+    view_unref(v);
+    return false;
+}
+
+/* ---- what is only read ---------------------------------------------------- */
+
+static void cluster_told(struct question *q, const struct admin_answer *answers)
+{
+    struct admin *a = q->admin;
+
+    http_answer(q->call, 200, report_cluster(a->ops->cluster_name(a->arg),
+                                             a->ops->leads(a->arg), q->view, answers));
+}
+
+static void get_cluster(struct admin *a, struct http_call *call)
+{
+    admin_ask(&(struct question){ .admin = a, .call = call, .view = a->ops->view(a->arg),
+                                  .told = cluster_told }, NULL, 0);
+}
+
+static void nodes_told(struct question *q, const struct admin_answer *answers)
+{
+    struct admin *a = q->admin;
+
+    http_answer(q->call, 200, report_nodes(q->view, answers, a->ops->silence_ms, a->arg));
+}
+
+static void get_nodes(struct admin *a, struct http_call *call)
+{
+    admin_ask(&(struct question){ .admin = a, .call = call, .view = a->ops->view(a->arg),
+                                  .told = nodes_told }, NULL, 0);
+}
+
+static void get_ring(struct admin *a, struct http_call *call)
+{
+    struct view *v = a->ops->view(a->arg);
+
+    http_answer(call, 200, report_ring(v));
+    view_unref(v);
+}
+
+static void where_told(struct question *q, const struct admin_answer *answers)
+{
+    http_answer(q->call, 200, report_where(q->view, q->position, answers));
+}
+
+static void get_where(struct admin *a, struct http_call *call)
+{
+    size_t len;
+    const char *key = http_call_part(call, 3, &len);
+    struct view *v;
+
+    if (len > KEY_MAX) {
+        http_refuse(call, 400, "the key has %zu bytes, expected 1 to %d", len, KEY_MAX);
+        return;
+    }
+    if ((v = a->ops->view(a->arg)) == NULL) {
+        http_refuse(call, 503, "there is no map yet");
+        return;
+    }
+    admin_ask(&(struct question){ .admin = a, .call = call, .view = v, .told = where_told,
+                                  .position = ring_hash(key, len) }, key, len);
+}
+
+/* ---- jobs ----------------------------------------------------------------- */
+
+static void get_jobs(struct admin *a, struct http_call *call)
+{
+    const struct job *jobs;
+    size_t n;
+
+    if (!admin_leads(a, call))
+        return;
+    jobs = a->ops->jobs(a->arg, &n);
+    http_answer(call, 200, report_jobs(jobs, n));
+}
+
+/* NULL: the call was refused. */
+static const struct job *job_of(struct admin *a, struct http_call *call)
+{
+    const char *text = http_call_part(call, 2, NULL);
+    const struct job *jobs;
+    uint64_t id;
+    size_t n;
+
+    if (text == NULL || !num_parse_u64(text, strlen(text), &id)) {
+        http_refuse(call, 400, "a job is known by its number");
+        return NULL;
+    }
+    jobs = a->ops->jobs(a->arg, &n);
+    for (size_t i = 0; i < n; i++)
+        if (jobs[i].id == id)
+            return &jobs[i];
+    http_refuse(call, 404, "there is no job %llu, or it ended long ago", (unsigned long long)id);
+    return NULL;
+}
+
+static void get_job(struct admin *a, struct http_call *call)
+{
+    const struct job *job = admin_leads(a, call) ? job_of(a, call) : NULL;
+
+    if (job != NULL)
+        http_answer(call, 200, report_job(job));
+}
+
+static void abort_job(struct admin *a, struct http_call *call)
+{
+    const struct job *job = admin_leads(a, call) ? job_of(a, call) : NULL;
+    const char *why = "it cannot be";
+    uint64_t id;
+
+    if (job == NULL)
+        return;
+    id = job->id;
+    if (!a->ops->abort(a->arg, id, &why))
+        http_refuse(call, 409, "%s", why);
+    else if ((job = job_of(a, call)) != NULL)
+        http_answer(call, 200, report_job(job));
+}
+
+/* ---- which path ----------------------------------------------------------- */
+
+#define MAX_WORDS 4
+
+/* "*" is any word.  Paths behind "/v1/". */
+static const struct route {
+    unsigned methods;
+    const char *words[MAX_WORDS];
+    const char *query[3];       /* names that may stand behind a "?" */
+    void (*handle)(struct admin *a, struct http_call *call);
+} routes[] = {
+    { HTTP_GET, { "cluster" }, { NULL }, get_cluster },
+    { HTTP_GET, { "nodes" }, { NULL }, get_nodes },
+    { HTTP_POST, { "nodes" }, { "dry_run" }, changes_add },
+    { HTTP_DELETE, { "nodes", "*" }, { "dry_run", "force" }, changes_remove },
+    { HTTP_POST, { "nodes", "*", "drain" }, { "dry_run" }, changes_drain },
+    { HTTP_POST | HTTP_PUT, { "nodes", "*", "weight" }, { "dry_run" }, changes_weight },
+    { HTTP_GET, { "ring" }, { NULL }, get_ring },
+    { HTTP_GET, { "ring", "where", "*" }, { NULL }, get_where },
+    { HTTP_GET, { "jobs" }, { NULL }, get_jobs },
+    { HTTP_GET, { "jobs", "*" }, { NULL }, get_job },
+    { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job },
+};
+
+#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static bool leads_to(const struct route *r, const struct http_call *call)
+{
+    const char *version = http_call_part(call, 0, NULL);
+    size_t n = 0;
+
+    if (version == NULL || strcmp(version, "v1") != 0)
+        return false;
+    for (; n < MAX_WORDS && r->words[n] != NULL; n++) {
+        const char *word = http_call_part(call, n + 1, NULL);
+
+        if (strcmp(r->words[n], "*") != 0 && (word == NULL || strcmp(word, r->words[n]) != 0))
+            return false;
+    }
+    return http_call_n_parts(call) == n + 1;
+}
+
+static void on_call(void *arg, struct http_call *call)
+{
+    struct admin *a = arg;
+    unsigned methods = 0;
+
+    for (const struct route *r = routes; r < routes + N_ROUTES; r++) {
+        if (!leads_to(r, call))
+            continue;
+        methods |= r->methods;
+        if ((r->methods & http_call_method(call)) == 0)
+            continue;
+        if (http_call_only(call, r->query))
+            r->handle(a, call);
+        else
+            http_refuse(call, 400, "behind the ? stands what has no meaning here%s%s%s%s",
+                        r->query[0] != NULL ? ", expected " : "",
+                        r->query[0] != NULL ? r->query[0] : "",
+                        r->query[0] != NULL && r->query[1] != NULL ? " or " : "",
+                        r->query[0] != NULL && r->query[1] != NULL ? r->query[1] : "");
+        return;
+    }
+    if (methods == 0)
+        http_refuse(call, 404, "there is no such path");
+    else
+        http_refuse(call, 405, "that path does not take this method, it takes%s%s%s%s",
+                    methods & HTTP_GET ? " GET" : "", methods & HTTP_POST ? " POST" : "",
+                    methods & HTTP_PUT ? " PUT" : "", methods & HTTP_DELETE ? " DELETE" : "");
+}
+
+/* ---- life ----------------------------------------------------------------- */
+
+struct admin *admin_new(struct event_base *base, int fd, const struct admin_ops *ops, void *arg)
+{
+    struct admin *a = xzalloc(sizeof(*a));
+
+    a->ops = ops;
+    a->arg = arg;
+    a->http = http_new(base, fd, on_call, a);
+    if (a->http == NULL) {
+        free(a);
+        return NULL;
+    }
+    return a;
+}
+
+void admin_free(struct admin *a)
+{
+    if (a == NULL)
+        return;
+    if (a->ops->fini != NULL)
+        a->ops->fini(a->arg);
+    http_free(a->http);
+    free(a);
+}

@@ -1,0 +1,75 @@
+/*
+ * admin - what operators see and change, over HTTP
+ *
+ *      GET  /v1/cluster  /v1/nodes  /v1/ring  /v1/ring/where/KEY  /v1/jobs
+ *      POST /v1/nodes  /v1/nodes/NAME/drain, PUT .../weight, DELETE /v1/nodes/NAME
+ *
+ * Lives on the control worker's loop.  It knows the map, and reaches members
+ * and leader through struct admin_ops alone.
+ */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include <event2/event.h>
+
+#include "cluster/state.h"
+#include "cluster/view.h"
+
+struct admin;
+
+/* What a member said when it was asked. */
+struct admin_answer {
+    bool known;                 /* it has answered */
+    char reason[80];            /* why not; "": it was not asked */
+    uint64_t items, bytes, limit_bytes; /* of its usage */
+    bool holds;                 /* of a key: it has it */
+    bool open;                  /* and its copies may not yet */
+    uint64_t version;
+};
+
+/* One for each member of the view's map, in its order; gone when it returns. */
+typedef void admin_told(void *arg, const struct admin_answer *answers);
+
+/* What an operator wants of the leader. */
+struct admin_change {
+    enum job_kind kind;         /* JOB_ADD, JOB_REMOVE, JOB_DRAIN, JOB_WEIGHT */
+    const char *name;
+    const char *address, *zone; /* JOB_ADD */
+    unsigned weight;            /* JOB_ADD, JOB_WEIGHT */
+    bool force;                 /* JOB_REMOVE: what it held may be lost */
+};
+
+struct admin_ops {
+    const char *(*cluster_name)(void *arg);
+
+    /* The map that this process goes by, a reference; NULL before the first. */
+    struct view *(*view)(void *arg);
+
+    /*
+     * Asks all members of the view for their usage; with a key, those that may
+     * hold it whether they do.  `told` is called once, in this thread, now or
+     * later, but no later than admin_free().
+     */
+    void (*ask)(void *arg, struct view *v, const char *key, size_t key_len, admin_told *told,
+                void *told_arg);
+
+    /* Milliseconds since a member was heard, -1: never; NULL: nobody listens. */
+    int64_t (*silence_ms)(void *arg, const char *member);
+
+    /* Whether this process makes the maps; if not, nothing below is called. */
+    bool (*leads)(void *arg);
+    /* A job's id, once it is on disk; or 0 and words in *why. */
+    uint64_t (*change)(void *arg, const struct admin_change *change, const char **why);
+    bool (*abort)(void *arg, uint64_t id, const char **why);
+    /* Borrowed until the next call. */
+    const struct job *(*jobs)(void *arg, size_t *n);
+
+    void (*fini)(void *arg);    /* from admin_free(): what was asked fails now; or NULL */
+};
+
+/* Serves on `fd`, which listens and is taken over in any case.  `ops` is
+ * borrowed.  NULL when memory is short. */
+struct admin *admin_new(struct event_base *base, int fd, const struct admin_ops *ops, void *arg);
+void admin_free(struct admin *a);       /* copes with NULL */
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * asker - what members hold: asked over links of the control worker
+ *
+ *      asker_ask --FRAME_STATS or a get--> each member --> told, once, with all
+ *
+ * A shard in this very process is asked directly.  A get of here leaves no
+ * trace in the items, and has no value in its answer.
+ */
+#ifndef ADMIN_ASKER_H
+#define ADMIN_ASKER_H
+
+#include "admin/admin.h"
+#include "cluster/links.h"
+#include "store/store.h"
+
+struct asker;
+
+/* `store` is NULL where this process keeps no items.  All is borrowed.  NULL
+ * when memory is short. */
+struct asker *asker_new(struct worker *w, struct cluster *c, struct store *store,
+                        int64_t timeout_ms);
+/* What is not answered fails now.  Copes with NULL. */
+void asker_free(struct asker *k);
+
+/* struct admin_ops, ask. */
+void asker_ask(struct asker *k, struct view *v, const char *key, size_t key_len,
+               admin_told *told, void *arg);
+
+#endif

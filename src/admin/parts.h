@@ -1,0 +1,39 @@
+/*
+ * parts - what the files of this room share, and nobody else sees
+ */
+#ifndef ADMIN_PARTS_H
+#define ADMIN_PARTS_H
+
+#include "admin/admin.h"
+#include "admin/http.h"
+
+struct admin {
+    const struct admin_ops *ops;        /* borrowed */
+    void *arg;                  /* of ops */
+    struct http *http;
+};
+
+/* A call that waits for what members say. */
+struct question {
+    struct admin *admin;
+    struct http_call *call;
+    struct view *view;          /* a reference, or NULL: no map yet */
+    uint32_t position;          /* of a key */
+    struct admin_change change; /* of a dry run; its strings are the call's */
+    void (*told)(struct question *q, const struct admin_answer *answers);
+};
+
+/* Asks the members, or none without a map; then q->told, and q is gone.  `q` is
+ * copied, its view taken over. */
+void admin_ask(const struct question *q, const char *key, size_t key_len);
+
+/* False: the call was refused, as another process leads. */
+bool admin_leads(struct admin *a, struct http_call *call);
+
+/* changes.c: */
+void changes_add(struct admin *a, struct http_call *call);
+void changes_remove(struct admin *a, struct http_call *call);
+void changes_drain(struct admin *a, struct http_call *call);
+void changes_weight(struct admin *a, struct http_call *call);
+
+#endif

@@ -1,0 +1,36 @@
+"""Asks a daemon's admin address."""
+
+import http.client
+import json
+
+from lib.daemon import free_port
+from lib.wire import BOUND_S
+
+
+def address():
+    """A free one, for --http."""
+    return "127.0.0.1:%d" % free_port()
+
+
+def ask(where, method, path, body=None, headers=None):
+    """(status, answer as JSON, headers).  A body that is no text is sent as JSON."""
+    if body is not None and not isinstance(body, (str, bytes)):
+        body = json.dumps(body)
+    if headers is None and method not in ("GET", "HEAD"):
+        headers = {"Content-Type": "application/json"}
+    host, _, port = where.rpartition(":")
+    conn = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=BOUND_S)
+    try:
+        conn.request(method, path, body=body, headers=headers or {})
+        response = conn.getresponse()
+        data = response.read()
+    finally:
+        conn.close()
+    return response.status, json.loads(data) if data else None, response.headers
+
+
+def get(where, path):
+    """The answer to a GET that must be one."""
+    status, answer, _ = ask(where, "GET", path)
+    assert status == 200, (path, status, answer)
+    return answer
