@@ -326,7 +326,7 @@ void call_give_up(struct call *c, const char *reason)
 bool call_has_time(const struct call *c)
 {
     return worker_now(c->fw->worker) - c->began_ms <=
-           c->fw->front->config.shard_timeout_ms + CALL_PATIENCE_MS;
+           c->fw->front->config.shard_timeout_ms + PARKED_MS;
 }
 
 static void on_done(struct request *r)

@@ -15,9 +15,6 @@
 #include "front/answer.h"
 #include "front/front.h"
 
-/* A command that was not executed waits for so long beyond the time-out. */
-#define CALL_PATIENCE_MS 2500
-
 #define CALL_TARGETS_MAX (MAP_MAX_REPLICAS - 1 + MAP_MAX_REPLICAS)
 
 /* Who must have what a command changed, or found open. */

@@ -59,22 +59,33 @@ static uint64_t latest_version(const struct gather *g)
     return latest;
 }
 
-/* flush_all, in two rounds: the greatest version there is, then all up to it. */
+/* flush_all, in two rounds: the greatest version there is, then all up to it.
+ * Where somebody leads all must answer, and whoever has joined meanwhile.  What
+ * is changed between the rounds grows out of an old value: it must not come out
+ * newer than the flush, which is therefore ahead of all clocks. */
+#define FLUSH_AHEAD_MS 300
 
 static void flush_to(struct gather *g)
 {
     struct frame f = {
         .op = FRAME_FLUSH,
         .st = g->delay_ms > 0 ? FLUSH_WHEN_DUE : FLUSH_NOW,
-        .version = version_after(latest_version(g), g->delay_ms),
+        .version = version_after(latest_version(g),
+                                 g->delay_ms > 0 || g->n == 1 ? g->delay_ms : FLUSH_AHEAD_MS),
     };
 
     gather_ask(g, &f, say_ok);
 }
 
+static void flush_begin(struct gather *g)
+{
+    const struct frame f = { .op = FRAME_CLOCK };
+
+    gather_ask(g, &f, flush_to);
+}
+
 static void flush_all(struct session *s, const struct cmd *cmd)
 {
-    struct frame f = { .op = FRAME_CLOCK };
     struct gather *g;
 
     STAT_ADD(&s->worker->stats, cmd_flush, 1);
@@ -87,7 +98,7 @@ static void flush_all(struct session *s, const struct cmd *cmd)
     if (g == NULL)
         return;
     g->delay_ms = cmd->ttl_ms > 0 ? cmd->ttl_ms : 0;
-    gather_ask(g, &f, flush_to);
+    gather_insist(g, flush_begin);
 }
 
 /* stats */
@@ -275,9 +286,9 @@ static void say_limit(struct gather *g)
         "MEMLIMIT_TOO_SMALL no room for a few segments of the size it was started with\r\n";
 
     for (size_t i = 0; i < g->n; i++) {
-        const uint64_t asked = g->limit_bytes / g->n, got = g->parts[i].version;
+        const uint64_t asked = g->limit_bytes / g->n_asked, got = g->parts[i].version;
 
-        if (g->parts[i].reason == NULL && got != asked) {
+        if (g->parts[i].reason == NULL && !g->parts[i].absent && got != asked) {
             gather_say(g, got > asked ? too_small : too_large, PACKET_TRY_AGAIN, NULL);
             return;
         }
@@ -297,7 +308,7 @@ static void cache_memlimit(struct session *s, const struct cmd *cmd)
         say(s, cmd, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n");
     } else if ((g = gather_new(s, cmd)) != NULL) {
         g->limit_bytes = cmd->delta << 20;
-        f.number = g->limit_bytes / g->n;
+        f.number = g->limit_bytes / (g->n_asked > 0 ? g->n_asked : 1);
         gather_ask(g, &f, say_limit);
     }
 }

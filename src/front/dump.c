@@ -124,14 +124,24 @@ static char *put_item(const struct dump *d, char *out, const struct listed *l, i
     return put_cachedump(out, l, wall_ms);
 }
 
+/* Copies are shown by their owner alone. */
+static bool is_owners(const struct dump *d, const struct listed *l)
+{
+    return d->view->simple ||
+           view_owner(d->view, ring_hash(l->key, l->key_len)) == (int)d->at;
+}
+
 static bool put_page(struct dump *d, struct session *s)
 {
     const int64_t wall_ms = worker_wall(s->worker);
     struct listed l;
 
     for (size_t pos = 0; d->left > 0 && listing_next(d->page, d->len, &pos, &l);) {
-        char *start = sendq_room(&s->out, LINE_MAX_BYTES), *end;
+        char *start, *end;
 
+        if (!is_owners(d, &l))
+            continue;
+        start = sendq_room(&s->out, LINE_MAX_BYTES);
         if (start == NULL)
             return false;
         if (!d->fw->front->config.cas)
@@ -187,7 +197,8 @@ static void on_own_turn(struct worker *w, struct mail *m)
 static void ask_there(struct dump *d)
 {
     struct frame f = { .op = FRAME_WALK, .number = d->cursor };
-    struct request *r = request_new(&d->fw->links);
+    struct link *l = d->fw->links.link[d->at];
+    struct request *r = l != NULL ? request_new(&d->fw->links) : NULL;
 
     if (r == NULL) {
         fail(d, "out of memory here");
@@ -197,18 +208,22 @@ static void ask_there(struct dump *d)
     r->owner = d;
     r->answer_op = FRAME_DONE;
     r->done = on_page;
-    link_send(d->fw->links.link[d->at], r, &f, NULL);
+    link_send(l, r, &f, NULL);
 }
 
 static void ask(struct dump *d)
 {
+    const struct map *map = d->view->map;
+
+    while (d->at < map->n && map->members[d->at].state == MEMBER_EJECTED)
+        d->at++;
     if (d->at == d->view->map->n) {
         d->over = true;
         slot_ready(&d->slot);
     } else if (d->view != d->fw->links.view) {
         fail(d, "the map has changed");
         slot_ready(&d->slot);
-    } else if (d->fw->links.link[d->at] == NULL) {
+    } else if ((int)d->at == d->fw->self) {
         worker_post(d->fw->worker, &d->mail);
     } else {
         ask_there(d);

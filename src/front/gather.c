@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "front/parked.h"
+
+#define AGAIN_MS 50             /* between two tries */
 
 static const char *const usage_names[N_USAGES] = {
 #define STAT(name, kind, help)
@@ -18,6 +21,7 @@ static void gather_free(struct gather *g)
 {
     sendq_fini(&g->out);
     view_unref(g->view);
+    free(g->parts);
     free(g);
 }
 
@@ -31,30 +35,50 @@ static bool gather_emit(struct slot *slot, struct session *s)
     return true;
 }
 
-static void gather_drop(struct slot *slot)
+static void gather_forget(struct slot *slot)
 {
     gather_free((struct gather *)slot);
 }
 
-static const struct slot_ops gather_ops = { gather_emit, gather_drop };
+static const struct slot_ops gather_ops = { gather_emit, gather_forget };
+
+/* The members of the present map.  False when memory is short. */
+static bool take_members(struct gather *g)
+{
+    struct front_worker *fw = g->fw;
+    struct gather_part *parts = calloc(fw->links.n, sizeof(*parts));
+
+    if (parts == NULL)
+        return false;
+    free(g->parts);
+    view_unref(g->view);
+    g->parts = parts;
+    g->view = view_ref(fw->links.view);
+    g->n = fw->links.n;
+    g->n_asked = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        parts[i].member = &g->view->map->members[i];
+        parts[i].here = (int)i == fw->self;
+        parts[i].absent = parts[i].member->state == MEMBER_EJECTED;
+        g->n_asked += !parts[i].absent;
+    }
+    return true;
+}
 
 struct gather *gather_new(struct session *s, const struct cmd *cmd)
 {
     struct front_worker *fw = s->worker->front;
-    struct gather *g = calloc(1, sizeof(*g) + fw->links.n * sizeof(g->parts[0]));
+    struct gather *g = calloc(1, sizeof(*g));
 
-    if (g == NULL) {
+    if (g != NULL)
+        g->fw = fw;
+    if (g == NULL || !take_members(g)) {
+        free(g);
         s->broken = true;
         return NULL;
     }
-    g->fw = fw;
-    g->view = view_ref(fw->links.view);
     g->form = cmd->form;
-    g->n = fw->links.n;
-    for (size_t i = 0; i < g->n; i++) {
-        g->parts[i].member = &g->view->map->members[i];
-        g->parts[i].here = fw->links.link[i] == NULL;
-    }
+    g->began_ms = worker_now(s->worker);
     sendq_init(&g->out, &s->worker->pool);
     g->slot.ops = &gather_ops;
     session_expect(s, &g->slot);
@@ -110,10 +134,59 @@ static void ask_here(struct gather *g, struct gather_part *part, const struct fr
     }
 }
 
+/* once more */
+
+static bool has_time(const struct gather *g)
+{
+    return worker_now(g->fw->worker) - g->began_ms <=
+           g->fw->front->config.shard_timeout_ms + PARKED_MS;
+}
+
+/* All have been asked by the present map, and have answered? */
+static bool is_complete(const struct gather *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (g->parts[i].reason != NULL)
+            return false;
+    return g->view == g->fw->links.view;
+}
+
 static void one_answered(struct gather *g)
 {
-    if (--g->open == 0)
+    if (--g->open > 0)
+        return;
+    if (g->again == NULL || g->fw->links.view == NULL || !g->fw->is_led || is_complete(g) ||
+        !has_time(g)) {
         g->next(g);
+        return;
+    }
+    g->again_ms = worker_now(g->fw->worker) + AGAIN_MS;
+    parked_add_gather(g->fw, g);
+}
+
+void gather_insist(struct gather *g, void (*again)(struct gather *g))
+{
+    g->again = again;
+    if (g->fw->is_led && g->slot.session->first != &g->slot)
+        parked_add_gather(g->fw, g);
+    else
+        again(g);
+}
+
+bool gather_go_again(struct gather *g)
+{
+    if (g->slot.session->first != &g->slot ||
+        (worker_now(g->fw->worker) < g->again_ms && g->view == g->fw->links.view))
+        return false;
+    if (!take_members(g))
+        return false;
+    g->again(g);
+    return true;
+}
+
+void gather_drop(struct gather *g)
+{
+    slot_ready(&g->slot);
 }
 
 static void on_done(struct request *r)
@@ -134,7 +207,8 @@ static void on_done(struct request *r)
 
 static void ask_there(struct gather *g, unsigned i, const struct frame *f)
 {
-    struct request *r = request_new(&g->fw->links);
+    struct link *l = g->fw->links.link[i];
+    struct request *r = l != NULL ? request_new(&g->fw->links) : NULL;
 
     if (r == NULL) {
         g->parts[i].reason = "out of memory here";
@@ -145,7 +219,7 @@ static void ask_there(struct gather *g, unsigned i, const struct frame *f)
     r->answer_op = FRAME_DONE;
     r->done = on_done;
     g->open++;
-    link_send(g->fw->links.link[i], r, f, NULL);
+    link_send(l, r, f, NULL);
 }
 
 void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gather *g))
@@ -155,7 +229,7 @@ void gather_ask(struct gather *g, const struct frame *f, void (*next)(struct gat
     for (size_t i = 0; i < g->n; i++) {
         struct gather_part *part = &g->parts[i];
 
-        if (part->reason != NULL)
+        if (part->reason != NULL || part->absent)
             continue;           /* failed in an earlier round */
         if (g->view != g->fw->links.view)
             part->reason = "the map has changed";

@@ -1,5 +1,6 @@
 #include "front/parked.h"
 
+#include "front/gather.h"
 #include "front/replay.h"
 #include "front/way.h"
 
@@ -26,8 +27,13 @@ bool parked_init(struct front_worker *fw)
 
 void parked_fini(struct front_worker *fw)
 {
+    struct gather *g;
     struct call *c;
 
+    while ((g = fw->parked.gathers) != NULL) {
+        fw->parked.gathers = g->next_waiting;
+        gather_drop(g);
+    }
     while ((c = fw->parked.first) != NULL) {
         fw->parked.first = c->next_parked;
         call_give_up(c, "this front ends");
@@ -35,6 +41,18 @@ void parked_fini(struct front_worker *fw)
     fw->parked.last = &fw->parked.first;
     if (fw->parked.timer != NULL)
         world_of(fw)->ops->timer_free(fw->parked.timer);
+}
+
+static bool is_empty(const struct parked *p)
+{
+    return p->first == NULL && p->gathers == NULL;
+}
+
+/* Before one is added. */
+static void wake_later(struct front_worker *fw)
+{
+    if (is_empty(&fw->parked))
+        world_of(fw)->ops->timer_set(fw->parked.timer, RETRY_MS);
 }
 
 static void append(struct parked *p, struct call *c)
@@ -60,8 +78,7 @@ void parked_add(struct front_worker *fw, struct call *c)
         return;
     }
     STAT_ADD(&fw->worker->stats, parked, 1);
-    if (fw->parked.first == NULL)
-        world_of(fw)->ops->timer_set(fw->parked.timer, RETRY_MS);
+    wake_later(fw);
     append(&fw->parked, c);
     hold_back(fw, c->slot.session);
 }
@@ -71,14 +88,32 @@ static bool go_again(struct call *c)
     return c->replays ? replay_go_again(c) : way_go_again(c);
 }
 
-void parked_run(struct front_worker *fw)
+void parked_add_gather(struct front_worker *fw, struct gather *g)
+{
+    wake_later(fw);
+    g->next_waiting = fw->parked.gathers;
+    fw->parked.gathers = g;
+}
+
+static void run_gathers(struct front_worker *fw)
+{
+    struct gather *g = fw->parked.gathers, *next;
+
+    fw->parked.gathers = NULL;
+    for (; g != NULL; g = next) {
+        next = g->next_waiting;
+        if (g->slot.session == NULL)
+            gather_drop(g);
+        else if (!gather_go_again(g))
+            parked_add_gather(fw, g);
+    }
+}
+
+static void run_calls(struct front_worker *fw)
 {
     struct parked *p = &fw->parked;
     struct call *c = p->first, *next;
 
-    p->due = false;
-    if (c == NULL)
-        return;
     p->first = NULL;
     p->last = &p->first;
     p->pass++;
@@ -91,5 +126,14 @@ void parked_run(struct front_worker *fw)
             hold_back(fw, s);
         }
     }
-    world_of(fw)->ops->timer_set(p->timer, p->first != NULL ? RETRY_MS : -1);
+}
+
+void parked_run(struct front_worker *fw)
+{
+    fw->parked.due = false;
+    if (is_empty(&fw->parked))
+        return;
+    run_calls(fw);
+    run_gathers(fw);
+    world_of(fw)->ops->timer_set(fw->parked.timer, is_empty(&fw->parked) ? -1 : RETRY_MS);
 }

@@ -13,10 +13,15 @@
 
 struct call;
 struct front_worker;
+struct gather;
 struct timer;
+
+/* For so long beyond the time-out of a shard. */
+#define PARKED_MS 2500
 
 struct parked {
     struct call *first, **last; /* oldest first */
+    struct gather *gathers;     /* that wait to begin once more */
     struct timer *timer;        /* owned: runs while there are any */
     bool due;                   /* something has changed */
     uint64_t pass;
@@ -27,6 +32,8 @@ void parked_fini(struct front_worker *fw);
 
 /* Behind the others; its session executes nothing new meanwhile. */
 void parked_add(struct front_worker *fw, struct call *c);
+
+void parked_add_gather(struct front_worker *fw, struct gather *g);
 
 /* At the end of a turn: those that can, go. */
 void parked_run(struct front_worker *fw);

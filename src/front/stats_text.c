@@ -116,7 +116,7 @@ static size_t shards_up(const struct gather *g)
     size_t up = 0;
 
     for (size_t i = 0; i < g->n; i++)
-        up += g->parts[i].reason == NULL;
+        up += g->parts[i].reason == NULL && !g->parts[i].absent;
     return up;
 }
 
@@ -190,13 +190,15 @@ void stats_put_shards(struct gather *g)
         snprintf(name, sizeof(name), "%s:%s", part->member->name, key); \
         stats_line(&g->out, &g->form, name, __VA_ARGS__)
 
-        LINE("state", "%s", part->reason == NULL ? "up" : "down");
+        LINE("state", "%s", part->absent ? "ejected" : part->reason == NULL ? "up" : "down");
         LINE("address", "%s", part->member->address[0] != '\0' ? part->member->address : "here");
         LINE("weight", "%u", part->member->weight);
         if (part->reason != NULL) {
             LINE("reason", "%s", part->reason);
             continue;
         }
+        if (part->absent)
+            continue;
 #define STAT(stat, kind, help)
 #define USAGE(stat, field, help) LINE(#stat, "%" PRIu64, usage[USAGE_##stat]);
 #define INSIDE(stat, field, how, help)

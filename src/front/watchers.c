@@ -323,9 +323,9 @@ void watchers_tick(struct front_worker *fw)
     if (fw->evictions == NULL)
         fw->evictions = calloc(fw->links.n, sizeof(*fw->evictions));
     for (unsigned i = 0; fw->evictions != NULL && i < fw->links.n; i++) {
-        if (fw->links.link[i] == NULL)
+        if ((int)i == fw->self)
             ask_here(fw, i);
-        else if (!fw->evictions[i].asked)
+        else if (fw->links.link[i] != NULL && !fw->evictions[i].asked)
             ask_there(fw, i);
     }
 }

@@ -22,6 +22,33 @@ static inline struct map *copies_map(uint64_t epoch, unsigned replicas)
     return m;
 }
 
+static inline void begin_copies(unsigned replicas)
+{
+    char address[ADDRESS_MAX];
+
+    stage_init(&stage, &front_handler);
+    map = copies_map(1, replicas);
+    for (unsigned i = 1; i <= 3; i++) {
+        snprintf(address, sizeof(address), "shard:%u", i);
+        stage.world->ops->listen(stage.world, address, 10, 0);
+    }
+    stage_add_front_by(&stage, copies_map(1, replicas));
+}
+
+static inline int two_copies(void **state)
+{
+    (void)state;
+    begin_copies(2);
+    return 0;
+}
+
+static inline int three_copies(void **state)
+{
+    (void)state;
+    begin_copies(3);
+    return 0;
+}
+
 /* "NAME0" ...: the first whose chain begins with `owner`, `copy`. */
 static inline const char *key_on(unsigned owner, unsigned copy, const char *name)
 {

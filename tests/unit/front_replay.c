@@ -11,33 +11,6 @@
 
 static char large[20000];
 
-static void begin_copies(unsigned replicas)
-{
-    char address[ADDRESS_MAX];
-
-    stage_init(&stage, &front_handler);
-    map = copies_map(1, replicas);
-    for (unsigned i = 1; i <= 3; i++) {
-        snprintf(address, sizeof(address), "shard:%u", i);
-        stage.world->ops->listen(stage.world, address, 10, 0);
-    }
-    stage_add_front_by(&stage, copies_map(1, replicas));
-}
-
-static int two_copies(void **state)
-{
-    (void)state;
-    begin_copies(2);
-    return 0;
-}
-
-static int three_copies(void **state)
-{
-    (void)state;
-    begin_copies(3);
-    return 0;
-}
-
 /* writes */
 
 static void a_write_is_answered_when_its_copy_has_it(void **state)
