@@ -126,6 +126,26 @@ static bool take_view(struct front_worker *fw)
     return true;
 }
 
+/* The turn's end does what is to be done. */
+static void on_wake(struct worker *w, struct mail *m)
+{
+    struct front_worker *fw = w->front;
+
+    (void)m;
+    __atomic_store_n(&fw->woken, false, __ATOMIC_RELEASE);
+    fw->parked.due = true;
+}
+
+void front_seen(struct front *front)
+{
+    for (unsigned i = 0; i < front->config.n_threads; i++) {
+        struct front_worker *fw = front->workers[i].front;
+
+        if (fw != NULL && !__atomic_exchange_n(&fw->woken, true, __ATOMIC_ACQ_REL))
+            worker_post(fw->worker, &fw->wake);
+    }
+}
+
 static bool has_newer(const struct front_worker *fw)
 {
     const struct view *v = fw->links.view;
@@ -210,6 +230,7 @@ bool front_worker_init(struct worker *w, struct front *front)
     w->front = fw;
     fw->front = front;
     fw->worker = w;
+    fw->wake.read = on_wake;
     links_init(&fw->links, &front->links_config, w, front->cluster);
     fw->links.owner = fw;
     fw->tick = w->world->ops->timer_new(w->loop, on_tick, fw);

@@ -70,6 +70,8 @@ struct front_worker {
     struct confirms here;       /* of open answers of the own store */
     struct parked parked;
     unsigned n_hits;            /* of keys that have copies: see call.c */
+    struct mail wake;
+    bool woken;                 /* atomic: it is on its way */
     struct timer *tick;
     struct watcher *watchers;   /* owned: sessions of this worker that watch */
     unsigned n_watchers;        /* atomic */
@@ -97,6 +99,10 @@ void front_note(struct front_worker *fw, int fd, const struct asked *asked,
 /* Once config, cluster and what is borrowed are filled in. */
 void front_init(struct front *front, struct world *world);
 void front_fini(struct front *front);
+
+/* There is a newer map: all workers are woken to go by it.  Any thread, while they
+ * may run. */
+void front_seen(struct front *front);
 
 /* The part of a worker: links are made, the first connects begin. */
 bool front_worker_init(struct worker *w, struct front *front);

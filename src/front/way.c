@@ -33,15 +33,26 @@ static bool reaches_all(const struct front_worker *fw, const struct placing *p)
     return true;
 }
 
+/* May this copy answer reads now, as far as is known here? */
+static bool reads(const struct call *c, int copy, uint32_t position)
+{
+    struct front_worker *fw = c->fw;
+    const struct view *v = view_of(c);
+
+    if (v->map->phase == MAP_JOINT && !view_reads(v, copy, position))
+        return false;           /* it leaves the chain */
+    return copy == fw->self ? here_serves(fw, -1) : way_reaches(fw, (unsigned)copy);
+}
+
 /* A copy that answers in the owner's place, at each try another; -1: none. */
-static int copy_of(const struct call *c, const struct placing *p)
+static int copy_of(const struct call *c, uint32_t position, const struct placing *p)
 {
     if (!c->plain || !c->fw->front->config.ack_all)
         return -1;
     for (unsigned i = 0; i < p->n_copies; i++) {
         const int copy = p->copies[(i + c->n_tries) % p->n_copies];
 
-        if (copy != c->fw->self && way_reaches(c->fw, (unsigned)copy))
+        if (reads(c, copy, position))
             return copy;
     }
     return -1;
@@ -57,12 +68,13 @@ static bool reaches_owner(const struct call *c, const struct placing *p)
     return way_reaches(c->fw, (unsigned)p->owner);
 }
 
-static enum way decide(const struct call *c, const struct placing *p, int *to)
+static enum way decide(const struct call *c, uint32_t position, const struct placing *p,
+                       int *to)
 {
     *to = p->owner;
     if (reaches_owner(c, p) && (!c->copies || reaches_all(c->fw, p)))
         return TO_OWNER;
-    *to = copy_of(c, p);
+    *to = copy_of(c, position, p);
     return *to >= 0 ? TO_COPY : NOWHERE;
 }
 
@@ -149,7 +161,10 @@ static void send_to_copy(struct call *c, int copy, struct frame *f, struct chunk
     c->n_tries++;
     f->flags = FRAME_AS_COPY;
     f->options &= ~(unsigned)OPTION_WIN;
-    link_send(c->fw->links.link[copy], &c->request, f, chunk);
+    if (copy == c->fw->self)
+        here_call(c, f, chunk);
+    else
+        link_send(c->fw->links.link[copy], &c->request, f, chunk);
 }
 
 static void send(struct call *c, enum way way, int to, const struct placing *p,
@@ -171,7 +186,7 @@ void way_go(struct call *c, struct frame *f, struct chunk *chunk)
     int to;
 
     view_place(view_of(c), position, &p);
-    way = decide(c, &p, &to);
+    way = decide(c, position, &p, &to);
     if (way != NOWHERE) {
         send(c, way, to, &p, f, chunk);
         return;
@@ -221,7 +236,7 @@ bool way_go_again(struct call *c)
     }
     position = ring_hash(f.key, f.key_len);
     view_place(view_of(c), position, &p);
-    way = decide(c, &p, &to);
+    way = decide(c, position, &p, &to);
     if (way != NOWHERE) {
         send_again(c, way, to, &p, &f);
         return true;
@@ -252,14 +267,16 @@ void way_failed(struct call *c)
     const struct view *v = view_of(c);
     struct request *r = &c->request;
     struct placing p;
+    uint32_t position;
 
     if (v == NULL || is_unknown(c) || is_too_much(r) || r->frame_chunk == NULL ||
         (v->map->leader[0] == '\0' && v->map->replicas == 1)) {
         call_finish(c);
         return;
     }
-    view_place(v, ring_hash(r->key, r->key_len), &p);
-    if (!may_wait(c, &p) && copy_of(c, &p) < 0) {
+    position = ring_hash(r->key, r->key_len);
+    view_place(v, position, &p);
+    if (!may_wait(c, &p) && copy_of(c, position, &p) < 0) {
         call_finish(c);
         return;
     }

@@ -5,7 +5,9 @@
  *
  * Beside the sanitizers: each command that a client sent gets one answer, well
  * formed and fit for it, in the order sent, whatever the shard says; all
- * memory comes back.  Of the two shards of the map one is never there.
+ * memory comes back.  Of the two shards of the map one is never there; or, in a
+ * second life of the same bytes, it is an honest one, and each is the other's
+ * copy until the hostile one is ejected.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -148,23 +150,60 @@ static void check_answers(struct stage *st, int client)
     check(p == end);
 }
 
-static int open_link(struct stage *st, uint8_t how)
+/* The front's connection to shard s`i`. */
+static int open_link(struct stage *st, unsigned i, bool greets, const struct map *map)
 {
-    struct map *map = stage_map(1, 2);
-    struct hello h = stage_hello(st, "s1", map);
+    struct hello h;
+    char name[8], address[ADDRESS_MAX];
+    struct frame f;
     int shard;
 
+    snprintf(name, sizeof(name), "s%u", i);
+    snprintf(address, sizeof(address), "shard:%u", i);
     stage_run(st, 0);
-    shard = fake_accept(st->world, "shard:1");
+    shard = fake_accept(st->world, address);
     check(shard >= 0);
-    if (how & GREETED)
+    check(stage_take_frame(st, shard, &f) && f.op == FRAME_HELLO);
+    h = stage_hello(st, name, map);
+    if (greets)
         stage_send_hello(st, shard, &h);
     stage_run(st, 0);
-    free(map);
     return shard;
 }
 
-static void attack(struct stage *st, int shard, uint8_t how, const uint8_t *data, size_t size)
+/* What an honest shard without items says. */
+static struct frame honest(const struct frame *f)
+{
+    static uint64_t version = 1 << 20;
+    const bool open = (f->flags & FRAME_COPIES) != 0;
+    const enum verb verb = (enum verb)(f->op - FRAME_COMMAND);
+
+    if (f->op == FRAME_APPLY)
+        return (struct frame){ .op = FRAME_APPLIED, .st = APPLIED };
+    if (f->op < FRAME_COMMAND)
+        return (struct frame){ .op = FRAME_DONE, .version = f->op == FRAME_MAP ? f->version : 1 };
+    return (struct frame){
+        .op = FRAME_ANSWER, .st = verb_has_value(verb) ? STATUS_STORED : STATUS_NOT_FOUND,
+        .marks = open && verb_has_value(verb) ? MARK_OPEN : 0, .version = ++version,
+    };
+}
+
+static void answer_honestly(struct stage *st, int shard)
+{
+    struct frame f, answer;
+
+    while (shard >= 0 && stage_take_frame(st, shard, &f)) {
+        if (f.op == FRAME_CONFIRM || f.op == FRAME_USED)
+            continue;
+        answer = honest(&f);
+        stage_send_frame(st, shard, &answer);
+        stage_run(st, 0);
+    }
+}
+
+/* `friend`: the honest shard, or -1. */
+static void attack(struct stage *st, int shard, int friend, uint8_t how, const uint8_t *data,
+                   size_t size)
 {
     size_t piece = how >> PIECE_SHIFT == 0 ? size : (size_t)(how >> PIECE_SHIFT) * 5;
 
@@ -175,28 +214,76 @@ static void attack(struct stage *st, int shard, uint8_t how, const uint8_t *data
     for (size_t at = 0; at < size && !fake_is_closed(st->world, shard); at += piece) {
         fake_write(st->world, shard, data + at, size - at < piece ? size - at : piece);
         stage_run(st, 1);
+        answer_honestly(st, friend);
     }
     if (how & CLOSES)
         fake_reset(st->world, shard);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void live_alone(const uint8_t *data, size_t size)
 {
+    struct map *map = stage_map(1, 2);
     struct stage st;
     int client, shard;
 
-    if (size == 0)
-        return 0;
     stage_init(&st, &front_handler);
     st.world->ops->listen(st.world, "shard:1", 10, 0);
     stage_add_front(&st, 2);
-    shard = open_link(&st, data[0]);
+    shard = open_link(&st, 1, data[0] & GREETED, map);
     client = stage_client(&st);
     say_commands(&st, client);
-    attack(&st, shard, data[0], data + 1, size - 1);
+    attack(&st, shard, -1, data[0], data + 1, size - 1);
     check_answers(&st, client);
     say_commands(&st, client);  /* under whatever map there is now */
     check_answers(&st, client);
+    free(map);
     stage_fini(&st);
+}
+
+/* Two copies of everything, and somebody who says when one is gone. */
+static struct map *copies_map(uint64_t epoch)
+{
+    struct map *map = stage_map(epoch, 2);
+
+    map->replicas = 2;
+    snprintf(map->leader, sizeof(map->leader), "leader");
+    return map;
+}
+
+static void live_with_copies(const uint8_t *data, size_t size)
+{
+    struct map *map = copies_map(1), *ejecting;
+    struct stage st;
+    int client, shard, friend;
+
+    stage_init(&st, &front_handler);
+    st.world->ops->listen(st.world, "shard:1", 10, 0);
+    st.world->ops->listen(st.world, "shard:2", 10, 0);
+    stage_add_front_by(&st, copies_map(1));
+    shard = open_link(&st, 1, data[0] & GREETED, map);
+    friend = open_link(&st, 2, true, map);
+    client = stage_client(&st);
+    say_commands(&st, client);
+    answer_honestly(&st, friend);
+    attack(&st, shard, friend, data[0], data + 1, size - 1);
+    /* unless it has sent us a map of its own */
+    ejecting = copies_map(cluster_epoch(st.cluster) + 1);
+    ejecting->members[0].state = MEMBER_EJECTED;
+    (void)cluster_adopt(st.cluster, ejecting);
+    for (unsigned ms = 0; ms < 5000; ms += 10) {
+        answer_honestly(&st, friend);
+        stage_run(&st, 10);
+    }
+    check_answers(&st, client);
+    free(map);
+    stage_fini(&st);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    live_alone(data, size);
+    live_with_copies(data, size);
     return 0;
 }

@@ -216,6 +216,61 @@ static void a_set_that_is_too_large_here_is_deleted_at_the_copy(void **state)
     assert_int_equal(n_confirmed, 1);
 }
 
+static void a_get_whose_owner_is_gone_is_answered_by_the_copy_here(void **state)
+{
+    const struct copy copy = { .kind = COPY_VALUE, .any_age = true, .version = 1 << 20,
+                               VALUE("here") };
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(2, 1, "k");
+    struct copy kept = copy;
+    char want[100];
+
+    (void)state;
+    kept.key = key;
+    kept.key_len = strlen(key);
+    assert_int_equal(store_apply(stage.shard.store, &kept, fake_now_ms(stage.world)), APPLIED);
+    close_far(s2);
+    stage_run(&stage, 0);
+    give_lease(1000);
+    stage_say(&stage, c, "get ");
+    stage_say(&stage, c, key);
+    snprintf(want, sizeof(want), "VALUE %s 0 4\r\nhere\r\nEND\r\n", key);
+    assert_string_equal(stage_ask(&stage, c, "\r\n"), want);
+    assert_int_equal(stage.worker.stats.failover_reads, 1);
+}
+
+static void a_new_owner_waits_for_the_end_of_the_old_one(void **state)
+{
+    struct map *m = map_of_s1(2);
+    int c = stage_client(&stage), s2 = linked(2);
+    struct view *v;
+    struct placing p;
+    char key[32];
+
+    (void)state;
+    m->phase = MAP_SWITCHED;            /* s2 has left */
+    m->phase_since = 2;
+    m->members[1].next_weight = 0;
+    assert_int_equal(cluster_adopt(stage.cluster, m), ADOPTED);
+    stage_run(&stage, 0);
+    (void)s2;
+    v = cluster_view(stage.cluster);
+    for (unsigned n = 0;; n++) {
+        snprintf(key, sizeof(key), "k%u", n);
+        view_place(v, ring_hash(key, strlen(key)), &p);
+        if (p.owner == 0 && p.old_owner == 1)
+            break;
+    }
+    view_unref(v);
+    give_lease(5000);
+    ask(c, "mg %s v\r\n", key);
+    stage_run(&stage, 100);
+    expect(c, "");
+    cluster_set_ended(stage.cluster, m->members[1].number, m->members[1].incarnation, 2);
+    stage_run(&stage, 20);
+    expect(c, "EN\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +280,8 @@ int main(void)
         TEST(a_write_to_another_owner_is_copied_here, set_up),
         TEST(without_a_lease_own_keys_wait, set_up),
         TEST(own_keys_wait_until_all_workers_go_by_the_map, set_up),
+        TEST(a_get_whose_owner_is_gone_is_answered_by_the_copy_here, set_up),
+        TEST(a_new_owner_waits_for_the_end_of_the_old_one, set_up),
         TEST(a_set_that_is_too_large_here_is_deleted_at_the_copy, set_up),
     };
 

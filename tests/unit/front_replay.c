@@ -387,6 +387,75 @@ static void a_get_that_only_the_owner_may_answer_waits(void **state)
     expect(c, "VA 1 h0\r\nv\r\n");
 }
 
+static void a_get_that_a_copy_refuses_goes_to_the_next(void **state)
+{
+    int c = stage_client(&stage), s1 = opened(1), s2 = opened(2), s3 = opened(3);
+    const char *key = key_on(1, 2, "k");
+
+    (void)state;
+    close_far(s1);
+    stage_run(&stage, 0);
+    ask(c, "get %s\r\n", key);
+    assert_int_equal(heard(s2).flags, FRAME_AS_COPY);
+    say(s2, (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NO_LEASE });
+    stage_run(&stage, 20);
+    assert_int_equal(heard(s3).flags, FRAME_AS_COPY);
+    say(s3, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "END\r\n");
+}
+
+static void a_lost_get_that_touches_is_an_error_in_meta(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), s1 = opened(1);
+    const char *key = key_on(1, 2, "k");
+
+    (void)state;
+    (void)opened(2);
+    (void)opened(3);
+    ask(c, "mg %s v T30\r\n", key);
+    ask(d, "gat 30 %s\r\n", key);
+    assert_int_equal(heard(s1).flags, FRAME_COPIES);
+    close_far(s1);
+    stage_run(&stage, 0);
+    expect(c, "SERVER_ERROR shard s1: connection lost, outcome unknown\r\n");
+    expect(d, "END\r\n");
+}
+
+static void a_read_whose_replay_is_overtaken_by_a_map_is_asked_again(void **state)
+{
+    const struct copy told = { .kind = COPY_DELETED, .any_age = true, .version = 9 };
+    int c = stage_client(&stage), shards[3];
+    const char *key = key_on(1, 2, "k");
+    struct map *m = copies_map(2, 2);
+    struct frame f;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        shards[i] = opened(i + 1);
+    ask(c, "get %s\r\n", key);
+    (void)heard(shards[0]);
+    frame_from_copy(&f, FRAME_TOLD, &told);
+    stage_send_frame(&stage, shards[0], &f);
+    say(shards[0], (struct frame){ OPEN(NOT_FOUND, 9) });
+    (void)applied(shards[1], key);
+    close_far(shards[0]);
+    shards[0] = -1;
+    stage_run(&stage, 0);
+    say(shards[1], (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NOT_READY });
+    (void)heard(shards[1]);
+    say(shards[1], (struct frame){ .op = FRAME_DONE, .version = 1 });
+    m->members[0].state = MEMBER_EJECTED;
+    assert_int_equal(cluster_adopt(stage.cluster, m), ADOPTED);
+    stage_run(&stage, 20);
+    assert_int_equal(heard(shards[1]).op, FRAME_MAP);
+    f = heard(shards[1]);
+    assert_int_equal(f.op, FRAME_COMMAND + VERB_GET);
+    assert_int_equal(f.flags, 0);
+    stage_send_frame(&stage, shards[1], &(struct frame){ .op = FRAME_DONE, .version = 2 });
+    say(shards[1], (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "END\r\n");
+}
+
 /* who is not reached */
 
 static void a_write_waits_for_a_copy_that_is_not_reached(void **state)
@@ -644,6 +713,9 @@ int main(void)
         TEST(a_read_of_what_is_open_is_answered_after_its_replay, two_copies),
         TEST(copies_hear_of_one_read_in_sixteen, two_copies),
         TEST(a_get_goes_to_a_copy_when_its_owner_is_gone, two_copies),
+        TEST(a_get_that_a_copy_refuses_goes_to_the_next, three_copies),
+        TEST(a_lost_get_that_touches_is_an_error_in_meta, two_copies),
+        TEST(a_read_whose_replay_is_overtaken_by_a_map_is_asked_again, two_copies),
         TEST(a_get_that_only_the_owner_may_answer_waits, two_copies),
         TEST(a_write_waits_for_a_copy_that_is_not_reached, two_copies),
         TEST(a_write_does_not_wait_for_ever, two_copies),
