@@ -345,6 +345,11 @@ static bool make_shard(struct node *n)
     return n->keeper != NULL;
 }
 
+static void note_for_shard(struct worker *w)
+{
+    shard_note(w->shard);
+}
+
 static void make_front(struct node *n, void (*shut_down)(void))
 {
     const struct options *o = n->options;
@@ -377,6 +382,9 @@ static void make_front(struct node *n, void (*shut_down)(void))
         .started_ms = now_ms(n),
         .verbosity = o->verbose,
         .memory_bytes = o->memory_limit,
+        .note = n->store != NULL ? note_for_shard : NULL,
+        .opened = n->store != NULL ? shard_opened : NULL,
+        .settled = n->store != NULL ? shard_settled : NULL,
         .shut_down = shut_down,
     };
     front_init(&n->front, n->world);

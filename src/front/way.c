@@ -88,8 +88,9 @@ static bool may_wait(const struct call *c, const struct placing *p)
     if (map->leader[0] == '\0' || p->owner < 0 || c->request.frame_chunk == NULL ||
         !call_has_time(c))
         return false;
-    /* where nobody else has it a cache may miss at once */
-    return map->replicas > 1 || !c->plain || c->request.outcome == REFUSED;
+    /* where nobody else has it a cache may miss at once, but not for what is here */
+    return map->replicas > 1 || !c->plain || c->request.outcome == REFUSED ||
+           p->owner == c->fw->self;
 }
 
 /* Why it was not asked. */

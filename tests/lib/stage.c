@@ -92,7 +92,6 @@ static void add_front(struct stage *st)
         .workers = &st->worker,
         .shut_down = shut_down,
     };
-    cluster_set_workers(st->cluster, 1);
     front_init(&st->front, st->world);
     ok = front_worker_init(&st->worker, &st->front);
     assert(ok);
@@ -103,6 +102,7 @@ static void add_front(struct stage *st)
 void stage_add_front_by(struct stage *st, struct map *map)
 {
     st->cluster = cluster_new(STAGE_CLUSTER, "front");
+    cluster_set_workers(st->cluster, 1);
     (void)cluster_adopt(st->cluster, map);
     add_front(st);
 }
