@@ -544,12 +544,29 @@ static bool readdress(struct leader *l)
 
 /* ---- deeds: a change begins ------------------------------------------------ */
 
-/* Somebody who is live has a place on the new ring. */
-static bool has_shards(const struct map *map)
+/* Somebody who is live has a place on the new ring, and it is not too great. */
+static bool is_possible(const struct map *map)
 {
-    for (size_t i = 0; i < map->n; i++)
-        if (map->members[i].state != MEMBER_EJECTED && map->members[i].next_weight > 0)
-            return true;
+    size_t sum = 0;
+    bool live = false;
+
+    for (size_t i = 0; i < map->n; i++) {
+        const struct member *m = &map->members[i];
+
+        sum += m->next_weight;
+        live = live || (m->state != MEMBER_EJECTED && m->next_weight > 0);
+    }
+    return live && sum <= RING_MAX_WEIGHT;
+}
+
+/* Whether what was done to `next`, if `any`, is a change that can be made. */
+static bool begin_joint(struct leader *l, struct map *next, bool any)
+{
+    if (any && is_possible(next)) {
+        change_phase(propose(l, next), MAP_JOINT);
+        return true;
+    }
+    free(next);
     return false;
 }
 
@@ -568,7 +585,8 @@ static bool may_fill(const struct leader *l, size_t i)
 static bool fill_returned(struct leader *l)
 {
     const struct map *map = l->state.map;
-    struct map *next = NULL;
+    struct map *next = next_map(map, 0);
+    bool any = false;
 
     for (size_t i = 0; i < map->n; i++) {
         const struct member *m = &map->members[i];
@@ -577,14 +595,15 @@ static bool fill_returned(struct leader *l)
         if (!may_fill(l, i) || m->wanted_weight == 0 ||
             (m->weight != m->wanted_weight && !all_live(l, has_purged)))
             continue;
-        if (next == NULL)
-            next = leader_draft(l, 0);
         change_fill(next, i, l->witnesses[i].incarnation);
-        own_job(l, JOB_HEAL, m->name);
+        any = true;
     }
-    if (next != NULL)
-        change_phase(next, MAP_JOINT);
-    return next != NULL;
+    if (!begin_joint(l, next, any))
+        return false;
+    for (size_t i = 0; i < map->n; i++)
+        if (next->members[i].filling)
+            own_job(l, JOB_HEAL, map->members[i].name);
+    return true;
 }
 
 /* Who is to hold nothing is a member all the same. */
@@ -603,17 +622,6 @@ static bool take_spare(struct leader *l)
         next->members[i].since = next->epoch;
         return true;
     }
-    return false;
-}
-
-/* Whether members with new weights, `any`, are a change that can be made. */
-static bool begin_joint(struct leader *l, struct map *next, bool any)
-{
-    if (any && has_shards(next)) {
-        change_phase(propose(l, next), MAP_JOINT);
-        return true;
-    }
-    free(next);
     return false;
 }
 

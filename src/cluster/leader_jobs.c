@@ -244,6 +244,8 @@ static bool begin_job(struct leader *l, struct job *job)
     int i = map_find(map, job->member);
     struct job *draft;
 
+    if (job->weight > 0 && !is_weight(l, job->member, job->weight))
+        return end_now(l, job, JOB_FAILED, "all weights together would be too great");
     if (job->kind == JOB_ADD)
         return begin_add(l, job);
     if (i < 0)
@@ -328,7 +330,7 @@ bool leader_abort_job(struct leader *l)
     m->wanted_weight = job->old_weight;
     if (map->phase == MAP_JOINT && m->weight != m->next_weight)
         give_up(l, job);
-    if (job->kind == JOB_ADD)
+    if (job->kind == JOB_ADD && m->weight == 0)
         change_drop(next, (size_t)i);
     job_end(drafted(l, job), JOB_ABORTED, "", leader_wall_ms(l));
     return true;

@@ -96,7 +96,7 @@ bool map_is_sound(const struct map *map)
     bool taken[MAP_MAX_MEMBERS + 1] = { false };
     size_t weights = 0, next_weights = 0;
 
-    if (map->epoch == 0 || map->phase_since > map->epoch || map->replicas == 0 ||
+    if (map->epoch == 0 || map->epoch > MAP_MAX_EPOCH || map->phase_since > map->epoch || map->replicas == 0 ||
         map->replicas > MAP_MAX_REPLICAS || map->phase >= MAP_PHASES || map->n == 0 ||
         map->n > MAP_MAX_MEMBERS || !is_printable(map->leader, '!') ||
         !is_printable(map->leader_address, ' '))

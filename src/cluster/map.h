@@ -32,6 +32,7 @@
 #define MAP_MAX_MEMBERS 1023    /* numbers take ten bits, 0 is nobody's */
 #define MAP_NAME_MAX 64
 #define MAP_MAX_WEIGHT 100      /* of one member */
+#define MAP_MAX_EPOCH (UINT64_MAX / 2)  /* there is always a next one */
 #define MAP_MAX_REPLICAS 5
 #define MAP_MAX_VOTERS 7        /* the leader's process and six shards */
 

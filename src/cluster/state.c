@@ -8,9 +8,6 @@
 
 static const char magic[8] = "chcmap1\n";
 
-/* magic, length of all, checksum of what follows */
-#define STATE_HEAD (8 + 8 + 8)
-
 /* Against accidents, not against somebody who writes the file. */
 static uint64_t checksum(const char *data, size_t len)
 {
@@ -69,10 +66,15 @@ char *state_put(const struct state *s, size_t *len)
     for (size_t i = 0; i < sizeof(s->numbers) / sizeof(s->numbers[0]); i++)
         at = bytes_put_u64(at, s->numbers[i]);
     *len = (size_t)(at - data);
-    memcpy(data, magic, sizeof(magic));
-    bytes_put_u64(data + 8, *len);
-    bytes_put_u64(data + 16, checksum(data + STATE_HEAD, *len - STATE_HEAD));
+    state_seal(data, *len);
     return data;
+}
+
+void state_seal(char *data, size_t len)
+{
+    memcpy(data, magic, sizeof(magic));
+    bytes_put_u64(data + 8, len);
+    bytes_put_u64(data + 16, checksum(data + STATE_HEAD, len - STATE_HEAD));
 }
 
 /* ---- reading --------------------------------------------------------------- */
@@ -109,7 +111,8 @@ static uint64_t take_number(struct reader *r, size_t len)
     }
 }
 
-static void take_text(struct reader *r, char *to, size_t size)
+/* Of characters from `least` on. */
+static void take_text(struct reader *r, char *to, size_t size, char least)
 {
     size_t len = take_number(r, 1);
     const char *at = take(r, len);
@@ -118,7 +121,7 @@ static void take_text(struct reader *r, char *to, size_t size)
         return;
     r->ok = len < size;
     for (size_t i = 0; i < len; i++)
-        r->ok = r->ok && at[i] >= ' ' && at[i] <= '~';
+        r->ok = r->ok && at[i] >= least && at[i] <= '~';
     if (r->ok)
         memcpy(to, at, len);
 }
@@ -137,13 +140,15 @@ static void take_job(struct reader *r, struct job *job)
     job->items_left = take_number(r, 8);
     job->bytes_done = take_number(r, 8);
     job->bytes_left = take_number(r, 8);
-    take_text(r, job->member, sizeof(job->member));
-    take_text(r, job->zone, sizeof(job->zone));
-    take_text(r, job->address, sizeof(job->address));
-    take_text(r, job->words, sizeof(job->words));
+    take_text(r, job->member, sizeof(job->member), '!');
+    take_text(r, job->zone, sizeof(job->zone), '!');
+    take_text(r, job->address, sizeof(job->address), ' ');
+    take_text(r, job->words, sizeof(job->words), ' ');
     job->eta_ms = -1;
     r->ok = r->ok && job->kind < JOB_KINDS && job->status < JOB_STATUSES &&
-            job->weight <= MAP_MAX_WEIGHT && job->old_weight <= MAP_MAX_WEIGHT;
+            job->weight <= MAP_MAX_WEIGHT && job->old_weight <= MAP_MAX_WEIGHT &&
+            job->member[0] != '\0' &&
+            (job->weight == 0 || job->kind == JOB_ADD || job->kind == JOB_WEIGHT);
 }
 
 /* False where the bytes behind the head are none, checksum or not. */

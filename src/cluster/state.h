@@ -58,6 +58,10 @@ struct state {
 /* The bytes; free() them.  NULL when memory is short. */
 char *state_put(const struct state *s, size_t *len);
 
+/* Makes the first STATE_HEAD of `len` bytes a head: magic, length, checksum. */
+#define STATE_HEAD 24
+void state_seal(char *data, size_t len);
+
 /* Fills `s`, whose map the caller frees; false, with *why as words, when the
  * bytes are damaged or memory is short. */
 bool state_read(const char *data, size_t len, struct state *s, const char **why);

@@ -122,6 +122,7 @@ static void damaged_bytes_are_no_map(void **state)
     enum { MEMBER = 25 + 1 + 5, NAME = MEMBER + 29 };
     static const struct { size_t at; char byte; } damages[] = {
         { 0, 'm' }, { 1, 2 },           /* another format */
+        { 9, (char)0x80 },              /* an epoch without a next one */
         { 10, 2 },                      /* a phase from later on */
         { 18, 0 }, { 18, 6 },           /* copies: none, too many */
         { 20, 3 },                      /* no phase */

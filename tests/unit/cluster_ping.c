@@ -82,10 +82,10 @@ static void fill(struct state *s, size_t n_jobs)
 
         *job = (struct job){ .id = 10 * i + 1, .kind = (enum job_kind)(i % JOB_KINDS),
                              .status = (enum job_status)(i % JOB_STATUSES),
-                             .weight = 100, .old_weight = 3, .asked_ms = -1, .began_ms = 2,
+                             .weight = i % JOB_KINDS == JOB_WEIGHT ? 100 : 0, .old_weight = 3, .asked_ms = -1, .began_ms = 2,
                              .ended_ms = 3, .items_done = 4, .items_left = 5, .bytes_done = 6,
                              .bytes_left = 7, .eta_ms = -1 };
-        memset(job->member, 'm', i % (MAP_NAME_MAX + 1));
+        memset(job->member, 'm', 1 + i % MAP_NAME_MAX);
         memset(job->zone, 'z', i % (MAP_NAME_MAX + 1));
         memset(job->address, 'a', ADDRESS_MAX - 1);
         strcpy(job->words, "waits for s4 to answer");
@@ -168,7 +168,7 @@ static void a_state_that_cannot_be_is_none(void **state)
         "its checksum is right, but it holds no map that can be";
 
     (void)state;
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         struct state s, got;
         const char *why = NULL;
         size_t len;
@@ -180,6 +180,9 @@ static void a_state_that_cannot_be_is_none(void **state)
         case 1: s.jobs[1].id = s.jobs[0].id; break;
         case 2: s.next_job = 5; break;
         case 3: s.jobs[2].kind = JOB_KINDS; break;
+        case 4: s.jobs[2].weight = 1; break;    /* a drain to another weight */
+        case 5: s.jobs[1].member[0] = '\0'; break;
+        case 6: s.jobs[1].member[0] = ' '; break;
         default: s.jobs[2].words[3] = '\n';
         }
         data = state_put(&s, &len);

@@ -267,7 +267,7 @@ static void work(struct sim *s, unsigned i)
     if (sh->view != sh->seen && s->now_ms >= sh->adopts_ms) {
         view_unref(sh->view);
         sh->view = view_ref(sh->seen);
-        sh->purges_ms = s->now_ms + below(s, 40);
+        sh->purges_ms = s->now_ms + below(s, below(s, 5) == 0 ? 2000 : 40);
     }
     if (sh->view == NULL)
         return;
