@@ -53,9 +53,6 @@ void shard_note(struct shard_worker *sw)
     if (cluster_epoch(shard->cluster) == sw->epoch)
         return;
     hand_over(sw);
-    v = cluster_view(shard->cluster);
-    shard_prepare(shard, v);
-    view_unref(v);
     v = view_ref(cluster_note(shard->cluster, sw->worker->id));
     view_unref(sw->view);
     sw->view = v;

@@ -45,7 +45,7 @@ void shard_seen(struct shard *shard);
 /* For peers: the worker is between two frames and goes by the newest map. */
 void shard_note(struct shard_worker *sw);
 
-/* What the map asks of the store is done: before the worker notes it. */
+/* What the map asks of the store is done: by the keeper, before it notes the map. */
 void shard_prepare(struct shard *shard, const struct view *v);
 /* It means this very process, and has not ejected it. */
 bool shard_is_member(const struct shard *shard, const struct view *v);

@@ -98,6 +98,21 @@ static void the_copies_are_told_what_was_not_sent(void **state)
     assert_true(f.marks & MARK_OPEN);
 }
 
+static void who_reads_what_is_open_confirms_it_as_well(void **state)
+{
+    int peer = open_peer(), reader = open_peer();
+    struct frame f;
+
+    (void)state;
+    set(peer, "k", "v");
+    (void)ask(peer, command(VERB_DELETE, "k", NULL));
+    f = ask(reader, command(VERB_GET, "k", NULL));
+    assert_int_equal(f.op, FRAME_TOLD);
+    assert_int_equal(heard(reader).st, STATUS_NOT_FOUND);
+    confirm(reader, 1, false);
+    assert_false(is_open(open_peer(), "k"));
+}
+
 /* copies */
 
 static void a_copy_is_applied_and_counts_as_used(void **state)
@@ -280,6 +295,32 @@ static void what_is_open_under_an_older_map_is_repaired_by_the_newer(void **stat
     assert_false(is_open(peer, key));
 }
 
+static void an_answer_under_an_older_map_does_not_count(void **state)
+{
+    int peer = open_peer(), s2 = opened(2), s3 = opened(3);
+    const char *key = key_at(0, 1, 0);
+    uint64_t version = set(peer, key, "v");
+    struct frame f;
+
+    (void)state;
+    confirm(peer, 1, true);
+    f = heard(s2);
+    assert_int_equal(f.op, FRAME_APPLY);
+    map->epoch = map->phase_since = 2;
+    map->phase = MAP_JOINT;
+    map->members[1].next_weight = 0;
+    go_by_map();
+    say(s2, (struct frame){ .op = FRAME_APPLIED, .st = APPLIED });
+    know_map(s2);
+    know_map(s3);
+    stage_run(&stage, 50);
+    tell_map(peer);
+    assert_true(is_open(peer, key));
+    expect_copy(s2, key, "v", version);
+    expect_copy(s3, key, "v", version);
+    assert_false(is_open(peer, key));
+}
+
 static void the_end_of_a_map_is_when_nothing_of_it_is_open(void **state)
 {
     int peer = open_peer(), s2 = opened(2);
@@ -319,6 +360,26 @@ static void the_end_waits_for_all_workers(void **state)
     assert_false(fake_is_closed(stage.world, peer));
 }
 
+static void the_end_waits_for_what_a_worker_has_not_handed_over(void **state)
+{
+    int peer = open_peer(), s2 = opened(2);
+    const char *key = key_at(0, 1, 0);
+    uint64_t version = set(peer, key, "v");
+
+    (void)state;
+    map->epoch = 2;
+    cluster_adopt(stage.cluster, map_copy(map, 0));
+    cluster_note(stage.cluster, 0);     /* as a front in this process does */
+    stage_run(&stage, 5);
+    assert_int_equal(cluster_adopted(stage.cluster), 2);
+    assert_int_equal(state_now().ended, 1);
+    stage_run(&stage, 200);
+    assert_int_equal(state_now().ended, 1);
+    know_map(s2);
+    expect_copy(s2, key, "v", version);
+    assert_int_equal(state_now().ended, 2);
+}
+
 /* a front of this process */
 
 static void what_a_front_here_leaves_open_is_repaired(void **state)
@@ -347,6 +408,7 @@ int main(void)
         COPIES(who_confirms_more_than_there_is_is_closed),
         COPIES(what_has_no_copies_is_not_open),
         COPIES(the_copies_are_told_what_was_not_sent),
+        COPIES(who_reads_what_is_open_confirms_it_as_well),
         COPIES(a_copy_is_applied_and_counts_as_used),
         COPIES(copies_need_no_lease_and_the_same_map),
         COPIES(what_a_lost_link_left_open_is_repaired),
@@ -356,8 +418,10 @@ int main(void)
         COPIES(a_copy_that_did_not_get_it_is_sent_it_again),
         COPIES(another_life_of_a_copy_is_sent_nothing),
         COPIES(what_is_open_under_an_older_map_is_repaired_by_the_newer),
+        COPIES(an_answer_under_an_older_map_does_not_count),
         COPIES(the_end_of_a_map_is_when_nothing_of_it_is_open),
         cmocka_unit_test_teardown(the_end_waits_for_all_workers, tear_down),
+        COPIES(the_end_waits_for_what_a_worker_has_not_handed_over),
         COPIES(what_a_front_here_leaves_open_is_repaired),
     };
 

@@ -86,6 +86,24 @@ static void a_map_that_takes_nothing_drops_nothing(void **state)
     assert_int_equal(n_items(), n_kept(0));
 }
 
+static void what_a_change_brought_goes_when_it_is_given_up(void **state)
+{
+    (void)state;
+    fill(open_peer());
+    map->epoch = map->phase_since = 2;
+    map->phase = MAP_JOINT;
+    map->members[1].next_weight = 2;
+    go_by_map();
+    stage_run(&stage, 100);
+    assert_int_equal(n_items(), N_KEYS);
+    map->epoch = map->phase_since = 3;
+    map->phase = MAP_STABLE;
+    map->members[1].next_weight = 1;
+    go_by_map();
+    stage_run(&stage, 100);
+    assert_int_equal(n_items(), n_kept(0));
+}
+
 static void who_is_ejected_drops_all(void **state)
 {
     (void)state;
@@ -128,14 +146,38 @@ static void a_purge_begins_again_with_a_newer_map(void **state)
     assert_int_equal(n_items(), n_kept(0));
 }
 
+/* Without a store: by the maps alone. */
+static void the_other_ring_counts_while_members_change(void **state)
+{
+    struct map *before = stage_map(1, 3), *after = stage_map(2, 3);
+
+    (void)state;
+    assert_true(purge_is_covered(before, after));
+    before->phase = after->phase = MAP_JOINT;
+    before->members[1].next_weight = after->members[1].next_weight = 2;
+    assert_true(purge_is_covered(before, after));
+    after->members[1].next_weight = 3;
+    assert_false(purge_is_covered(before, after));
+    after->members[1].next_weight = 2;
+    after->members[2].state = MEMBER_EJECTED;
+    assert_false(purge_is_covered(before, after));
+    after->members[2].state = MEMBER_UP;
+    after->replicas = 2;
+    assert_false(purge_is_covered(before, after));
+    free(before);
+    free(after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         COPIES(what_is_not_ours_goes_with_the_map),
         COPIES(a_map_that_takes_nothing_drops_nothing),
+        COPIES(what_a_change_brought_goes_when_it_is_given_up),
         COPIES(who_is_ejected_drops_all),
         COPIES(who_is_not_the_process_of_the_map_drops_all),
         COPIES(a_purge_begins_again_with_a_newer_map),
+        cmocka_unit_test(the_other_ring_counts_while_members_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
