@@ -1,0 +1,257 @@
+#include "ctl/cluster.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ctl/ask.h"
+#include "ctl/memcached.h"
+#include "ctl/table.h"
+#include "ring/ring.h"
+
+#define BAR_WIDTH 40
+
+/* ---- status --------------------------------------------------------------- */
+
+static int code_of(const char *verdict)
+{
+    return strcmp(verdict, "ok") == 0 ? YES : strcmp(verdict, "degraded") == 0 ? DEGRADED : NO;
+}
+
+static void print_verdict(const struct ctl *ctl, const json_t *cluster)
+{
+    static const char *const colors[] = { [YES] = "\033[32m", [NO] = "\033[31m",
+                                          [DEGRADED] = "\033[33m" };
+    const bool color = isatty(STDOUT_FILENO) && !ctl->no_color;
+    const int code = code_of(ask_text(cluster, "verdict"));
+    char items[TABLE_TEXT_MAX], used[TABLE_TEXT_MAX], limit[TABLE_TEXT_MAX];
+    const long long copies = ask_number(cluster, "replicas");
+    char *name = table_clean(ask_text(cluster, "name"));
+    char *words = table_clean(ask_text(cluster, "words"));
+
+    printf("%s: %s%s%s  %s, %lld %s, map epoch %lld, %s items, %s of %s\n", name,
+           color ? colors[code] : "",
+           code == YES ? "OK" : code == DEGRADED ? "DEGRADED" : "DOWN",
+           color ? "\033[0m" : "", words, copies, copies == 1 ? "copy" : "copies",
+           ask_number(cluster, "epoch"), table_count(items, ask_number(cluster, "items")),
+           table_bytes(used, ask_number(cluster, "bytes")),
+           table_bytes(limit, ask_number(cluster, "limit_bytes")));
+    free(words);
+    free(name);
+}
+
+/* "up", "ejected", "up, filling", "no answer" */
+static const char *state_of(const json_t *node)
+{
+    const char *state = ask_text(node, "state");
+
+    if (strcmp(state, "up") != 0)
+        return state;
+    if (!ask_flag(node, "answers"))
+        return "no answer";
+    return ask_flag(node, "filling") ? "filling" : state;
+}
+
+static void add_node(struct table *t, const json_t *node)
+{
+    char weight[TABLE_TEXT_MAX], share[TABLE_TEXT_MAX], items[TABLE_TEXT_MAX];
+    char used[TABLE_TEXT_MAX], limit[TABLE_TEXT_MAX], memory[2 * TABLE_TEXT_MAX + 4];
+    const bool known = ask_flag(node, "answers");
+    const long long now = ask_number(node, "weight"), next = ask_number(node, "next_weight");
+
+    snprintf(weight, sizeof(weight), now == next ? "%lld" : "%lld > %lld", now, next);
+    snprintf(memory, sizeof(memory), "%s / %s", table_bytes(used, ask_number(node, "bytes")),
+             table_bytes(limit, ask_number(node, "limit_bytes")));
+    table_add(t, (const char *const[]){
+        ask_text(node, "name"), ask_text(node, "address"), state_of(node), weight,
+        table_share(share, ask_real(node, "share")),
+        known ? table_count(items, ask_number(node, "items")) : "-", known ? memory : "-" });
+}
+
+static void print_nodes(const json_t *nodes)
+{
+    static const char *const titles[] = { "SHARD", "ADDRESS", "STATE", ">WEIGHT", ">SHARE",
+                                          ">ITEMS", ">MEMORY" };
+    struct table *t = table_new(titles, sizeof(titles) / sizeof(titles[0]));
+    const json_t *node;
+    size_t i;
+
+    json_array_foreach(nodes, i, node)
+        add_node(t, node);
+    table_end(t);
+}
+
+int cluster_status(const struct ctl *ctl, char **argv)
+{
+    json_t *cluster, *nodes;
+    int rc = ask(ctl, "GET", "/v1/cluster", NULL, &cluster);
+
+    (void)argv;
+    if (rc != YES || (rc = ask(ctl, "GET", "/v1/nodes", NULL, &nodes)) != YES) {
+        json_decref(cluster);
+        return rc;
+    }
+    rc = code_of(ask_text(cluster, "verdict"));
+    if (ctl->json) {
+        (void)json_object_set(cluster, "nodes", json_object_get(nodes, "nodes"));
+        json_decref(nodes);
+        return say_json(rc, cluster);
+    }
+    print_verdict(ctl, cluster);
+    print_nodes(json_object_get(nodes, "nodes"));
+    json_decref(nodes);
+    json_decref(cluster);
+    return rc;
+}
+
+/* ---- ring ----------------------------------------------------------------- */
+
+static void add_arcs(struct table *t, const json_t *node, long long weights, long long items)
+{
+    const long long weight = ask_number(node, "weight");
+    const double share = ask_real(node, "share");
+    char bar[BAR_WIDTH + 1] = "", number[TABLE_TEXT_MAX], points[TABLE_TEXT_MAX];
+    char wanted[TABLE_TEXT_MAX], got[TABLE_TEXT_MAX], real[TABLE_TEXT_MAX];
+    size_t width = share > 0 ? (size_t)(share * BAR_WIDTH + 0.5) : 0;
+
+    memset(bar, '#', width < BAR_WIDTH ? width : BAR_WIDTH);
+    snprintf(number, sizeof(number), "%lld", weight);
+    table_add(t, (const char *const[]){
+        ask_text(node, "name"), number, table_count(points, weight * RING_POINTS),
+        table_share(wanted, weights > 0 ? (double)weight / (double)weights : 0),
+        table_share(got, share),
+        items > 0 && ask_flag(node, "answers")
+            ? table_share(real, (double)ask_number(node, "items") / (double)items) : "-",
+        bar });
+}
+
+int cluster_ring(const struct ctl *ctl, char **argv)
+{
+    static const char *const titles[] = { "SHARD", ">WEIGHT", ">POINTS", ">EXPECTED", ">SHARE",
+                                          ">OF ITEMS", "" };
+    const json_t *list, *node;
+    long long weights = 0, items = 0;
+    struct table *t;
+    json_t *nodes;
+    size_t i;
+    int rc = ask(ctl, "GET", ctl->json ? "/v1/ring" : "/v1/nodes", NULL, &nodes);
+
+    (void)argv;
+    if (rc != YES)
+        return rc;
+    if (ctl->json)
+        return say_json(YES, nodes);
+    list = json_object_get(nodes, "nodes");
+    json_array_foreach(list, i, node) {
+        weights += ask_number(node, "weight");
+        items += ask_number(node, "items");
+    }
+    t = table_new(titles, sizeof(titles) / sizeof(titles[0]));
+    json_array_foreach(list, i, node)
+        add_arcs(t, node, weights, items);
+    table_end(t);
+    json_decref(nodes);
+    return YES;
+}
+
+/* ---- where ---------------------------------------------------------------- */
+
+/* "owner s3 (has it)"; returns whether it has. */
+static bool print_holder(const char *role, const json_t *holder)
+{
+    const json_t *holds = json_object_get(holder, "holds");
+    char *name = table_clean(ask_text(holder, "name"));
+    char *state = table_clean(ask_text(holder, "state"));
+    const bool up = strcmp(state, "up") == 0;
+
+    if (json_is_true(holds))
+        printf("  %s %s (has it, version %lld%s)", role, name, ask_number(holder, "version"),
+               ask_flag(holder, "open") ? ", open" : "");
+    else if (json_is_false(holds))
+        printf("  %s %s (has it not)", role, name);
+    else
+        printf("  %s %s (%s)", role, name, up ? "no answer" : state);
+    free(state);
+    free(name);
+    return json_is_true(holds);
+}
+
+static bool print_place(const char *key, const json_t *place)
+{
+    const json_t *owner = json_object_get(place, "owner");
+    const json_t *old = json_object_get(place, "old_owner");
+    const json_t *holder;
+    bool found = false;
+    char *text = table_clean(key);
+    size_t i;
+
+    printf("%s  hash %s", text, ask_text(place, "hash"));
+    free(text);
+    if (json_is_object(owner))
+        found |= print_holder("owner", owner);
+    else
+        fputs("  no owner", stdout);
+    if (json_is_object(old))
+        found |= print_holder("before", old);
+    json_array_foreach(json_object_get(place, "copies"), i, holder)
+        found |= print_holder("copy", holder);
+    json_array_foreach(json_object_get(place, "pending"), i, holder)
+        found |= print_holder("pending", holder);
+    putchar('\n');
+    return found;
+}
+
+static bool is_found(const json_t *place)
+{
+    const json_t *holder;
+    bool found = ask_flag(json_object_get(place, "owner"), "holds");
+    size_t i;
+
+    json_array_foreach(json_object_get(place, "copies"), i, holder)
+        found |= ask_flag(holder, "holds");
+    return found;
+}
+
+/* One key; its place goes to `list` for --json. */
+static int where(const struct ctl *ctl, const char *key, json_t *list)
+{
+    char *encoded = ask_encode(key), *path = xasprintf("/v1/ring/where/%s", encoded);
+    json_t *place;
+    int rc = ask(ctl, "GET", path, NULL, &place);
+
+    free(path);
+    free(encoded);
+    if (rc != YES)
+        return rc;
+    rc = is_found(place) ? YES : NO;
+    if (ctl->json) {
+        (void)json_object_set_new(place, "key", json_string(key));
+        (void)json_array_append_new(list, place);
+        return rc;
+    }
+    if (print_place(key, place))
+        rc = YES;
+    json_decref(place);
+    return rc;
+}
+
+int cluster_where(const struct ctl *ctl, char **argv)
+{
+    json_t *list = json_array();
+    int rc = YES, one;
+
+    for (size_t i = 0; argv[i] != NULL; i++)
+        if ((rc = memcached_check_key(argv[i])) != YES) {
+            json_decref(list);
+            return rc;
+        }
+    for (size_t i = 0; argv[i] != NULL && rc != UNREACHED; i++)
+        if ((one = where(ctl, argv[i], list)) > rc)
+            rc = one;
+    if (ctl->json)
+        return say_json(rc, list);
+    json_decref(list);
+    return rc;
+}

@@ -1,0 +1,39 @@
+/*
+ * say - what chcachectl tells people, and what it ends with
+ *
+ * stdout is data, stderr is talk; the exit status is the answer.
+ */
+#ifndef CTL_SAY_H
+#define CTL_SAY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sysexits.h>
+
+enum { YES = 0, NO = 1, DEGRADED = 2, UNREACHED = 3 };
+
+/* What the command line asks for, commands apart. */
+struct ctl {
+    const char *server;         /* the memcached port */
+    const char *admin;          /* the admin address */
+    bool json, no_color, no_wait, dry_run, force;
+    const char *zone;           /* nodes add */
+    const char *shards, *weights, *to_shards, *to_weights, *keys, *n_keys;      /* simulate */
+};
+
+/* One line on stderr.  Returns `rc`. */
+int say(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What would be said with `rc` from here on is not; -1: all is. */
+void say_hush(int rc);
+
+/* What a server sent instead of an answer: its bytes are not trusted. */
+int say_refused(char *line);
+
+/* The cause of a socket call that failed, in words. */
+const char *say_why(void);
+
+/* Data for programs: taken over, written to stdout.  Returns `rc`. */
+int say_json(int rc, json_t *data);
+
+#endif
