@@ -294,7 +294,8 @@ static int look_at_readiness(struct chcached *c)
 {
     if (c->stopping)
         return 0;
-    if (!c->open_to_clients && node_has_map(&c->node)) {
+    if (!c->open_to_clients &&
+        (node_has_map(&c->node) || c->options.role == ROLE_SHARD)) {
         c->open_to_clients = true;
         tell_start(c);
         if (!node_open_to_clients(&c->node))

@@ -441,11 +441,15 @@ static bool eject_at_once(struct leader *l)
     return false;
 }
 
+/* Where nobody could take over, who is silent may as well come back with all it
+ * holds: its lease runs out all the same. */
 static bool suspend(struct leader *l)
 {
     const struct map *map = l->state.map;
     struct map *next = NULL;
 
+    if (map->replicas == 1)
+        return false;
     for (size_t i = 0; i < map->n; i++) {
         if (map->members[i].state != MEMBER_UP ||
             witness_is_member(&l->witnesses[i], &map->members[i], l->now_ms))

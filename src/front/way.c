@@ -41,7 +41,7 @@ static bool reads(const struct call *c, int copy, uint32_t position)
 
     if (v->map->phase == MAP_JOINT && !view_reads(v, copy, position))
         return false;           /* it leaves the chain */
-    return copy == fw->self ? here_serves(fw, -1) : way_reaches(fw, (unsigned)copy);
+    return copy == fw->self ? here_serves(fw, NULL) : way_reaches(fw, (unsigned)copy);
 }
 
 /* A copy that answers in the owner's place, at each try another; -1: none. */
@@ -88,8 +88,8 @@ static bool may_wait(const struct call *c, const struct placing *p)
     if (map->leader[0] == '\0' || p->owner < 0 || c->request.frame_chunk == NULL ||
         !call_has_time(c))
         return false;
-    /* where nobody else has it a cache may miss at once, but not for what is here */
-    return map->replicas > 1 || !c->plain || c->request.outcome == REFUSED ||
+    /* where nobody else can have it nothing is to be waited for, but what is here */
+    return map->replicas > 1 || map->phase != MAP_STABLE || c->request.outcome == REFUSED ||
            p->owner == c->fw->self;
 }
 

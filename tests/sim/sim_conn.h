@@ -100,6 +100,6 @@ void flow_take(struct flow *f, size_t len);
 size_t conn_room(struct conn *c, int side);
 
 /* Nobody accepts any longer: those who wait are reset. */
-void listener_free(struct listener *l);
+void sim_listener_free(struct listener *l);
 
 #endif

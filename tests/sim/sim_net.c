@@ -34,7 +34,7 @@ struct address *address_get(struct sim *s, const char *text)
     return a;
 }
 
-void listener_free(struct listener *l)
+void sim_listener_free(struct listener *l)
 {
     struct conn *c;
 
@@ -403,7 +403,7 @@ void sim_net_crash(struct host *h)
 
         if (sock->open && sock->listener != NULL) {
             sock->listener->n_queued = 0;       /* they are among the connections */
-            listener_free(sock->listener);
+            sim_listener_free(sock->listener);
         }
         sock->listener = NULL;
         sock->conn = NULL;
@@ -425,7 +425,7 @@ void sim_net_free(struct sim *s)
         conn_free(s->conns);
     while ((a = s->addresses) != NULL) {
         s->addresses = a->next;
-        listener_free(a->listener);
+        sim_listener_free(a->listener);
         free(a->text);
         free(a);
     }

@@ -214,7 +214,7 @@ void sim_close(struct world *w, int fd)
     host_spend(h, h->up ? CALL_NS : 0);
     if (sock->conn != NULL)
         close_end(sock->conn, sock->side);
-    listener_free(sock->listener);
+    sim_listener_free(sock->listener);
     *sock = (struct sock){ .open = false };
 }
 
