@@ -13,30 +13,17 @@
 
 #include <netinet/in.h>
 
-#include "history.h"
+#include "talk.h"
 
 #define CLIENT_DEPTH 64         /* operations in flight, at most */
 
 enum client_state { CLIENT_DOWN, CLIENT_CONNECTING, CLIENT_UP };
 
-struct request {
-    struct history_op op;
-    uint32_t handle;
-    int64_t begun_us;
-    bool meta;                  /* said as a meta command */
-    bool token;                 /* asks for it */
-};
-
-struct bytes {
-    char *data;
-    size_t at, end, room;
-};
-
 struct client {
     uint32_t number;
     enum client_state state;
     int fd;
-    struct request flight[CLIENT_DEPTH];
+    struct said flight[CLIENT_DEPTH];
     uint32_t n_begun, n_ended;  /* of all times; their difference is in flight */
     struct bytes in, out;
     bool is_full;               /* waits until it can send */
@@ -53,7 +40,7 @@ struct client_shared {
     int64_t timeout_us;
     uint64_t n_lost;            /* connections that were up */
     /* An operation has ended; `seen` as history_end() says. */
-    void (*ended)(struct client *c, const struct request *r, const struct history_answer *answer,
+    void (*ended)(struct client *c, const struct said *r, const struct history_answer *answer,
                   uint64_t seen);
 };
 
@@ -76,7 +63,7 @@ static inline uint32_t client_in_flight(const struct client *c)
  * Begins an operation; the client is UP and has room.  `len` bytes of value;
  * `cas` is the token of a CAS.
  */
-void client_begin(struct client *c, const struct request *r, uint32_t len, uint64_t cas);
+void client_begin(struct client *c, const struct said *r, uint32_t len, uint64_t cas);
 
 /* What epoll said of it. */
 void client_on_event(struct client *c, uint32_t events);

@@ -148,7 +148,7 @@ static enum history_kind kind_for(struct load *l, uint32_t key)
     }
 }
 
-static uint32_t len_of(struct load *l, const struct request *r)
+static uint32_t len_of(struct load *l, const struct said *r)
 {
     switch (r->op.kind) {
     case HISTORY_DROP:
@@ -163,7 +163,7 @@ static uint32_t len_of(struct load *l, const struct request *r)
 
 static void begin(struct load *l, struct player *p, const struct history_op *op)
 {
-    struct request r = { .op = *op, .meta = one_in(l, 2) };
+    struct said r = { .op = *op, .meta = one_in(l, 2) };
 
     if (op->kind == HISTORY_SET && is_counted(l, op->key))
         r.op.counter = true;
@@ -202,7 +202,7 @@ static void then(struct player *p, enum history_kind kind, uint32_t key)
     p->is_then = true;
 }
 
-static void plan(struct load *l, struct player *p, const struct request *r,
+static void plan(struct load *l, struct player *p, const struct said *r,
                  const struct history_answer *answer, uint64_t seen)
 {
     const uint32_t key = r->op.key;
@@ -237,7 +237,7 @@ static void note_latency(struct load *l, int64_t us)
     l->latencies[step]++;
 }
 
-static void on_ended(struct client *c, const struct request *r,
+static void on_ended(struct client *c, const struct said *r,
                      const struct history_answer *answer, uint64_t seen)
 {
     struct player *p = c->owner;
