@@ -249,6 +249,25 @@ static void an_ejection_comes_in_time(void **state)
     }
 }
 
+static void nothing_moves_before_all_have_adopted_the_joint_map(void **state)
+{
+    struct troupe t;
+
+    (void)state;
+    troupe_init(&t, 4);
+    troupe_play(&t, "50");
+    troupe_expect(&t, four, "the first");
+    troupe_play(&t, "bn cw 20 c+ 500");
+    troupe_expect(&t, "S 11Uv 11Uv 11E 11Uv\n" "J 11Uv 11Uv 11Uf 11Uv\n", "one is busy");
+    assert_int_equal(leader_go(t.leader), 0);
+    troupe_play(&t, "bN 20");
+    assert_int_equal(leader_go(t.leader), 3);
+    troupe_play(&t, "50");
+    troupe_expect(&t, "W 11Uv 11Uv 11Uf 11Uv\n" "S 11Uv 11Uv 11Uv 11Uv\n", "it goes on");
+    assert_int_equal(leader_go(t.leader), 0);
+    troupe_fini(&t);
+}
+
 static void a_leader_that_stood_still_blames_nobody(void **state)
 {
     struct troupe t;
@@ -436,6 +455,7 @@ int main(void)
         cmocka_unit_test(without_the_voters_nothing_is_done),
         cmocka_unit_test(the_first_map_is_of_those_who_are_there),
         cmocka_unit_test(an_ejection_comes_in_time),
+        cmocka_unit_test(nothing_moves_before_all_have_adopted_the_joint_map),
         cmocka_unit_test(a_leader_that_stood_still_blames_nobody),
         cmocka_unit_test(a_map_that_is_not_saved_never_was),
         cmocka_unit_test(a_leader_goes_on_from_its_file_in_any_phase),

@@ -24,6 +24,7 @@ struct actor {
     bool runs, frozen, cut;     /* a process; one that stands still; unreachable */
     bool slow;                  /* does not purge, move or end anything */
     bool lingers;               /* does not end anything */
+    bool busy;                  /* sees maps, but its workers do not note them */
     uint64_t seen, adopted, ended, purged, digest, moved;
 };
 
@@ -111,8 +112,11 @@ static inline void actor_adopt(struct troupe *t, struct actor *a)
 
     if (map == NULL || map->epoch < a->seen)
         return;
-    a->seen = a->adopted = map->epoch;
+    a->seen = map->epoch;
     a->digest = map_digest(map);
+    if (a->busy)
+        return;
+    a->adopted = map->epoch;
     if (a->slow)
         return;
     a->purged = map->epoch;
@@ -229,6 +233,8 @@ static inline void troupe_do(struct troupe *t, const char *word)
     case 'C': a->cut = false; break;
     case 's': a->slow = true; break;
     case 'S': a->slow = false; break;
+    case 'n': a->busy = true; break;
+    case 'N': a->busy = false; break;
     case 'l': a->lingers = true; break;
     case 'L': a->lingers = false; break;
     case 'R': restart_leader(t); break;
