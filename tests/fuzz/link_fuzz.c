@@ -270,9 +270,9 @@ static void live_with_copies(const uint8_t *data, size_t size)
     ejecting = copies_map(cluster_epoch(st.cluster) + 1);
     ejecting->members[0].state = MEMBER_EJECTED;
     (void)cluster_adopt(st.cluster, ejecting);
-    for (unsigned ms = 0; ms < 5000; ms += 10) {
+    for (unsigned ms = 0; ms < 5000; ms += 100) {
         answer_honestly(&st, friend);
-        stage_run(&st, 10);
+        stage_run(&st, 100);
     }
     check_answers(&st, client);
     free(map);
