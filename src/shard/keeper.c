@@ -143,6 +143,13 @@ void keeper_turn_end(struct keeper *k)
     links_flush(&k->links);
 }
 
+static void note_who_is_heard(struct keeper *k)
+{
+    for (size_t i = 0; i < k->links.n; i++)
+        if (k->links.link[i] != NULL && link_is_open(k->links.link[i]))
+            k->heard_ms[k->links.view->map->members[i].number] = keeper_now(k);
+}
+
 static void on_timer(void *arg)
 {
     struct keeper *k = arg;
@@ -154,6 +161,7 @@ static void on_timer(void *arg)
         look_at_purge(k);
     }
     links_tick(&k->links);
+    note_who_is_heard(k);
     keeper_stir(k);
 }
 
@@ -241,6 +249,8 @@ struct keeper *keeper_new(struct shard *shard, struct worker *control,
         return NULL;
     }
     control->world->ops->timer_set(k->timer, 0);
+    for (unsigned i = 0; i <= MAP_MAX_MEMBERS; i++)
+        k->heard_ms[i] = keeper_now(k);         /* as if, so that nothing is too long ago */
     shard->keeper = k;
     return k;
 }

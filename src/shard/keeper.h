@@ -38,6 +38,7 @@ struct keeper {
     struct mail wake;
     bool woken;                 /* atomic: it is on its way */
     uint64_t ended;
+    int64_t heard_ms[MAP_MAX_MEMBERS + 1];      /* by number: its link was open then */
     struct repairs repairs;
     struct purge purge;
     struct mover mover;

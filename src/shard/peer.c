@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "shard/greet.h"
 #include "shard/keeper.h"
 #include "shard/serve.h"
@@ -12,6 +13,9 @@
 
 /* No map is longer. */
 #define MAP_VALUE_MAX (1u << 20)
+
+/* Looked at for one answer to a FRAME_DIGEST. */
+#define DIGEST_ITEMS 1000
 
 #define HOLD_MS 1               /* until a look whether the map is gone by now */
 
@@ -91,6 +95,20 @@ static void on_evictions(struct peer *p, const struct frame *f)
     peer_done(p, cursor, page, len);
 }
 
+/* What is here of an arc: equal copies say equal numbers. */
+static void on_digest(struct peer *p, const struct frame *f)
+{
+    const struct arc arc = { (uint32_t)(f->version >> 32), (uint32_t)f->version };
+    struct digest digest = { .items = 0 };
+    uint64_t cursor = f->number;
+    char value[16];
+
+    store_digest(p->sw->shard->store, arc, &cursor, DIGEST_ITEMS, worker_now(p->sw->worker),
+                 &digest);
+    bytes_put_u64(bytes_put_u64(value, digest.items), digest.sum);
+    peer_done(p, cursor, value, sizeof(value));
+}
+
 static void on_ping(struct peer *p, const struct frame *f)
 {
     struct shard_worker *sw = p->sw;
@@ -153,6 +171,9 @@ static void on_store_frame(struct peer *p, const struct frame *f)
         break;
     case FRAME_EVICTIONS:
         on_evictions(p, f);
+        break;
+    case FRAME_DIGEST:
+        on_digest(p, f);
         break;
     case FRAME_APPLY:
         serve_apply(p, f);

@@ -9,11 +9,13 @@
 
 #define BYTES_OUT ((size_t)1 << 20)     /* of copies that nobody has answered for */
 #define RETRY_MS 20
+#define VERSION_MS_SHIFT (VERSION_NUMBER_BITS + VERSION_COUNTER_BITS)
 #define WALK_ITEMS 500          /* looked at in one step */
 #define WALK_TODO 1000          /* enough is known to be done */
 
-/* The dead owner answered its writes no earlier than this before it fell silent. */
-#define UNSETTLED_MS (REPLAY_WINDOW_MS + 1000)
+/* Before it was last heard, or now: what an owner left open for a second it would
+ * have repaired; then it was not heard, suspended and ejected. */
+#define UNSETTLED_MS 5000
 
 /* lists */
 
@@ -128,12 +130,18 @@ static bool is_gone(const struct member *m, const struct map *map)
            map->members[i].incarnation != m->incarnation;
 }
 
-static bool has_lost_one(const struct map *old, const struct map *map)
+/* When the first of those that are gone was last heard; INT64_MAX: none is gone. */
+static int64_t gone_since(const struct keeper *k, const struct map *old, const struct map *map)
 {
-    for (size_t i = 0; i < old->n; i++)
-        if (is_gone(&old->members[i], map))
-            return true;
-    return false;
+    int64_t since_ms = INT64_MAX;
+
+    for (size_t i = 0; i < old->n; i++) {
+        const struct member *m = &old->members[i];
+
+        if (is_gone(m, map) && k->heard_ms[m->number] < since_ms)
+            since_ms = k->heard_ms[m->number];
+    }
+    return since_ms;
 }
 
 /* A member was lost while others took over from it: they may have its last writes
@@ -152,15 +160,23 @@ void repairs_prepare(struct repairs *r, const struct view *old, const struct vie
     struct keeper *k = r->keeper;
     struct store *store = k->shard->store;
     const int64_t now_ms = keeper_now(k);
-    const uint64_t window = (uint64_t)UNSETTLED_MS << (VERSION_NUMBER_BITS + VERSION_COUNTER_BITS);
-
     const bool begins = has_to_hand_on(old, v);
+    int64_t since_ms;
+    uint64_t from;
 
     r->hands_on = begins || (r->hands_on && v->lost_one);
-    if (!begins &&
-        (old == NULL || v->map->replicas < 3 || !has_lost_one(old->map, v->map)))
+    if (!begins && v->map->replicas < 3)
         return;
-    store_unsettle(store, store_clock(store, now_ms) - window, now_ms);
+    since_ms = old != NULL ? gone_since(k, old->map, v->map) : now_ms;
+    if (!begins && (old == NULL || since_ms == INT64_MAX))
+        return;
+    if (since_ms > now_ms)
+        since_ms = now_ms;
+    from = store_clock(store, now_ms)
+         - ((uint64_t)(now_ms - since_ms + UNSETTLED_MS) << VERSION_MS_SHIFT);
+    if (!r->unsettled || from < r->unsettled_from)
+        r->unsettled_from = from;
+    store_unsettle(store, r->unsettled_from, now_ms);
     r->unsettled = r->walking = true;
     r->cursor = 0;
 }

@@ -55,6 +55,7 @@ struct repairs {
     size_t n_old;               /* all that were judged before the present map */
     bool hands_on;              /* of what the walk finds, not the owned alone */
     bool walking, unsettled;
+    uint64_t unsettled_from;    /* version: what is as new counts as open */
     uint64_t cursor;
     size_t n_walked;            /* found by the walk and not done */
 };

@@ -35,6 +35,9 @@ enum frame_op {
     FRAME_WALK = 0x08,          /* number: cursor; answer's value: a listing, version:
                                    the next cursor, 0 at the end */
     FRAME_EVICTIONS = 0x09,     /* the same, of what was evicted after the cursor; 0: begin */
+    FRAME_DIGEST = 0x0a,        /* number: cursor; version: first position << 32 | last;
+                                   answer's value: u64 items, u64 sum, to be added up,
+                                   version: the next cursor, 0 at the end */
     FRAME_COMMAND = 0x10,       /* + enum verb, keyed ones: judged by the owner */
     FRAME_APPLY = 0x40,         /* a copy; answered by FRAME_APPLIED */
     FRAME_USED = 0x44,          /* key: was read at its owner; no answer */

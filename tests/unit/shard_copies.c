@@ -1,19 +1,6 @@
 /* Open writes: who is told, who confirms, and what is repaired. */
 #include "shard_help.h"
 
-/* Asked without a trace: what is read while open is one more to be confirmed. */
-static bool is_open(int peer, const char *key)
-{
-    struct frame f = ask(peer, command(VERB_GET, key, NULL));
-
-    if (f.op != FRAME_TOLD)
-        return false;
-    f = heard(peer);
-    assert_int_equal(f.op, FRAME_ANSWER);
-    assert_true(f.marks & MARK_OPEN);
-    return true;
-}
-
 static void confirm(int peer, uint64_t n, bool given_up)
 {
     say(peer, (struct frame){ .op = FRAME_CONFIRM, .version = n, .st = given_up });

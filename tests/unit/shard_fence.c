@@ -1,30 +1,12 @@
 /* What a shard executes, under which map and lease, and what it refuses. */
 #include "shard_help.h"
 
-#include "ring/ring.h"
-
 static const struct frame get = { COMMAND(GET), KEY("k") };
 
 static void expect_refusal(struct frame f, enum refusal why)
 {
     assert_int_equal(f.op, FRAME_REFUSED);
     assert_int_equal(f.st, why);
-}
-
-/* A key of which `owner` is the owner by the test's map. */
-static const char *key_of(int owner)
-{
-    struct view *v = view_new(map_copy(map, 0), "s1");
-    static char key[20];
-
-    assert_non_null(v);
-    for (unsigned i = 0;; i++) {
-        snprintf(key, sizeof(key), "key%u", i);
-        if (view_owner(v, ring_hash(key, strlen(key))) == owner)
-            break;
-    }
-    view_unref(v);
-    return key;
 }
 
 static struct frame get_of(const char *key, unsigned flags)
@@ -261,8 +243,8 @@ static void in_a_change_a_key_is_served_by_its_owner_alone(void **state)
     map->phase_since = 1;
     map->members[1].next_weight = 2;
     peer = open_peer();
-    assert_int_equal(ask(peer, get_of(key_of(0), 0)).op, FRAME_ANSWER);
-    expect_refusal(ask(peer, get_of(key_of(1), 0)), REFUSED_NOT_OWNER);
+    assert_int_equal(ask(peer, get_of(key_at(0, -1, 0), 0)).op, FRAME_ANSWER);
+    expect_refusal(ask(peer, get_of(key_at(1, -1, 0), 0)), REFUSED_NOT_OWNER);
 }
 
 static void a_new_owner_waits_for_the_end_of_the_old_one(void **state)
@@ -277,7 +259,7 @@ static void a_new_owner_waits_for_the_end_of_the_old_one(void **state)
     map->phase = MAP_SWITCHED;
     map->phase_since = 1;
     peer = open_peer();
-    key = key_of(0);
+    key = key_at(0, -1, 0);
     expect_refusal(ask(peer, get_of(key, 0)), REFUSED_NOT_READY);
     cluster_set_ended(stage.cluster, 2, 0, 1);
     tell_map(peer);
@@ -292,7 +274,7 @@ static void a_copy_that_leaves_answers_no_reads(void **state)
     (void)state;
     map->replicas = 2;
     peer = open_peer();
-    key = key_of(1);
+    key = key_at(1, -1, 0);
     assert_int_equal(ask(peer, get_of(key, FRAME_AS_COPY)).op, FRAME_ANSWER);
     map->epoch = map->phase_since = 2;
     map->phase = MAP_JOINT;

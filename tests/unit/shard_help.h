@@ -144,31 +144,33 @@ static inline bool is_value(const struct frame *f, const char *value)
     return f->value_len == strlen(value) && memcmp(f->value, value, f->value_len) == 0;
 }
 
-/* Of a member by its index in the map; by the test's map. */
-static inline void place_of(const char *key, struct placing *place)
+/* The test's map with its rings: unref it. */
+static inline struct view *view_of_map(void)
 {
     struct view *v = view_new(map_copy(map, 0), "s1");
 
     assert_non_null(v);
-    view_place(v, ring_hash(key, strlen(key)), place);
-    view_unref(v);
+    return v;
 }
 
-/* The `nth` key with that owner and first copy, -1: whichever. */
+/* The `nth` key with that owner and first copy (-1: whichever), by index in the map. */
 static inline const char *key_at(int owner, int copy, unsigned nth)
 {
     static char keys[8][20];
     static unsigned next;
     char *key = keys[next++ % 8];
+    struct view *v = view_of_map();
     struct placing place;
 
     for (unsigned i = 0;; i++) {
         snprintf(key, sizeof(keys[0]), "key%u", i);
-        place_of(key, &place);
+        view_place(v, ring_hash(key, strlen(key)), &place);
         if (place.owner == owner && (copy < 0 || (place.n_copies > 0 && place.copies[0] == copy)) &&
             nth-- == 0)
-            return key;
+            break;
     }
+    view_unref(v);
+    return key;
 }
 
 /* The shard's own connection to s`i`, opened under the test's map. */
@@ -253,6 +255,19 @@ static inline uint64_t set(int peer, const char *key, const char *value)
     assert_int_equal(f.st, STATUS_STORED);
     assert_true(f.marks & MARK_OPEN);
     return f.version;
+}
+
+/* What is read while open is one more to be confirmed. */
+static inline bool is_open(int peer, const char *key)
+{
+    struct frame f = ask(peer, command(VERB_GET, key, NULL));
+
+    if (f.op != FRAME_TOLD)
+        return false;
+    f = heard(peer);
+    assert_int_equal(f.op, FRAME_ANSWER);
+    assert_true(f.marks & MARK_OPEN);
+    return true;
 }
 
 /* The copy of `key` that came, answered. */

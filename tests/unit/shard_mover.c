@@ -65,16 +65,18 @@ static unsigned take_moves(int fd)
 /* What is to go to s3: all that s1 owns and s3 has no part in. */
 static unsigned n_wanted(void)
 {
+    struct view *v = view_of_map();
     unsigned n = 0;
 
     for (unsigned i = 0; i < N_KEYS; i++) {
         struct placing place;
         char key[20];
+        int len = snprintf(key, sizeof(key), "key%u", i);
 
-        snprintf(key, sizeof(key), "key%u", i);
-        place_of(key, &place);
+        view_place(v, ring_hash(key, (size_t)len), &place);
         n += place.owner == 0 && place.n_pending > 0;
     }
+    view_unref(v);
     return n;
 }
 

@@ -1,5 +1,6 @@
 #include "shard_help.h"
 
+#include "base/bytes.h"
 #include "store/version.h"
 
 /* greeting */
@@ -409,6 +410,50 @@ static void a_shard_tells_what_is_in_it(void **state)
     assert_memory_equal(f.value, "curr_items 1\ntotal_items 0\n", 27);
 }
 
+/* Of all that is there, added up. */
+static struct digest digest_of(int peer, uint32_t first, uint32_t last)
+{
+    struct digest digest = { .items = 0 };
+    uint64_t cursor = 0;
+
+    do {
+        struct frame f = ask(peer, (struct frame){ .op = FRAME_DIGEST, .number = cursor,
+                                                   .version = (uint64_t)first << 32 | last });
+
+        assert_int_equal(f.value_len, 16);
+        digest.items += bytes_get_u64(f.value);
+        digest.sum += bytes_get_u64(f.value + 8);
+        cursor = f.version;
+    } while (cursor != 0);
+    return digest;
+}
+
+static void a_digest_tells_what_an_arc_holds(void **state)
+{
+    int peer = open_peer();
+    const uint32_t at = ring_hash("k", 1);
+    struct digest before, after;
+
+    (void)state;
+    assert_int_equal(digest_of(peer, 0, UINT32_MAX).items, 0);
+    (void)ask(peer, (struct frame){ COMMAND(SET), KEY("k"), VALUE("v") });
+    before = digest_of(peer, at, at);
+    assert_int_equal(before.items, 1);
+    assert_int_equal(digest_of(peer, at + 1, at - 1).items, 0);
+    (void)ask(peer, (struct frame){ COMMAND(SET), KEY("k"), VALUE("v") });
+    after = digest_of(peer, 0, UINT32_MAX);
+    assert_int_equal(after.items, 1);
+    assert_true(after.sum != before.sum);       /* at another version */
+    for (unsigned i = 0; i < 3000; i++) {
+        char key[20];
+        struct frame f = { COMMAND(SET), .key = key, VALUE("v") };
+
+        f.key_len = (uint16_t)snprintf(key, sizeof(key), "key%u", i);
+        (void)ask(peer, f);
+    }
+    assert_int_equal(digest_of(peer, 0, UINT32_MAX).items, 3001);
+}
+
 static void an_item_expires_by_the_shards_clock(void **state)
 {
     int peer = open_peer();
@@ -441,6 +486,7 @@ int main(void)
         TEST(a_front_that_does_not_read_is_not_executed),
         TEST(a_flush_hides_what_was_there),
         TEST(a_shard_tells_what_is_in_it),
+        TEST(a_digest_tells_what_an_arc_holds),
         TEST(an_item_expires_by_the_shards_clock),
     };
 
