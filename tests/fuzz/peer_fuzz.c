@@ -4,13 +4,14 @@
  *      input: | how | bytes, sent in pieces ... |
  *
  * Beside the sanitizers: the shard says frames of its own kind and nothing
- * else, at most one for each it was sent; another front's link works on; all
- * memory comes back.
+ * else, one for each that has an answer; another front's link works on, unless
+ * the map that was sent leaves this shard out; all memory comes back.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../lib/stage.h"
+#include "shard/keeper.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,7 +38,18 @@ static void greet(struct stage *st, int peer, const struct map *map, bool with_m
         check(stage_take_frame(st, peer, &f) && f.op == FRAME_DONE);
 }
 
-/* How many frames there are in it. */
+static struct keeper *keeper;
+
+static void on_turn_end(struct worker *w)
+{
+    (void)w;
+    if (keeper != NULL)
+        keeper_turn_end(keeper);
+}
+
+static const struct handler handler = { .turn_end = on_turn_end };
+
+/* How many frames in it are to be answered. */
 static size_t count_frames(const uint8_t *data, size_t size)
 {
     struct frame f;
@@ -46,7 +58,7 @@ static size_t count_frames(const uint8_t *data, size_t size)
     while (frame_read((const char *)data, size, &f) == FRAME_WHOLE) {
         data += f.len;
         size -= f.len;
-        n++;
+        n += f.op != FRAME_USED && f.op != FRAME_CONFIRM;
     }
     return n;
 }
@@ -57,10 +69,11 @@ static size_t take_answers(struct stage *st, int peer)
     struct answer a;
     size_t n = 0;
 
-    for (; stage_take_frame(st, peer, &f); n++) {
+    while (stage_take_frame(st, peer, &f)) {
         check(f.op == FRAME_HELLO || f.op == FRAME_ANSWER || f.op == FRAME_DONE ||
-              f.op == FRAME_REFUSED);
+              f.op == FRAME_REFUSED || f.op == FRAME_APPLIED || f.op == FRAME_TOLD);
         check(f.op != FRAME_ANSWER || frame_to_answer(&f, &a));
+        n += f.op != FRAME_TOLD;        /* it goes before an answer */
     }
     return n;
 }
@@ -86,6 +99,13 @@ static void attack(struct stage *st, int peer, uint8_t how, const uint8_t *data,
     check(fake_is_closed(st->world, peer) || n_answered == n_sent);
 }
 
+/* By the map, which may be the attacker's. */
+static bool may_serve(const struct stage *st, const struct view *v)
+{
+    return v == NULL || (shard_is_member(&st->shard, v) && v->map->phase == MAP_STABLE &&
+                         !map_wants_lease(v->map, "s1"));
+}
+
 /* Somebody else's link, under whatever map there is now. */
 static void check_alive(struct stage *st)
 {
@@ -98,7 +118,8 @@ static void check_alive(struct stage *st)
     stage_send_frame(st, peer, &(struct frame){ .op = FRAME_COMMAND + VERB_GET, .key = "k",
                                                 .key_len = 1 });
     stage_run(st, 0);
-    check(stage_take_frame(st, peer, &f) && f.op == FRAME_ANSWER);
+    check(stage_take_frame(st, peer, &f));
+    check(f.op == FRAME_ANSWER || (f.op == FRAME_REFUSED && !may_serve(st, v)));
     free(map);
     view_unref(v);
 }
@@ -110,13 +131,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int peer;
 
     if (size > 0) {
-        stage_init(&st, &stage_shard_handler);
+        stage_init(&st, &handler);
         stage_add_shard(&st);
+        keeper = keeper_new(&st.shard, &st.worker, &(struct keeper_config){ .timeout_ms = 1000 });
+        check(keeper != NULL);
         peer = stage_peer(&st);
         if (data[0] & GREETED)
             greet(&st, peer, map, data[0] & WITH_MAP);
         attack(&st, peer, data[0], data + 1, size - 1);
         check_alive(&st);
+        keeper_free(keeper);
+        keeper = NULL;
         stage_fini(&st);
     }
     free(map);

@@ -174,7 +174,7 @@ static void begin(struct player *p, const struct history_op *op)
     talk_say(&p->out, said, c->history, CROWD_PREFIX, len_of(c, &said->op), p->token);
 }
 
-/* What failed goes first; in any order. */
+/* What failed goes first, the oldest of it. */
 static bool take_retry(struct crowd *c, struct history_op *op)
 {
     for (size_t i = 0; i < c->n_retries; i++) {
@@ -182,7 +182,8 @@ static bool take_retry(struct crowd *c, struct history_op *op)
 
         if (r.due_us > now_us(c))
             continue;
-        c->retries[i] = c->retries[--c->n_retries];
+        memmove(&c->retries[i], &c->retries[i + 1],
+                (--c->n_retries - i) * sizeof(*c->retries));
         op->key = r.key;
         do {
             op->kind = kind_for(c, r.key);
@@ -228,6 +229,9 @@ static void next_of_pass(struct player *p)
 
 static void retry_later(struct crowd *c, uint32_t key, bool read)
 {
+    for (size_t i = 0; i < c->n_retries; i++)
+        if (c->retries[i].key == key && c->retries[i].read == read)
+            return;
     if (c->n_retries == c->max_retries) {
         c->max_retries = 2 * c->max_retries + 64;
         c->retries = xrealloc(c->retries, c->max_retries * sizeof(*c->retries));

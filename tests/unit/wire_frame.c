@@ -34,6 +34,7 @@ static const struct frame frames[] = {
     { .op = FRAME_CLOCK },
     { .op = FRAME_FLUSH, .version = 77 },
     { .op = FRAME_LIMIT, .number = UINT64_MAX - 1 },
+    { .op = FRAME_DIGEST, .number = 5, .version = UINT64_C(7) << 32 | 9 },
     { COMMAND(GET), KEY("k") },
     { COMMAND(GETS), KEY(K250) },
     { COMMAND(GAT), KEY("k"), .ttl_ms = 5 },
