@@ -24,7 +24,8 @@ struct contact {
     bool asked;                 /* a ping is on its way */
     unsigned failures;          /* since it last answered */
     uint64_t seen;              /* the epoch it last said; 0: never did */
-    int64_t heard_ms;           /* -1: never */
+    int64_t heard_ms;           /* -1: never, in the life of that process */
+    uint64_t incarnation;       /* who was heard last, on whatever way; 0: nobody */
 };
 
 struct agent {
@@ -135,17 +136,39 @@ static void hear(struct agent *a, const struct ping *p)
     a->step = true;
 }
 
+static struct contact *find(struct agent *a, const char *name)
+{
+    struct contact *contact = a->contacts;
+
+    while (contact != NULL && strcmp(contact->member.name, name) != 0)
+        contact = contact->next;
+    return contact;
+}
+
 struct letter {
     struct mail mail;
     struct agent *agent;
     struct ping ping;
 };
 
+/* What failed was to reach an older process of that name. */
+static void note_process(struct agent *a, const struct ping *p)
+{
+    struct contact *contact = find(a, p->name);
+
+    if (contact == NULL || contact->incarnation == p->incarnation)
+        return;
+    contact->incarnation = p->incarnation;
+    contact->failures = 0;
+    contact->heard_ms = -1;
+}
+
 static void on_letter(struct worker *w, struct mail *m)
 {
     struct letter *letter = (struct letter *)m;
 
     (void)w;
+    note_process(letter->agent, &letter->ping);
     hear(letter->agent, &letter->ping);
     free(letter);
 }
@@ -206,6 +229,9 @@ static void on_answer(struct agent *a, struct contact *contact, const struct pin
 {
     struct view *v;
 
+    if (is_leader(a) && contact->incarnation != 0 && contact->incarnation != p->incarnation)
+        leader_lost(a->config.leader, p->name, contact->incarnation, LOST_REFUSED, now_ms(a));
+    contact->incarnation = p->incarnation;
     contact->failures = 0;
     contact->seen = p->seen;
     contact->heard_ms = now_ms(a);
@@ -283,15 +309,6 @@ static void ping(struct agent *a, struct contact *contact, const struct view *v)
 }
 
 /* whom */
-
-static struct contact *find(struct agent *a, const char *name)
-{
-    struct contact *contact = a->contacts;
-
-    while (contact != NULL && strcmp(contact->member.name, name) != 0)
-        contact = contact->next;
-    return contact;
-}
 
 static void drop(struct contact *contact)
 {
