@@ -442,17 +442,19 @@ static bool eject_at_once(struct leader *l)
 }
 
 /* Where nobody could take over, who is silent may as well come back with all it
- * holds: its lease runs out all the same. */
+ * holds: its lease runs out all the same.  Another process in its place holds
+ * nothing. */
 static bool suspend(struct leader *l)
 {
     const struct map *map = l->state.map;
     struct map *next = NULL;
 
-    if (map->replicas == 1)
-        return false;
     for (size_t i = 0; i < map->n; i++) {
-        if (map->members[i].state != MEMBER_UP ||
-            witness_is_member(&l->witnesses[i], &map->members[i], l->now_ms))
+        const struct member *m = &map->members[i];
+        const struct witness *w = &l->witnesses[i];
+
+        if (m->state != MEMBER_UP || witness_is_member(w, m, l->now_ms) ||
+            (map->replicas == 1 && !witness_is_over(w, m)))
             continue;
         if (next == NULL)
             next = leader_draft(l, 0);
