@@ -427,6 +427,20 @@ static void tell_state(void *arg, struct ping *p)
     p->flush_version = store_flush_version(n->store);
 }
 
+static uint64_t tell_clock(void *arg)
+{
+    struct node *n = arg;
+
+    return store_clock(n->store, worker_now(&n->control));
+}
+
+static void see_clock(void *arg, uint64_t version)
+{
+    struct node *n = arg;
+
+    (void)store_see(n->store, version, worker_now(&n->control));
+}
+
 static void go(void *arg, uint64_t epoch)
 {
     keeper_go(((struct node *)arg)->keeper, epoch);
@@ -467,6 +481,8 @@ static bool make_agent(struct node *n)
         .n_members = n->n_first_members,
         .save = n->source != NULL ? save_state : NULL,
         .tell = n->keeper != NULL ? tell_state : NULL,
+        .clock = n->store != NULL ? tell_clock : NULL,
+        .see = n->store != NULL ? see_clock : NULL,
         .go = n->keeper != NULL ? go : NULL,
         .arg = n,
     };

@@ -268,6 +268,8 @@ static void on_ping_done(struct request *r)
     struct ping p;
 
     contact->asked = false;
+    if (r->outcome == ANSWERED && a->config.see != NULL)
+        a->config.see(a->config.arg, r->reply.version);
     if (r->outcome == ANSWERED && ping_read(r->reply.value, r->reply.value_len, &p) &&
         strcmp(p.name, contact->member.name) == 0)
         on_answer(a, contact, &p);
@@ -298,6 +300,7 @@ static void ping(struct agent *a, struct contact *contact, const struct view *v)
         request_free(&a->links, r);
         return;
     }
+    f.version = a->config.clock != NULL ? a->config.clock(a->config.arg) : 0;
     f.value = value;
     f.value_len = write_ping(value, &p, v, seen);
     r->owner = contact;

@@ -31,6 +31,10 @@ struct agent_config {
     bool (*save)(void *arg, const char *bytes, size_t len);
     /* What a shard says of itself: ended, purged, moves.  Any thread; or NULL. */
     void (*tell)(void *arg, struct ping *p);
+    /* A version newer than all this shard knows; and one that another gave: who is
+     * behind the others' clocks would give versions that seem old to them. */
+    uint64_t (*clock)(void *arg);
+    void (*see)(void *arg, uint64_t version);
     /* The leader says that what JOINT phase `epoch` moves may move; or NULL. */
     void (*go)(void *arg, uint64_t epoch);
     void *arg;

@@ -117,6 +117,8 @@ static void on_ping(struct peer *p, const struct frame *f)
                                                 : 0;
     size_t len = 0;
 
+    if (shard->store != NULL && f->version != 0)
+        (void)store_see(shard->store, f->version, worker_now(sw->worker));
     if (f->value_len > 0 && shard->on_ping != NULL) {
         if (sw->ping == NULL && (sw->ping = malloc(SHARD_PING_MAX)) == NULL) {
             p->closing = true;
