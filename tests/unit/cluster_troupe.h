@@ -202,12 +202,13 @@ static inline void restart_leader(struct troupe *t)
 /* One word of a script: "b+" or a number of milliseconds. */
 static inline void troupe_do(struct troupe *t, const char *word)
 {
-    struct actor *a = &t->actors[(word[0] - 'a') % TROUPE_MAX];
+    struct actor *a;
 
     if (word[0] >= '0' && word[0] <= '9') {
         troupe_wait(t, atoi(word));
         return;
     }
+    a = &t->actors[(word[0] - 'a') % TROUPE_MAX];
     switch (word[1]) {
     case '!':                   /* killed; its socket is reset */
         a->runs = false;
