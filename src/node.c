@@ -253,6 +253,7 @@ static bool begin_to_lead(struct node *n, const char **why)
         *why = "out of memory";
         ok = n->source != NULL && n->source->load(n->source, &data, &len, why);
     }
+    n->has_led = len > 0;
     if (ok && len > 0)
         ok = leader_load(n->leader, data, len, why);
     else if (ok && !leader_start_members(n->leader, n->first_members, n->n_first_members)) {
@@ -479,6 +480,8 @@ static bool make_agent(struct node *n)
         .leader = n->leader,
         .members = n->first_members,
         .n_members = n->n_first_members,
+        /* a shard's votes are its process's own, as the map names that */
+        .fresh = !n->has_led,
         .save = n->source != NULL ? save_state : NULL,
         .tell = n->keeper != NULL ? tell_state : NULL,
         .clock = n->store != NULL ? tell_clock : NULL,

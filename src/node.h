@@ -27,6 +27,7 @@ struct node {
     struct cluster *cluster;
     struct source *source;      /* what the leader keeps; NULL: nothing, or another leads */
     struct leader *leader;      /* this process makes the maps; or NULL */
+    bool has_led;               /* an earlier process of this name did */
     struct agent *agent;        /* NULL: one map for ever */
     char coordinator[OPTION_NAME_MAX + 1];      /* its name */
     struct leader_member *first_members;        /* owned; of the first map */
