@@ -677,7 +677,11 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     const size_t bytes = frame_head_len(f) + f->value_len;
     const char *reason = why_not(l, bytes);
 
-    request_set_link(r, l);
+    if (r->link != l) {         /* as request_set_link(), on the way of every command */
+        link_unref(r->link);
+        r->link = l;
+        l->refs++;
+    }
     r->outcome = WAITING;
     r->bytes = 0;
     if (reason != NULL) {

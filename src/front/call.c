@@ -278,12 +278,11 @@ static void count_outcome(struct worker *w, const struct call *c)
 void call_tell_used(struct front_worker *fw, const char *key, size_t key_len)
 {
     const struct frame f = { .op = FRAME_USED, .key = key, .key_len = (uint16_t)key_len };
-    const struct view *v = fw->links.view;
     struct placing p;
 
-    if (v == NULL || v->simple || ++fw->n_hits % USED_EVERY != 0)
+    if (!fw->has_copies || fw->links.view == NULL || ++fw->n_hits % USED_EVERY != 0)
         return;
-    view_place(v, ring_hash(key, key_len), &p);
+    view_place(fw->links.view, ring_hash(key, key_len), &p);
     for (unsigned i = 0; i < p.n_copies; i++)
         if (fw->links.link[p.copies[i]] != NULL)
             link_post(fw->links.link[p.copies[i]], &f);
@@ -304,7 +303,7 @@ void call_finish(struct call *c)
     if (r->outcome != ANSWERED) {
         r->reply.value_len = 0;
     } else {
-        if (is_hit(c))
+        if (c->fw->has_copies && is_hit(c))
             call_tell_used(c->fw, r->key, r->key_len);
         if (!c->behind) {
             chunk_unref(r->value_chunk);
@@ -365,8 +364,10 @@ static bool is_plain(const struct cmd *cmd)
     return cmd->form.meta == 'g';
 }
 
-struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large,
-                        struct frame *f)
+/* Inlined by force: this is on the way of every command. */
+static inline __attribute__((always_inline))
+struct call *begin(struct session *s, const struct cmd *cmd, bool too_large,
+                   struct frame *f)
 {
     struct call *c = call_new(s->worker->front);
 
@@ -385,10 +386,6 @@ struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large
     c->request.statuses = call_statuses(too_large ? VERB_DELETE : cmd->verb, f->options);
     c->request.needs_key = cmd->form.protocol != PROTOCOL_TEXT;
     c->verb = cmd->verb;
-    c->copies = changes(cmd);
-    c->plain = is_plain(cmd);
-    c->wins = (cmd->options & OPTION_WIN) != 0;
-    c->began_ms = c->framed_ms = worker_now(s->worker);
     form_copy(&c->form, &cmd->form);
     c->too_large = too_large;
     c->held = frame_head_len(f) + f->value_len;
@@ -401,14 +398,35 @@ struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large
     return c;
 }
 
+/* What must be known of it where it may have to be sent once more, or to others. */
+static void classify(struct call *c, const struct cmd *cmd)
+{
+    c->request.needs_frame = true;
+    c->copies = changes(cmd);
+    c->plain = is_plain(cmd);
+    c->wins = (cmd->options & OPTION_WIN) != 0;
+    c->began_ms = c->framed_ms = worker_now(c->fw->worker);
+}
+
+struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large,
+                        struct frame *f)
+{
+    struct call *c = begin(s, cmd, too_large, f);
+
+    if (c != NULL)
+        classify(c, cmd);
+    return c;
+}
+
 void call_make(struct link *l, struct session *s, const struct cmd *cmd, bool too_large)
 {
     struct frame f;
-    struct call *c = call_begin(s, cmd, too_large, &f);
+    struct call *c = begin(s, cmd, too_large, &f);
 
     if (c == NULL)
         return;
-    c->request.needs_frame = c->fw->links.view->map->leader[0] != '\0';
+    if (c->fw->is_led)
+        classify(c, cmd);
     link_send(l, &c->request, &f, session_chunk(s));
 }
 

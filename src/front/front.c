@@ -119,6 +119,7 @@ static bool take_view(struct front_worker *fw)
     if (!links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self))
         return false;
     fw->self = self;
+    fw->has_copies = !v->simple && v->map->replicas > 1;
     fw->is_led = v->map->leader[0] != '\0';
     fw->worker->order++;
     fw->parked.due = true;

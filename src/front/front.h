@@ -66,6 +66,7 @@ struct front_worker {
     struct links links;         /* none to this process, where it keeps items */
     int self;                   /* index in the map of this process, as a shard; -1 */
     bool is_led;                /* somebody makes maps: who is not reached is waited for */
+    bool has_copies;            /* some keys may be on more than one shard */
     bool lease_known, has_lease;        /* this turn */
     struct confirms here;       /* of open answers of the own store */
     struct parked parked;
