@@ -763,6 +763,8 @@ void link_take_view(struct link *l)
         fail(l, "the map has changed");
         return;
     }
+    if (l->state == LINK_DOWN)
+        world_of(l)->ops->timer_set(l->timer, 0);   /* what was wrong may be right now */
     if (l->state != LINK_OPEN)
         return;
     r = request_new(l->ls);

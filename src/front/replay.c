@@ -83,6 +83,14 @@ static bool is_as_sent(const struct frame *command, const struct answer *a)
            (a->status == STATUS_DELETED && verb == VERB_DELETE);
 }
 
+/* As much of the answer as copy_of_sent() asks for. */
+static struct answer head_of(const struct frame *reply)
+{
+    return (struct answer){
+        .status = (enum status)reply->st, .marks = reply->marks, .version = reply->version,
+    };
+}
+
 static void let_pass(struct call *c, struct copy *copy)
 {
     const int64_t passed_ms = worker_now(c->fw->worker) - c->framed_ms;
@@ -96,13 +104,13 @@ static void let_pass(struct call *c, struct copy *copy)
 static bool copy_of_call(struct call *c, struct copy *copy, struct chunk **chunk)
 {
     const struct request *r = &c->request;
-    struct answer a;
+    const struct answer a = head_of(&r->reply);
     struct frame f;
     struct cmd cmd;
 
     *chunk = r->told_chunk;
     if (!request_told(r, copy)) {
-        if (!request_frame(r, &f) || !frame_to_answer(&r->reply, &a) || !is_as_sent(&f, &a))
+        if (!request_frame(r, &f) || !is_as_sent(&f, &a))
             return false;
         frame_to_cmd(&f, &cmd);
         copy_of_sent(copy, &cmd, &a);
@@ -223,10 +231,10 @@ static void send_wave(struct call *c)
     for (unsigned i = 0; i < rp->wave; i++) {
         if ((rp->applied & 1u << i) != 0)
             continue;
-        if (rp->targets[i] == c->fw->self)
-            note_applied(rp, i, here_apply(c->fw, &copy));
-        else
+        if (rp->targets[i] != c->fw->self)
             send_one(c, i, &f, chunk);
+        else if (here_is_adopted(c->fw))
+            note_applied(rp, i, here_apply(c->fw, &copy));
     }
     one_answered(c);
 }
@@ -288,6 +296,9 @@ void replay_begin(struct call *c)
         c->behind = true;
         call_finish(c);
     }
-    if (!go(c))
-        parked_add(c->fw, c);
+    /* who is not reached, though it was when the command went, is told later */
+    if (place(c))
+        send_wave(c);
+    else
+        over(c, false, "the map has changed");
 }

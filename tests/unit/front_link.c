@@ -119,6 +119,17 @@ static void a_refusal_is_told_to_clients_in_its_words(void **state)
     assert_true(fake_accept(stage.world, "shard:1") >= 0);
 }
 
+static void a_newer_map_is_a_reason_to_try_again_at_once(void **state)
+{
+    int shard = greeted(1);
+
+    (void)state;
+    say(shard, (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_HELLO, VALUE("not you") });
+    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 1)), ADOPTED);
+    stage_run(&stage, 120);
+    (void)greeted(1);
+}
+
 static void another_shard_at_the_address_is_not_taken(void **state)
 {
     int c = stage_client(&stage), shard = greeted(1);
@@ -942,6 +953,7 @@ int main(void)
         TEST(a_shard_with_an_older_map_is_sent_ours, one_shard),
         TEST(a_newer_map_is_asked_for_and_gone_by, one_shard),
         TEST(a_refusal_is_told_to_clients_in_its_words, one_shard),
+        TEST(a_newer_map_is_a_reason_to_try_again_at_once, one_shard),
         TEST(another_shard_at_the_address_is_not_taken, one_shard),
         TEST(who_speaks_something_else_is_left, one_shard),
         TEST(a_shard_that_does_not_greet_is_given_up, one_shard),
