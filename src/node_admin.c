@@ -34,6 +34,14 @@ static int64_t ops_silence_ms(void *arg, const char *member)
     return n->agent != NULL ? agent_silence_ms(n->agent, member) : -1;
 }
 
+static void ops_walk(void *arg, struct view *v, unsigned member, uint64_t cursor,
+                     admin_walked *walked, void *walked_arg)
+{
+    struct node *n = arg;
+
+    asker_walk(n->asker, v, member, cursor, walked, walked_arg);
+}
+
 static bool ops_leads(void *arg)
 {
     return ((struct node *)arg)->leader != NULL;
@@ -104,6 +112,7 @@ static const struct admin_ops ops = {
     .view = ops_view,
     .ask = ops_ask,
     .silence_ms = ops_silence_ms,
+    .walk = ops_walk,
     .leads = ops_leads,
     .change = ops_change,
     .abort = ops_abort,

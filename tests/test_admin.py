@@ -145,6 +145,17 @@ class OneProcess(unittest.TestCase):
         place = admin.get(self.where, "/v1/ring/where/nowhere")
         self.assertEqual(place["owner"], {"name": "local", "state": "up", "holds": False})
 
+    def test_replicas_counts_each_item_once_for_its_owner(self):
+        with self.daemon.connect() as s:
+            wire.talk(s, b"".join(b"set replica-%d 0 0 1 noreply\r\nx\r\n" % i
+                                  for i in range(2000)) + b"mn\r\n", b"MN\r\n")
+        (group,) = admin.get(self.where, "/v1/replicas")["groups"]
+        (member,) = group["members"]
+        self.assertTrue(group["equal"])
+        self.assertEqual(member["items"], admin.get(self.where, "/v1/cluster")["items"])
+        self.assertGreaterEqual(member["items"], 2000)
+        self.assertRegex(member["digest"], r"\A[0-9a-f]{16}\Z")
+
     def test_keys_are_any_bytes_percent_encoded(self):
         self.set(b"a/b?c%\xff")
         place = admin.get(self.where, "/v1/ring/where/a%2Fb%3Fc%25%FF")
@@ -351,6 +362,10 @@ class LocalShards(unittest.TestCase):
             self.assertAlmostEqual(sum(n["share"] for n in nodes), 1.0)
             for node in nodes:
                 self.assertAlmostEqual(node["items"] / 300, node["share"], delta=0.1)
+            replicas = admin.get(where, "/v1/replicas")
+            self.assertTrue(replicas["equal"])
+            self.assertEqual(sorted(m["items"] for g in replicas["groups"] for m in g["members"]),
+                             sorted(n["items"] for n in nodes))
             for i in range(30):
                 self.assertTrue(admin.get(where, "/v1/ring/where/key-%d" % i)["owner"]["holds"])
 

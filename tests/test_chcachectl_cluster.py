@@ -152,6 +152,14 @@ class ThreeLocalShards(unittest.TestCase):
             self.assertEqual(row.count("#"), round(share * 40 / 100))
         self.assertAlmostEqual(sum(n["share"] for n in self.json("ring")["nodes"]), 1)
 
+    def test_replicas_are_equal_where_there_is_one_each(self):
+        code, out, err = self.ctl("replicas")
+        self.assertEqual((code, err), (YES, ""))
+        rows = out.splitlines()[1:]
+        self.assertEqual(sorted(row.split()[0] for row in rows), self.cluster.shards)
+        self.assertEqual([row.split()[-1] for row in rows], ["equal"] * 3)
+        self.assertTrue(self.json("replicas")["equal"])
+
     def test_the_members_are_listed(self):
         code, out, err = self.ctl("nodes", "list")
         self.assertEqual((code, err), (YES, ""))
@@ -357,6 +365,25 @@ class Changes(unittest.TestCase):
             "JOB  KIND   NODE  STATUS           ITEMS",
             "  7  drain  s2    done     1 000 / 1 000",
             "  7  drain  s2    running          1 / 3  wo?rds"])
+
+    def test_replicas_that_differ_are_exit_code_2(self):
+        def group(equal, *counts):
+            return {"equal": equal, "members": [{"name": "s%d" % (i + 1), "items": n}
+                                                for i, n in enumerate(counts)]}
+        with Leader() as leader:
+            leader.answer = (200, {"equal": False,
+                                   "groups": [group(True, 1000, 1000), group(False, 5, 4)],
+                                   "nodes": [{"name": "s1", "answers": True, "strays": 3},
+                                             {"name": "s2", "answers": False, "strays": 0,
+                                              "reason": "refused"}]})
+            code, out, err = ctl("replicas", where=leader.where)
+        self.assertEqual((code, err), (DEGRADED, ""))
+        self.assertEqual(out.splitlines(), [
+            "OWNER, COPIES         ITEMS",
+            "s1, s2         1 000, 1 000  equal",
+            "s1, s2                 5, 4  DIFFERENT",
+            "s1: 3 items that it is not to have",
+            "s2: no answer, refused"])
 
     def test_answers_that_are_none_are_told(self):
         for status, data in ((200, b"hello"), (200, b"[]"), (200, b""), (500, {"no": "error"}),

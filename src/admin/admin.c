@@ -186,6 +186,7 @@ static const struct route {
     { HTTP_POST | HTTP_PUT, { "nodes", "*", "weight" }, { "dry_run" }, changes_weight },
     { HTTP_GET, { "ring" }, { NULL }, get_ring },
     { HTTP_GET, { "ring", "where", "*" }, { NULL }, get_where },
+    { HTTP_GET, { "replicas" }, { NULL }, replicas_get },
     { HTTP_GET, { "jobs" }, { NULL }, get_jobs },
     { HTTP_GET, { "jobs", "*" }, { NULL }, get_job },
     { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job },
@@ -246,6 +247,7 @@ struct admin *admin_new(struct event_base *base, int fd, const struct admin_ops 
 
     a->ops = ops;
     a->arg = arg;
+    a->base = base;
     a->http = http_new(base, fd, on_call, a);
     if (a->http == NULL) {
         free(a);
@@ -260,6 +262,7 @@ void admin_free(struct admin *a)
         return;
     if (a->ops->fini != NULL)
         a->ops->fini(a->arg);
+    replicas_free(a->replicas);
     http_free(a->http);
     free(a);
 }

@@ -1,7 +1,7 @@
 /*
  * admin - what operators see and change, over HTTP
  *
- *      GET  /v1/cluster  /v1/nodes  /v1/ring  /v1/ring/where/KEY  /v1/jobs
+ *      GET  /v1/cluster  /v1/nodes  /v1/ring  /v1/ring/where/KEY  /v1/replicas  /v1/jobs
  *      POST /v1/nodes  /v1/nodes/NAME/drain, PUT .../weight, DELETE /v1/nodes/NAME
  *
  * Lives on the control worker's loop.  It knows the map, and reaches members
@@ -30,6 +30,11 @@ struct admin_answer {
 /* One for each member of the view's map, in its order; gone when it returns. */
 typedef void admin_told(void *arg, const struct admin_answer *answers);
 
+/* A page of what a member holds (wire/listing.h), gone when it returns, and where
+ * to go on, 0 at the end; or why there is none, else NULL. */
+typedef void admin_walked(void *arg, const char *page, size_t len, uint64_t next,
+                          const char *reason);
+
 /* What an operator wants of the leader. */
 struct admin_change {
     enum job_kind kind;         /* JOB_ADD, JOB_REMOVE, JOB_DRAIN, JOB_WEIGHT */
@@ -52,6 +57,10 @@ struct admin_ops {
      */
     void (*ask)(void *arg, struct view *v, const char *key, size_t key_len, admin_told *told,
                 void *told_arg);
+
+    /* The same of one page of a member, by its index in the map. */
+    void (*walk)(void *arg, struct view *v, unsigned member, uint64_t cursor,
+                 admin_walked *walked, void *walked_arg);
 
     /* Milliseconds since a member was heard, -1: never; NULL: nobody listens. */
     int64_t (*silence_ms)(void *arg, const char *member);

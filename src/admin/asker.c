@@ -176,6 +176,12 @@ static void ask_member(struct inquiry *q, struct view *v, unsigned i, const char
         ask_there(q, i, q->of_key ? &cmd : NULL);
 }
 
+static void tick_later(struct asker *k)
+{
+    if (k->open > 0)
+        k->worker->world->ops->timer_set(k->tick, TICK_MS);
+}
+
 /* The links of that view. */
 static bool go_by(struct asker *k, struct view *v)
 {
@@ -204,9 +210,77 @@ void asker_ask(struct asker *k, struct view *v, const char *key, size_t key_len,
             fail(&q->answers[i], "out of memory here");
     }
     links_flush(&k->links);
-    if (k->open > 0)
-        k->worker->world->ops->timer_set(k->tick, TICK_MS);
+    tick_later(k);
     one_answered(q);
+}
+
+/* ---- what is walked ------------------------------------------------------- */
+
+struct walk {
+    struct asker *asker;
+    admin_walked *walked;
+    void *arg;
+};
+
+static void on_walked(struct request *r)
+{
+    struct walk *walk = r->owner, w = *walk;
+
+    w.asker->open--;
+    if (r->outcome == ANSWERED)
+        w.walked(w.arg, r->reply.value, r->reply.value_len, r->reply.version, NULL);
+    else
+        w.walked(w.arg, NULL, 0, 0, r->reason);
+    request_free(&w.asker->links, r);
+    free(walk);
+}
+
+static void walk_here(struct asker *k, uint64_t cursor, admin_walked *walked, void *arg)
+{
+    char *page;
+    size_t len;
+
+    if (!store_list(k->store, &cursor, worker_now(k->worker), &page, &len)) {
+        walked(arg, NULL, 0, 0, "out of memory here");
+        return;
+    }
+    walked(arg, page, len, cursor, NULL);
+    free(page);
+}
+
+static void walk_there(struct asker *k, struct link *link, uint64_t cursor,
+                       admin_walked *walked, void *arg)
+{
+    const struct frame f = { .op = FRAME_WALK, .number = cursor };
+    struct request *r = request_new(&k->links);
+    struct walk *w;
+
+    if (r == NULL) {
+        walked(arg, NULL, 0, 0, "out of memory here");
+        return;
+    }
+    w = xzalloc(sizeof(*w));
+    *w = (struct walk){ k, walked, arg };
+    r->owner = w;
+    r->answer_op = FRAME_DONE;
+    r->done = on_walked;
+    k->open++;
+    link_send(link, r, &f, NULL);
+    links_flush(&k->links);
+    tick_later(k);
+}
+
+void asker_walk(struct asker *k, struct view *v, unsigned member, uint64_t cursor,
+                admin_walked *walked, void *arg)
+{
+    const bool ready = go_by(k, v);
+
+    if (k->store != NULL && (int)member == v->self)
+        walk_here(k, cursor, walked, arg);
+    else if (!ready || k->links.link[member] == NULL)
+        walked(arg, NULL, 0, 0, ready ? "nobody calls it" : "out of memory here");
+    else
+        walk_there(k, k->links.link[member], cursor, walked, arg);
 }
 
 /* ---- life ----------------------------------------------------------------- */
@@ -217,8 +291,7 @@ static void on_tick(void *arg)
 
     links_tick(&k->links);
     links_flush(&k->links);
-    if (k->open > 0)
-        k->worker->world->ops->timer_set(k->tick, TICK_MS);
+    tick_later(k);
 }
 
 struct asker *asker_new(struct worker *w, struct cluster *c, struct store *store,

@@ -1,7 +1,8 @@
 /*
  * asker - what members hold: asked over links of the control worker
  *
- *      asker_ask --FRAME_STATS or a get--> each member --> told, once, with all
+ *      asker_ask  --FRAME_STATS or a get--> each member --> told, once, with all
+ *      asker_walk --FRAME_WALK------------> one member
  *
  * A shard in this very process is asked directly.  A get of here leaves no
  * trace in the items, and has no value in its answer.
@@ -25,5 +26,9 @@ void asker_free(struct asker *k);
 /* struct admin_ops, ask. */
 void asker_ask(struct asker *k, struct view *v, const char *key, size_t key_len,
                admin_told *told, void *arg);
+
+/* struct admin_ops, walk. */
+void asker_walk(struct asker *k, struct view *v, unsigned member, uint64_t cursor,
+                admin_walked *walked, void *arg);
 
 #endif

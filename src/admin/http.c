@@ -153,6 +153,11 @@ const char *http_call_part(const struct http_call *c, size_t i, size_t *len)
     return c->parts[i].text;
 }
 
+bool http_call_waits(const struct http_call *c)
+{
+    return c->request != NULL;
+}
+
 const json_t *http_call_body(const struct http_call *c)
 {
     return c->body;

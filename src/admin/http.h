@@ -52,6 +52,9 @@ bool http_call_flag(const struct http_call *call, const char *name);
 /* Whether the query has no other names than these, NULL at the end. */
 bool http_call_only(const struct http_call *call, const char *const *names);
 
+/* Whether anybody waits for the answer. */
+bool http_call_waits(const struct http_call *call);
+
 /* The end of the call.  The body is taken over. */
 void http_answer(struct http_call *call, int status, json_t *body);
 /* The same, with a header. */

@@ -11,6 +11,8 @@ struct admin {
     const struct admin_ops *ops;        /* borrowed */
     void *arg;                  /* of ops */
     struct http *http;
+    struct event_base *base;    /* borrowed */
+    struct replicas *replicas;  /* being counted, or NULL */
 };
 
 /* A call that waits for what members say. */
@@ -35,5 +37,9 @@ void changes_add(struct admin *a, struct http_call *call);
 void changes_remove(struct admin *a, struct http_call *call);
 void changes_drain(struct admin *a, struct http_call *call);
 void changes_weight(struct admin *a, struct http_call *call);
+
+/* replicas.c: */
+void replicas_get(struct admin *a, struct http_call *call);
+void replicas_free(struct replicas *r); /* answers nothing; copes with NULL */
 
 #endif

@@ -136,6 +136,8 @@ int ask(const struct ctl *ctl, const char *method, const char *path, const json_
     int rc = conn_open(c, ctl->admin, "11280");
 
     *answer = NULL;
+    if (rc == YES && ctl->patience_s > 0)
+        conn_set_patience(c, ctl->patience_s);
     if (rc == YES && (!send_request(c, method, path, body) || !read_answer(c, &status, answer)))
         rc = conn_lost(c);
     conn_close(c);

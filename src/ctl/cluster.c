@@ -12,6 +12,7 @@
 #include "ring/ring.h"
 
 #define BAR_WIDTH 40
+#define REPLICAS_PATIENCE_S 300 /* every item is looked at */
 
 /* ---- status --------------------------------------------------------------- */
 
@@ -253,5 +254,72 @@ int cluster_where(const struct ctl *ctl, char **argv)
     if (ctl->json)
         return say_json(rc, list);
     json_decref(list);
+    return rc;
+}
+
+/* ---- replicas ------------------------------------------------------------- */
+
+/* "s1, s2" and "5 000, 4 999" of a group's members. */
+static void add_group(struct table *t, const json_t *group)
+{
+    const json_t *members = json_object_get(group, "members"), *member;
+    char *names = xstrdup(""), *items = xstrdup(""), number[TABLE_TEXT_MAX];
+    size_t i;
+
+    json_array_foreach(members, i, member) {
+        char *more = xasprintf("%s%s%s", names, i > 0 ? ", " : "", ask_text(member, "name"));
+        char *more_items = xasprintf("%s%s%s", items, i > 0 ? ", " : "",
+                                     table_count(number, ask_number(member, "items")));
+
+        free(names);
+        free(items);
+        names = more;
+        items = more_items;
+    }
+    table_add(t, (const char *const[]){ names, items,
+                                        ask_flag(group, "equal") ? "equal" : "DIFFERENT" });
+    free(names);
+    free(items);
+}
+
+static void print_replicas(const json_t *replicas)
+{
+    static const char *const titles[] = { "OWNER, COPIES", ">ITEMS", "" };
+    struct table *t = table_new(titles, sizeof(titles) / sizeof(titles[0]));
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(replicas, "groups"), i, one)
+        add_group(t, one);
+    table_end(t);
+    json_array_foreach(json_object_get(replicas, "nodes"), i, one) {
+        char *name = table_clean(ask_text(one, "name"));
+        char *reason = table_clean(ask_text(one, "reason"));
+
+        if (!ask_flag(one, "answers"))
+            printf("%s: no answer, %s\n", name, reason);
+        if (ask_number(one, "strays") > 0)
+            printf("%s: %lld items that it is not to have\n", name, ask_number(one, "strays"));
+        free(reason);
+        free(name);
+    }
+}
+
+int cluster_replicas(const struct ctl *ctl, char **argv)
+{
+    struct ctl patient = *ctl;
+    json_t *replicas;
+    int rc;
+
+    (void)argv;
+    patient.patience_s = REPLICAS_PATIENCE_S;
+    rc = ask(&patient, "GET", "/v1/replicas", NULL, &replicas);
+    if (rc != YES)
+        return rc;
+    rc = ask_flag(replicas, "equal") ? YES : DEGRADED;
+    if (ctl->json)
+        return say_json(rc, replicas);
+    print_replicas(replicas);
+    json_decref(replicas);
     return rc;
 }

@@ -12,5 +12,6 @@
 int cluster_status(const struct ctl *ctl, char **argv);
 int cluster_ring(const struct ctl *ctl, char **argv);
 int cluster_where(const struct ctl *ctl, char **argv);
+int cluster_replicas(const struct ctl *ctl, char **argv);
 
 #endif

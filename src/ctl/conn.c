@@ -95,6 +95,13 @@ int conn_open(struct conn *c, const char *server, const char *port)
     return YES;
 }
 
+void conn_set_patience(struct conn *c, int seconds)
+{
+    const struct timeval timeout = { seconds, 0 };
+
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+}
+
 void conn_close(struct conn *c)
 {
     if (c->fd >= 0)

@@ -21,6 +21,9 @@ struct conn {
 int conn_open(struct conn *c, const char *server, const char *port);
 void conn_close(struct conn *c);        /* one that could not be opened, too */
 
+/* Each step from here on may take so long. */
+void conn_set_patience(struct conn *c, int seconds);
+
 /* False, errno set. */
 bool conn_send(struct conn *c, const char *data, size_t len);
 

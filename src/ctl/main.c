@@ -102,6 +102,8 @@ static const struct command {
     { { "status" }, "", "is the cluster well?", 0, 0, "j", false, NULL, cluster_status },
     { { "where" }, " KEY...", "who owns the keys, who holds them", 1, MANY, "j", false, NULL,
       cluster_where },
+    { { "replicas" }, "", "are all copies there, and equal?", 0, 0, "j", false, NULL,
+      cluster_replicas },
     { { "nodes", "list" }, "", "the members", 0, 0, "j", false, NULL, nodes_list },
     { { "nodes", "add" }, " NAME=ADDR[*WEIGHT]", "a new shard takes its share", 1, 1, "jwdz",
       false, NULL, nodes_add },

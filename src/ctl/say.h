@@ -17,6 +17,7 @@ struct ctl {
     const char *server;         /* the memcached port */
     const char *admin;          /* the admin address */
     bool json, no_color, no_wait, dry_run, force;
+    int patience_s;             /* for an answer of the admin address; 0: as usual */
     const char *zone;           /* nodes add */
     const char *shards, *weights, *to_shards, *to_weights, *keys, *n_keys;      /* simulate */
 };

@@ -24,6 +24,7 @@
 
 #include "admin/admin.h"
 #include "base/world_loop.h"
+#include "wire/listing.h"
 
 #define TURNS_MAX 10000
 
@@ -39,6 +40,8 @@ struct fake {
     bool leads;
     bool later;                 /* members answer when answer_now() is called */
     struct admin_answer answers[8];
+    const char *held[8];        /* keys of each member, a letter each: "abc" */
+    size_t page;                /* keys that a page has */
     const char *why;            /* changes are refused */
     struct job jobs[4];
     size_t n_jobs;
@@ -91,6 +94,31 @@ static inline void fake_ask(void *arg, struct view *v, const char *key, size_t k
         answer_now(f);
 }
 
+/* Keys in capitals have another version than the small ones. */
+static inline void fake_walk(void *arg, struct view *v, unsigned member, uint64_t cursor,
+                             admin_walked *walked, void *walked_arg)
+{
+    struct fake *f = arg;
+    const char *keys = f->held[member];
+    char page[4096], *end = page, letter;
+    size_t n = 0;
+
+    (void)v;
+    if (keys == NULL) {
+        walked(walked_arg, NULL, 0, 0, "connection refused");
+        return;
+    }
+    for (; n < f->page && keys[cursor + n] != '\0'; n++) {
+        const bool other = keys[cursor + n] < 'a';
+
+        letter = (char)(other ? keys[cursor + n] + 'a' - 'A' : keys[cursor + n]);
+        end = listing_put(end, &(struct listed){ .key = &letter, .key_len = 1,
+                                                 .token = other ? 8 : 7 });
+    }
+    cursor = keys[cursor + n] != '\0' ? cursor + n : 0;
+    walked(walked_arg, page, (size_t)(end - page), cursor, NULL);
+}
+
 static inline bool fake_leads(void *arg)
 {
     return ((struct fake *)arg)->leads;
@@ -136,6 +164,7 @@ static const struct admin_ops fake_ops = {
     .cluster_name = fake_name,
     .view = fake_view,
     .ask = fake_ask,
+    .walk = fake_walk,
     .leads = fake_leads,
     .change = fake_change,
     .abort = fake_abort,
