@@ -13,7 +13,8 @@ from lib import tap
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHCACHED = os.environ.get("CHCACHED", os.path.join(TOP, "build", "chcached"))
-PAGES = ["man/chcachectl.1", "man/chcached-protocol.7", "man/chcached.8"]
+PAGES = ["man/chcachectl.1", "man/chcached-http.7", "man/chcached-protocol.7",
+         "man/chcached.8"]
 DOCUMENTS = ["README.md", "ARCHITECTURE.md", "HACKING.md", "SECURITY.md"]
 
 
@@ -136,6 +137,25 @@ class Protocol(unittest.TestCase):
         named = set(re.findall(r"^\.It Ic (\w+)", part.partition("\n.Sh")[0], re.M))
         self.assertGreater(len(named), 10)
         self.assertEqual(named, commands_of_parser())
+
+
+class Http(unittest.TestCase):
+
+    def test_the_page_has_every_path_and_no_other(self):
+        table = re.findall(r"^    \{ ([\w| ]+), \{ (\"[^}]*) \}", read("src/admin/admin.c"), re.M)
+        wanted = set()
+        for methods, words in table:
+            path = "/v1/" + "/".join(re.findall(r'"([^"]+)"', words))
+            wanted.update((method, path) for method in re.findall(r"HTTP_(\w+)", methods))
+        wanted.discard(("POST", "/v1/nodes/*/weight"))      # PUT, and a sentence
+        named = set()
+        for item in re.findall(r"^\.It (Cm (?:GET|POST|PUT|DELETE) .*)", read("man/chcached-http.7"),
+                               re.M):
+            for one in item.split(" , "):
+                text = re.sub(r"\bAr \w+", "*", re.sub(r" Ns | ?\bCm ", " ", one)).split()
+                named.add((text[0], "".join(text[1:])))
+        self.assertGreater(len(wanted), 10)
+        self.assertEqual(named, wanted)
 
 
 class Documents(unittest.TestCase):
