@@ -309,7 +309,8 @@ class Changes(unittest.TestCase):
         for status, words, said in (("failed", "no memory on s3", "no memory on s3"),
                                     ("aborted", "", "aborted")):
             with Leader() as leader:
-                leader.jobs = [job("running", 1, 9), job(status, 1, 9, words=words)]
+                leader.jobs = [job("running", 1, 9), job("aborting", 1, 9),
+                               job(status, 1, 9, words=words)]
                 code, _, err = ctl("jobs", "wait", "7", where=leader.where)
             self.assertEqual(code, NO)
             self.assertEqual(err.splitlines()[-1], "chcachectl: job 7: " + said)

@@ -116,15 +116,13 @@ static void pause_a_little(void)
     nanosleep(&t, NULL);
 }
 
-/* False: it has ended, *rc is how. */
+/* False: it has ended, *rc is how.  One that is aborting has not. */
 static bool goes_on(const json_t *job, int *rc)
 {
     const char *status = ask_text(job, "status");
 
-    if (strcmp(status, "queued") == 0 || strcmp(status, "running") == 0)
-        return true;
     *rc = strcmp(status, "done") == 0 ? YES : NO;
-    return false;
+    return *rc == NO && strcmp(status, "aborted") != 0 && strcmp(status, "failed") != 0;
 }
 
 static int tell_end(const struct ctl *ctl, json_t *job, int rc)
