@@ -253,7 +253,8 @@ static void set_timer(struct agent *a, int64_t ms)
 static void on_failure(struct agent *a, struct contact *contact)
 {
     contact->failures++;
-    if (is_leader(a) && contact->failures >= SURE_FAILURES && contact->heard_ms >= 0) {
+    if (is_leader(a) && contact->failures >= SURE_FAILURES && contact->heard_ms >= 0 &&
+        link_is_refused(contact->link)) {
         leader_lost(a->config.leader, contact->member.name, 0, LOST_REFUSED, now_ms(a));
         a->step = true;
     }

@@ -36,6 +36,7 @@ struct link {
     bool refusing;              /* it was refused, and will be until it says that it knows */
     int64_t opened_ms;
     bool logged;                /* that it is down */
+    bool refused;               /* see link_is_refused() */
     char name[MAP_NAME_MAX + 1];
     char address[ADDRESS_MAX];
     char local[ADDRESS_MAX];    /* the Unix socket tried first, or "" */
@@ -112,33 +113,6 @@ static void close_socket(struct link *l)
     l->want = 0;
 }
 
-static void go_down(struct link *l, const char *reason, int64_t retry_ms)
-{
-    if (l->state == LINK_OPEN || !l->logged)
-        log_warn("cluster", "shard is not reached: %s shard=%s addr=%s", reason, l->name,
-                 l->address);
-    l->logged = l->tried = true;
-    l->full = l->refusing = false;
-    l->reason = reason;
-    l->state = LINK_DOWN;
-    close_socket(l);
-    confirms_forget(&l->confirms);
-    fail_requests(l);
-    l->queued = l->sent = 0;
-    world_of(l)->ops->timer_set(l->timer, retry_ms);
-    links_changed(l->ls);
-}
-
-static void fail(struct link *l, const char *reason)
-{
-    bool was_good = l->state == LINK_OPEN &&
-                    worker_now(l->ls->worker) - l->opened_ms >= GOOD_LIFE_MS;
-    int64_t retry_ms = was_good ? RETRY_FIRST_MS : l->retry_ms * 2;
-
-    l->retry_ms = retry_ms > RETRY_LAST_MS ? RETRY_LAST_MS : retry_ms;
-    go_down(l, reason, l->retry_ms);
-}
-
 static const char *words_of(int error)
 {
     switch (error) {
@@ -161,6 +135,34 @@ static const char *words_of(int error)
     default:
         return "connection failed";
     }
+}
+
+static void go_down(struct link *l, const char *reason, int64_t retry_ms)
+{
+    if (l->state == LINK_OPEN || !l->logged)
+        log_warn("cluster", "shard is not reached: %s shard=%s addr=%s", reason, l->name,
+                 l->address);
+    l->logged = l->tried = true;
+    l->full = l->refusing = false;
+    l->reason = reason;
+    l->refused = reason == words_of(ECONNREFUSED) || reason == words_of(ECONNRESET);
+    l->state = LINK_DOWN;
+    close_socket(l);
+    confirms_forget(&l->confirms);
+    fail_requests(l);
+    l->queued = l->sent = 0;
+    world_of(l)->ops->timer_set(l->timer, retry_ms);
+    links_changed(l->ls);
+}
+
+static void fail(struct link *l, const char *reason)
+{
+    bool was_good = l->state == LINK_OPEN &&
+                    worker_now(l->ls->worker) - l->opened_ms >= GOOD_LIFE_MS;
+    int64_t retry_ms = was_good ? RETRY_FIRST_MS : l->retry_ms * 2;
+
+    l->retry_ms = retry_ms > RETRY_LAST_MS ? RETRY_LAST_MS : retry_ms;
+    go_down(l, reason, l->retry_ms);
 }
 
 /* the handshake */
@@ -211,6 +213,7 @@ static void now_open(struct link *l)
     if (l->logged)
         log_info("cluster", "shard is reached again shard=%s addr=%s", l->name, l->address);
     l->state = LINK_OPEN;
+    l->refused = false;
     l->opened_ms = worker_now(l->ls->worker);
     l->logged = false;
     world_of(l)->ops->timer_set(l->timer, -1);
@@ -820,6 +823,11 @@ const char *link_name(const struct link *l)
 bool link_is_open(const struct link *l)
 {
     return link_why_closed(l) == NULL;
+}
+
+bool link_is_refused(const struct link *l)
+{
+    return l->refused;
 }
 
 bool link_leads_to(const struct link *l, const struct member *m)
