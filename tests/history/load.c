@@ -170,7 +170,7 @@ static void begin(struct load *l, struct player *p, const struct history_op *op)
     if (op->kind == HISTORY_INCR || op->kind == HISTORY_DECR)
         r.op.delta = 1 + (uint32_t)(chance(l) % 9);
     r.token = (op->kind == HISTORY_GET || op->kind == HISTORY_GAT) && op->key % 8 <= 5 &&
-              one_in(l, 3);
+              op->key < l->options.keys && one_in(l, 3);
     client_begin(&p->client, &r, len_of(l, &r), p->token);
 }
 
