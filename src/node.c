@@ -492,6 +492,7 @@ static bool make_agent(struct node *n)
 
     if (n->leader == NULL && o->coordinator[0] == '\0')
         return true;
+    n->leading = (struct leading){ n->leader, config.save, n };
     snprintf(n->coordinator, sizeof(n->coordinator), "%.*s", (int)strcspn(o->coordinator, "@"), o->coordinator);
     n->agent = agent_new(&config);
     if (n->agent != NULL)

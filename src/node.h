@@ -12,6 +12,8 @@
 
 #include "cluster/agent.h"
 #include "cluster/source.h"
+#include "admin/leading.h"
+#include "cluster/cluster.h"
 #include "front/front.h"
 #include "net/listener.h"
 #include "options.h"
@@ -43,6 +45,7 @@ struct node {
     struct worker control;      /* the caller's thread */
     struct worker *workers;     /* options->threads of them */
     unsigned n_clients;         /* atomic */
+    struct leading leading;     /* what operators may have done; its leader is NULL: nothing */
     struct admin *admin;        /* NULL: no admin address, or not open yet */
     struct asker *asker;        /* its own */
     int admin_fd;               /* listens until it is open; -1 */

@@ -27,13 +27,6 @@ static void ops_ask(void *arg, struct view *v, const char *key, size_t key_len,
     asker_ask(n->asker, v, key, key_len, told, told_arg);
 }
 
-static int64_t ops_silence_ms(void *arg, const char *member)
-{
-    struct node *n = arg;
-
-    return n->agent != NULL ? agent_silence_ms(n->agent, member) : -1;
-}
-
 static void ops_walk(void *arg, struct view *v, unsigned member, uint64_t cursor,
                      admin_walked *walked, void *walked_arg)
 {
@@ -42,61 +35,39 @@ static void ops_walk(void *arg, struct view *v, unsigned member, uint64_t cursor
     asker_walk(n->asker, v, member, cursor, walked, walked_arg);
 }
 
-static bool ops_leads(void *arg)
+static int64_t ops_silence_ms(void *arg, const char *member)
 {
-    return ((struct node *)arg)->leader != NULL;
+    struct node *n = arg;
+
+    return n->agent != NULL ? agent_silence_ms(n->agent, member) : -1;
 }
 
-static uint64_t ask_leader(struct leader *l, const struct admin_change *change, const char **why)
+static bool ops_leads(void *arg)
 {
-    const struct leader_member member = {
-        change->name, change->zone, change->address, change->weight
-    };
-
-    switch (change->kind) {
-    case JOB_ADD:
-        return leader_add(l, &member, why);
-    case JOB_REMOVE:
-        return leader_remove(l, change->name, change->force, why);
-    case JOB_DRAIN:
-        return leader_drain(l, change->name, why);
-    case JOB_WEIGHT:
-        return leader_weight(l, change->name, change->weight, why);
-    case JOB_HEAL:
-    case JOB_REPLACE:
-    case JOB_KINDS:
-        break;
-    }
-    *why = "only the cluster itself does that";
-    return 0;
+    return ((struct node *)arg)->leading.leader != NULL;
 }
 
 static uint64_t ops_change(void *arg, const struct admin_change *change, const char **why)
 {
     struct node *n = arg;
-    uint64_t id = ask_leader(n->leader, change, why);
-    const char *unneeded;
 
-    if (id == 0 || agent_keep(n->agent))
-        return id;
-    (void)leader_abort(n->leader, id, &unneeded);
-    *why = "it cannot be saved";
-    return 0;
+    agent_poke(n->agent);       /* the leader looks at it soon */
+    return leading_change(&n->leading, change, why);
 }
 
 static bool ops_abort(void *arg, uint64_t id, const char **why)
 {
     struct node *n = arg;
 
-    if (!leader_abort(n->leader, id, why))
-        return false;
-    (void)agent_keep(n->agent);         /* begun again by a next leader, at worst */
-    return true;
+    agent_poke(n->agent);
+    return leading_abort(&n->leading, id, why);
 }
 
 static const struct job *ops_jobs(void *arg, size_t *n_jobs)
 {
-    return leader_jobs(((struct node *)arg)->leader, n_jobs);
+    struct node *n = arg;
+
+    return leader_jobs(n->leading.leader, n_jobs);
 }
 
 static void ops_fini(void *arg)
@@ -111,8 +82,8 @@ static const struct admin_ops ops = {
     .cluster_name = ops_cluster_name,
     .view = ops_view,
     .ask = ops_ask,
-    .silence_ms = ops_silence_ms,
     .walk = ops_walk,
+    .silence_ms = ops_silence_ms,
     .leads = ops_leads,
     .change = ops_change,
     .abort = ops_abort,

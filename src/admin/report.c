@@ -20,8 +20,9 @@ static const char *const kinds[JOB_KINDS] = {
 };
 
 static const char *const statuses[JOB_STATUSES] = {
-    [JOB_QUEUED] = "queued", [JOB_RUNNING] = "running", [JOB_DONE] = "done",
-    [JOB_ABORTED] = "aborted", [JOB_FAILED] = "failed",
+    [JOB_QUEUED] = "queued", [JOB_RUNNING] = "running",
+    [JOB_ABORTING] = "aborting", [JOB_DONE] = "done", [JOB_ABORTED] = "aborted",
+    [JOB_FAILED] = "failed",
 };
 
 const char *report_kind(enum job_kind kind)

@@ -532,12 +532,6 @@ void agent_poke(struct agent *a)
         worker_post(a->config.worker, &a->mail);
 }
 
-bool agent_keep(struct agent *a)
-{
-    a->step = true;
-    return save(a);
-}
-
 void agent_dead(struct agent *a, const char *name)
 {
     if (!is_leader(a))

@@ -56,10 +56,6 @@ size_t agent_answer(struct agent *a, const char *value, size_t len, char *out, s
 /* Others wait to hear what has changed here: they do at once.  Any thread. */
 void agent_poke(struct agent *a);
 
-/* What was asked of the leader is on disk, and is looked at soon.  False: it
- * cannot be saved. */
-bool agent_keep(struct agent *a);
-
 /* The process of this member is known to have ended. */
 void agent_dead(struct agent *a, const char *name);
 
