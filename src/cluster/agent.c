@@ -26,6 +26,7 @@ struct contact {
     uint64_t seen;              /* the epoch it last said; 0: never did */
     int64_t heard_ms;           /* -1: never, in the life of that process */
     uint64_t incarnation;       /* who was heard last, on whatever way; 0: nobody */
+    uint64_t answered;          /* who answered last at its address; 0: nobody */
 };
 
 struct agent {
@@ -229,9 +230,9 @@ static void on_answer(struct agent *a, struct contact *contact, const struct pin
 {
     struct view *v;
 
-    if (is_leader(a) && contact->incarnation != 0 && contact->incarnation != p->incarnation)
-        leader_lost(a->config.leader, p->name, contact->incarnation, LOST_REFUSED, now_ms(a));
-    contact->incarnation = p->incarnation;
+    if (is_leader(a) && contact->answered != 0 && contact->answered != p->incarnation)
+        leader_lost(a->config.leader, p->name, contact->answered, LOST_REFUSED, now_ms(a));
+    contact->incarnation = contact->answered = p->incarnation;
     contact->failures = 0;
     contact->seen = p->seen;
     contact->heard_ms = now_ms(a);
