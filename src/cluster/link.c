@@ -33,6 +33,7 @@ struct link {
     enum link_state state;
     bool tried;                 /* and came to an end: who asks now is not kept waiting */
     bool full;                  /* the socket takes no more for now */
+    bool owes;                  /* there is something to confirm */
     bool refusing;              /* it was refused, and will be until it says that it knows */
     int64_t opened_ms;
     bool logged;                /* that it is down */
@@ -720,7 +721,15 @@ void link_post(struct link *l, const struct frame *f)
 
 void link_confirm(struct link *l, uint64_t open, bool given_up)
 {
-    if (l->state == LINK_OPEN && confirms_settle(&l->confirms, open, given_up))
+    if (l->state != LINK_OPEN || !confirms_settle(&l->confirms, open, given_up))
+        return;
+    l->owes = true;
+    links_confirm_soon(l->ls);
+}
+
+void link_hurry(struct link *l)
+{
+    if (l->owes)
         join_dirty(l);
 }
 
@@ -731,6 +740,7 @@ static bool say_confirmed(struct link *l)
     char frame[FRAME_HEAD];
     bool given_up = false;
 
+    l->owes = false;
     while ((f.version = confirms_take(&l->confirms, &given_up)) > 0) {
         f.st = given_up;
         frame_put(frame, &f);

@@ -39,8 +39,10 @@ void link_post(struct link *l, const struct frame *f);
 
 /*
  * The copies have what the answer `r->open` (not 0) spoke of; or `given_up`: its
- * judge is to see to it.  The judge hears of it with the next flush, before
- * anything else; not at all when the link was closed meanwhile: it knows that.
+ * judge is to see to it.  The judge hears of it before whatever is sent next, and
+ * soon (see links.h) if nothing is: a packet of its own would cost both sides as
+ * much as the command did.  Not at all when the link was closed meanwhile: it
+ * knows that.
  */
 void link_confirm(struct link *l, uint64_t open, bool given_up);
 
@@ -56,6 +58,9 @@ bool link_is_refused(const struct link *l);
 
 /* It goes by the links' new view from here on. */
 void link_take_view(struct link *l);
+
+/* If there is something to confirm that nothing else took along, it is dirty now. */
+void link_hurry(struct link *l);
 
 /* At the end of the turn, for links that are dirty. */
 void link_flush(struct link *l);

@@ -36,6 +36,9 @@ void links_fini(struct links *ls)
     }
     chunk_unref(ls->kept);
     ls->kept = NULL;
+    if (ls->confirm != NULL)
+        ls->worker->world->ops->timer_free(ls->confirm);
+    ls->confirm = NULL;
     view_unref(v);
 }
 
@@ -105,6 +108,30 @@ void links_changed(struct links *ls)
 {
     if (ls->config->changed != NULL)
         ls->config->changed(ls);
+}
+
+static void on_confirm(void *arg)
+{
+    struct links *ls = arg;
+
+    ls->confirms_soon = false;
+    for (size_t i = 0; i < ls->n; i++)
+        if (ls->link[i] != NULL)
+            link_hurry(ls->link[i]);
+}
+
+void links_confirm_soon(struct links *ls)
+{
+    const struct world_ops *ops = ls->worker->world->ops;
+
+    if (ls->confirms_soon)
+        return;
+    if (ls->confirm == NULL)
+        ls->confirm = ops->timer_new(ls->worker->loop, on_confirm, ls);
+    if (ls->confirm == NULL)
+        return;                 /* what is sent next takes it along */
+    ls->confirms_soon = true;
+    ops->timer_set(ls->confirm, LINKS_CONFIRM_MS);
 }
 
 void links_flush(struct links *ls)

@@ -9,6 +9,9 @@
 
 #include "cluster/link.h"
 
+/* Confirms wait so long for something else to be sent. */
+#define LINKS_CONFIRM_MS 1
+
 struct links_config {
     uint8_t role;               /* enum hello_role: what we say that we are */
     int64_t timeout_ms;         /* that a member may take to answer */
@@ -27,6 +30,8 @@ struct links {
     size_t n;
     struct link *dirty;         /* have something to send */
     struct request *free_requests;
+    struct timer *confirm;      /* owned; NULL before there was something to confirm, */
+    bool confirms_soon;         /* it runs */
     struct chunk *kept;         /* a reference: frames that wait are written */
     size_t kept_used;           /* into it; or NULL */
     void *owner;
@@ -45,6 +50,9 @@ bool links_take_view(struct links *ls, struct view *v, int self);
 
 /* For links: config->changed is called, if there is one. */
 void links_changed(struct links *ls);
+
+/* For links: those that owe a confirm are dirty in a moment. */
+void links_confirm_soon(struct links *ls);
 
 /* At the end of a turn: what was refused is spoken of, what was queued leaves. */
 void links_flush(struct links *ls);

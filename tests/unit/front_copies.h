@@ -92,8 +92,10 @@ static inline void expect_nothing(int shard)
 
 static inline void expect_confirm(int shard, unsigned n, bool given_up)
 {
-    struct frame f = heard(shard);
+    struct frame f;
 
+    stage_run(&stage, LINKS_CONFIRM_MS);
+    f = heard(shard);
     assert_int_equal(f.op, FRAME_CONFIRM);
     assert_int_equal(f.version, n);
     assert_int_equal(f.st, given_up);
