@@ -15,10 +15,11 @@ bool way_reaches(const struct front_worker *fw, unsigned i)
 {
     const struct links *ls = &fw->links;
 
+    if (ls->view->map->members[i].state != MEMBER_UP)
+        return false;
     if ((int)i == fw->self)
         return here_is_adopted(fw);
-    return ls->view->map->members[i].state == MEMBER_UP && ls->link[i] != NULL &&
-           link_is_open(ls->link[i]);
+    return ls->link[i] != NULL && link_is_open(ls->link[i]);
 }
 
 /* Those who must have what it changes. */
