@@ -106,7 +106,7 @@ static void look_at_purge(struct keeper *k)
 {
     const uint64_t epoch = k->purge.epoch;
 
-    (void)purge_step(&k->purge);
+    purge_step(&k->purge);
     if (k->purge.epoch != epoch)
         tell_changed(k);
 }

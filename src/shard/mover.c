@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "ring/ring.h"
 #include "shard/keeper.h"
 
@@ -225,6 +226,9 @@ void mover_step(struct mover *m)
         go_on(m);
     if (!m->again && !m->walking && m->n_out == 0) {
         m->move.done = true;
+        log_info("shard", "moved what others are to keep items=%llu bytes=%llu epoch=%llu",
+                 (unsigned long long)m->move.items_sent, (unsigned long long)m->move.bytes_sent,
+                 (unsigned long long)k->epoch);
         if (k->config.changed != NULL)
             k->config.changed(k->config.arg);
     }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "shard/keeper.h"
 
 #define STEP_ITEMS 500          /* looked at while a partition is locked */
@@ -44,6 +45,7 @@ void purge_take_view(struct purge *p, bool covered)
     }
     p->walking = true;
     p->cursor = 0;
+    p->n_dropped = 0;
 }
 
 static bool is_kept(void *arg, uint32_t position)
@@ -53,7 +55,7 @@ static bool is_kept(void *arg, uint32_t position)
     return k->is_member && view_keeps(k->view, k->view->self, position);
 }
 
-bool purge_step(struct purge *p)
+void purge_step(struct purge *p)
 {
     struct keeper *k = p->keeper;
 
@@ -63,7 +65,9 @@ bool purge_step(struct purge *p)
         if (p->cursor == 0) {
             p->walking = false;
             p->epoch = k->epoch;
+            if (p->n_dropped > 0)
+                log_info("shard", "dropped what others keep now items=%llu epoch=%llu",
+                         (unsigned long long)p->n_dropped, (unsigned long long)p->epoch);
         }
     }
-    return p->walking;
 }

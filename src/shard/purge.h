@@ -17,14 +17,14 @@ struct purge {
     bool walking;
     uint64_t cursor;
     uint64_t epoch;             /* it is done for this one */
-    uint64_t n_dropped;         /* ever */
+    uint64_t n_dropped;         /* by this walk */
 };
 
 /* The keeper goes by a newer map; `covered`: what is kept under it has not
  * become less than what was under the map before. */
 void purge_take_view(struct purge *p, bool covered);
-/* A bounded step; may the next one follow soon? */
-bool purge_step(struct purge *p);
+/* A bounded step, if there is something to do. */
+void purge_step(struct purge *p);
 
 struct map;
 /* Member `name` keeps under `next` all that it keeps under `map`, by the rings. */

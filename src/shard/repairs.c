@@ -10,6 +10,8 @@
 #define BYTES_OUT ((size_t)1 << 20)     /* of copies that nobody has answered for */
 #define RETRY_MS 20
 #define VERSION_MS_SHIFT (VERSION_NUMBER_BITS + VERSION_COUNTER_BITS)
+#define STARTS 1000             /* of errands in one step, */
+#define STUCK 64                /* of these, such that find nobody: then it waits */
 #define WALK_ITEMS 500          /* looked at in one step */
 #define WALK_TODO 1000          /* enough is known to be done */
 
@@ -53,11 +55,13 @@ static bool list_add(struct repair_list *l, const struct repair *what)
     return true;
 }
 
-/* What there is no memory for is found by a walk. */
-static void add_to(struct repairs *r, struct repair_list *l, const struct repair *what)
+/* What there is no memory for is found by a walk: false. */
+static bool add_to(struct repairs *r, struct repair_list *l, const struct repair *what)
 {
-    if (!list_add(l, what))
-        r->lost = true;
+    if (list_add(l, what))
+        return true;
+    __atomic_store_n(&r->lost, true, __ATOMIC_RELEASE);
+    return false;
 }
 
 /* its life */
@@ -85,7 +89,7 @@ void repairs_fini(struct repairs *r)
 void repairs_add(struct repairs *r, const struct repair *what)
 {
     pthread_mutex_lock(&r->lock);
-    add_to(r, &r->inbox, what);
+    (void)add_to(r, &r->inbox, what);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -100,15 +104,14 @@ static void take_inbox(struct repairs *r)
     for (; r->inbox.at < r->inbox.n; r->inbox.at++) {
         const struct repair *what = &r->inbox.items[r->inbox.at];
 
-        add_to(r, &r->todo, what);
-        r->n_old += is_old(r, what);
+        if (add_to(r, &r->todo, what))
+            r->n_old += is_old(r, what);
     }
-    if (r->lost && !r->walking) {
-        r->lost = false;
+    pthread_mutex_unlock(&r->lock);
+    if (!r->walking && __atomic_exchange_n(&r->lost, false, __ATOMIC_ACQ_REL)) {
         r->walking = true;
         r->cursor = 0;
     }
-    pthread_mutex_unlock(&r->lock);
 }
 
 static void is_over(struct repairs *r, const struct repair *what)
@@ -195,7 +198,7 @@ void repairs_take_view(struct repairs *r)
     r->n_old = count_old(r, &r->todo) + count_old(r, &r->later);
     for (unsigned i = 0; i < ERRANDS; i++)
         r->n_old += r->errands[i].is_out && is_old(r, &r->errands[i].what);
-    r->later_at_ms = 0;
+    r->later_at_ms = r->stuck_until_ms = 0;
 }
 
 /* errands */
@@ -254,7 +257,8 @@ static void on_open(void *arg, const struct copy *copy)
             send_copy(e, place.pending[i], copy);
 }
 
-static void start(struct repairs *r, const struct repair *what)
+/* False when somebody who is to have it is not reached. */
+static bool start(struct repairs *r, const struct repair *what)
 {
     struct keeper *k = r->keeper;
     struct errand *e = r->free;
@@ -274,6 +278,7 @@ static void start(struct repairs *r, const struct repair *what)
         e->next = r->back;
         r->back = e;
     }
+    return !e->failed;
 }
 
 static void take_back(struct repairs *r)
@@ -287,7 +292,8 @@ static void take_back(struct repairs *r)
         r->n_out--;
         r->bytes_out -= e->bytes;
         if (e->failed || e->under != k->epoch) {
-            add_to(r, &r->later, &e->what);
+            if (!add_to(r, &r->later, &e->what))
+                is_over(r, &e->what);
             r->later_at_ms = keeper_now(k) + (e->under == k->epoch ? RETRY_MS : 0);
         } else {
             (void)store_confirm(k->shard->store, e->what.hash, e->what.version);
@@ -316,8 +322,7 @@ static void on_item(void *arg, const struct copy *copy)
     if (!r->hands_on &&
         view_owner(k->view, ring_hash(copy->key, copy->key_len)) != k->view->self)
         return;
-    add_to(r, &r->todo, &what);
-    r->n_walked++;
+    r->n_walked += add_to(r, &r->todo, &what);
 }
 
 static void walk(struct repairs *r)
@@ -346,7 +351,29 @@ static void move_later(struct repairs *r)
     if (list_left(&r->later) == 0 || keeper_now(r->keeper) < r->later_at_ms)
         return;
     for (; r->later.at < r->later.n; r->later.at++)
-        add_to(r, &r->todo, &r->later.items[r->later.at]);
+        if (!add_to(r, &r->todo, &r->later.items[r->later.at]))
+            is_over(r, &r->later.items[r->later.at]);
+}
+
+static bool may_start(const struct repairs *r)
+{
+    return list_left(&r->todo) > 0 && r->free != NULL && r->bytes_out < BYTES_OUT;
+}
+
+/* While a copy is not reached and not ejected all that it has a part in waits;
+ * asking for each again and again would be all that is done here. */
+static void start_some(struct repairs *r)
+{
+    const int64_t now_ms = keeper_now(r->keeper);
+    unsigned n_stuck = 0;
+
+    for (unsigned i = 0; i < STARTS && may_start(r) && now_ms >= r->stuck_until_ms; i++) {
+        const struct repair what = r->todo.items[r->todo.at++];
+
+        if (!start(r, &what) && ++n_stuck == STUCK)
+            r->stuck_until_ms = now_ms + RETRY_MS;
+        take_back(r);
+    }
 }
 
 /* Who is no member any more has nothing to tell. */
@@ -371,12 +398,7 @@ void repairs_step(struct repairs *r)
         return;
     move_later(r);
     walk(r);
-    while (list_left(&r->todo) > 0 && r->free != NULL && r->bytes_out < BYTES_OUT) {
-        const struct repair what = r->todo.items[r->todo.at++];
-
-        start(r, &what);
-    }
-    take_back(r);
+    start_some(r);
     settle(r);
 }
 
@@ -385,14 +407,21 @@ bool repairs_are_current(struct repairs *r)
     bool empty;
 
     pthread_mutex_lock(&r->lock);
-    empty = list_left(&r->inbox) == 0 && !r->lost;
+    empty = list_left(&r->inbox) == 0;
     pthread_mutex_unlock(&r->lock);
+<<<<<<< HEAD
     return empty && !r->walking && r->n_old == 0 && !r->hands_on;
+=======
+    return empty && !__atomic_load_n(&r->lost, __ATOMIC_ACQUIRE) && !r->walking &&
+           r->n_old == 0 && r->n_walked == 0;
+>>>>>>> 9069f99 (shard: repairs wait for who is not reached, and lose nothing for want of memory)
 }
 
 int64_t repairs_wait_ms(const struct repairs *r)
 {
-    if (r->walking || (list_left(&r->todo) > 0 && r->free != NULL && r->bytes_out < BYTES_OUT))
+    const bool stuck = keeper_now(r->keeper) < r->stuck_until_ms;
+
+    if (r->walking || (may_start(r) && !stuck))
         return 1;
-    return list_left(&r->later) > 0 ? RETRY_MS : -1;
+    return list_left(&r->later) > 0 || stuck ? RETRY_MS : -1;
 }

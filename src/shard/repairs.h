@@ -43,11 +43,12 @@ struct errand {
 
 struct repairs {
     struct keeper *keeper;
-    pthread_mutex_t lock;       /* of inbox and lost */
+    pthread_mutex_t lock;       /* of the inbox */
     struct repair_list inbox;
-    bool lost;                  /* memory was short: a walk must find what is open */
+    bool lost;                  /* atomic: memory was short: a walk must find what is open */
     struct repair_list todo, later;
     int64_t later_at_ms;        /* then it is todo again */
+    int64_t stuck_until_ms;     /* so many found nobody that none is tried */
     struct errand errands[ERRANDS];
     struct errand *free, *back;
     unsigned n_out;             /* errands */

@@ -241,8 +241,10 @@ class Cluster(Daemon):
         return self
 
     def wait_up(self):
+        """All answer, and what is whose is settled: any key can be written."""
         wait(lambda: states(self) == {name: "up" for name in self.shards},
              "all shards to be up")
+        wait(lambda: takes_writes(self), "all keys to have an owner")
 
     def child(self, name):
         """The process id of a shard, or None while there is none."""
@@ -252,6 +254,14 @@ class Cluster(Daemon):
             if any(arg == "--name=" + name for arg in command_line(pid)):
                 return pid
         return None
+
+
+def takes_writes(front):
+    """Every key has an owner, as far as one thread knows."""
+    probes = [b"probe%d" % i for i in range(64)]
+    with front.connect() as sock:
+        got = wire.ask(sock, b"".join(b"delete %b\r\n" % k for k in probes))
+    return got == b"NOT_FOUND\r\n" * len(probes)
 
 
 def states(front):

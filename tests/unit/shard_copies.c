@@ -367,6 +367,35 @@ static void the_end_waits_for_what_a_worker_has_not_handed_over(void **state)
     assert_int_equal(state_now().ended, 2);
 }
 
+static void what_waits_for_a_copy_goes_on_when_that_is_ejected(void **state)
+{
+    enum { N = 3000 };
+    int peer = open_peer(), s2 = opened(2);
+    const char *key = key_at(0, 1, 0);
+
+    (void)state;
+    fake_unlisten(stage.world, "shard:2");
+    fake_shut(stage.world, s2);
+    for (unsigned i = 0; i < N; i++)
+        set(peer, key, "v");
+    for (unsigned i = 0; i < N; i++) {
+        char other[20];
+
+        snprintf(other, sizeof(other), "%s-%u", key, i);
+        set(peer, other, "v");
+    }
+    confirm(peer, 2 * N, true);
+    stage_run(&stage, 500);
+    assert_true(is_open(peer, key));
+    map->epoch = 2;
+    map->members[1].state = map->members[2].state = MEMBER_EJECTED;
+    go_by_map();
+    stage_run(&stage, 100);
+    assert_int_equal(state_now().ended, 2);
+    tell_map(peer);
+    assert_false(is_open(peer, key));
+}
+
 /* a front of this process */
 
 static void what_a_front_here_leaves_open_is_repaired(void **state)
@@ -409,6 +438,7 @@ int main(void)
         COPIES(the_end_of_a_map_is_when_nothing_of_it_is_open),
         cmocka_unit_test_teardown(the_end_waits_for_all_workers, tear_down),
         COPIES(the_end_waits_for_what_a_worker_has_not_handed_over),
+        COPIES(what_waits_for_a_copy_goes_on_when_that_is_ejected),
         COPIES(what_a_front_here_leaves_open_is_repaired),
     };
 
