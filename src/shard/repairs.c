@@ -409,12 +409,8 @@ bool repairs_are_current(struct repairs *r)
     pthread_mutex_lock(&r->lock);
     empty = list_left(&r->inbox) == 0;
     pthread_mutex_unlock(&r->lock);
-<<<<<<< HEAD
-    return empty && !r->walking && r->n_old == 0 && !r->hands_on;
-=======
     return empty && !__atomic_load_n(&r->lost, __ATOMIC_ACQUIRE) && !r->walking &&
-           r->n_old == 0 && r->n_walked == 0;
->>>>>>> 9069f99 (shard: repairs wait for who is not reached, and lose nothing for want of memory)
+           r->n_old == 0 && r->n_walked == 0 && !r->hands_on;
 }
 
 int64_t repairs_wait_ms(const struct repairs *r)
