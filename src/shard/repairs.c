@@ -109,7 +109,7 @@ static void take_inbox(struct repairs *r)
     }
     pthread_mutex_unlock(&r->lock);
     if (!r->walking && __atomic_exchange_n(&r->lost, false, __ATOMIC_ACQ_REL)) {
-        r->walking = true;
+        r->walking = r->for_others = true;
         r->cursor = 0;
     }
 }
@@ -317,10 +317,8 @@ static void on_item(void *arg, const struct copy *copy)
         .walked = true,
     };
 
-    if (!copy->open)
-        return;
-    if (!r->hands_on &&
-        view_owner(k->view, ring_hash(copy->key, copy->key_len)) != k->view->self)
+    if (!copy->open || (!r->for_others && !r->hands_on &&
+                        view_owner(k->view, ring_hash(copy->key, copy->key_len)) != k->view->self))
         return;
     r->n_walked += add_to(r, &r->todo, &what);
 }
@@ -334,6 +332,7 @@ static void walk(struct repairs *r)
     store_walk(r->keeper->shard->store, all, &r->cursor, WALK_ITEMS, keeper_now(r->keeper),
                on_item, r);
     r->walking = r->cursor != 0;
+    r->for_others = r->for_others && r->walking;
 }
 
 static void settle(struct repairs *r)

@@ -56,6 +56,7 @@ struct repairs {
     size_t n_old;               /* all that were judged before the present map */
     bool hands_on;              /* of what the walk finds, not the owned alone */
     bool walking, unsettled;
+    bool for_others;            /* the walk looks for keys of other owners as well */
     uint64_t unsettled_from;    /* version: what is as new counts as open */
     uint64_t cursor;
     size_t n_walked;            /* found by the walk and not done */

@@ -259,6 +259,22 @@ static void another_life_of_a_copy_is_sent_nothing(void **state)
     assert_true(is_open(peer, key));
 }
 
+static void what_no_list_had_room_for_is_found_by_a_walk(void **state)
+{
+    int peer = open_peer(), s2 = opened(2);
+    const char *key = key_at(1, 0, 0);  /* whoever owns it by now */
+    uint64_t version = set(peer, key, "v");
+
+    (void)state;
+    keeper->repairs.lost = true;
+    keeper_poke(keeper);
+    stage_run(&stage, 50);
+    expect_copy(s2, key, "v", version);
+    stage_run(&stage, 50);
+    assert_true(is_silent(s2));
+    assert_false(is_open(peer, key));
+}
+
 /* newer maps */
 
 static void what_is_open_under_an_older_map_is_repaired_by_the_newer(void **state)
@@ -432,6 +448,7 @@ int main(void)
         COPIES(a_deletion_is_repaired_too),
         COPIES(what_is_overwritten_is_not_repaired),
         COPIES(a_copy_that_did_not_get_it_is_sent_it_again),
+        COPIES(what_no_list_had_room_for_is_found_by_a_walk),
         COPIES(another_life_of_a_copy_is_sent_nothing),
         COPIES(what_is_open_under_an_older_map_is_repaired_by_the_newer),
         COPIES(an_answer_under_an_older_map_does_not_count),
