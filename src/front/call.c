@@ -156,7 +156,8 @@ static void ask_again(struct call *c)
     c->ask_again = false;
     c->slot.session->n_again--;
     c->asked_again = true;
-    c->copies = c->wins = c->replays = false;
+    c->copies = c->replays = false;
+    c->owner_options = f.options;
     r->frame_chunk = NULL;
     request_forget_answer(r);
     way_go(c, &f, NULL);
@@ -342,6 +343,9 @@ static void on_done(struct request *r)
 
 /* asking */
 
+/* Of a get: they change nothing of what it answers, and copies do without. */
+#define OPTIONS_OF_OWNERS ((unsigned)(OPTION_WIN | OPTION_NO_USE | OPTION_KEY_ENCODED))
+
 /* It changes what copies must have.  Who wins is the owner's affair alone. */
 static bool changes(const struct cmd *cmd)
 {
@@ -352,9 +356,7 @@ static bool changes(const struct cmd *cmd)
 /* Any copy may answer it: it neither changes nor shows what only the owner knows. */
 static bool is_plain(const struct cmd *cmd)
 {
-    const unsigned harmless = OPTION_WIN | OPTION_NO_VALUE | OPTION_NO_USE | OPTION_KEY_ENCODED;
-
-    if (cmd->verb > VERB_GETS || (cmd->options & ~harmless) != 0)
+    if (cmd->verb > VERB_GETS || (cmd->options & ~OPTIONS_OF_OWNERS) != 0)
         return false;
     if (cmd->form.protocol != PROTOCOL_META)
         return true;
@@ -404,7 +406,7 @@ static void classify(struct call *c, const struct cmd *cmd)
     c->request.needs_frame = true;
     c->copies = changes(cmd);
     c->plain = is_plain(cmd);
-    c->wins = (cmd->options & OPTION_WIN) != 0;
+    c->owner_options = cmd->options & OPTIONS_OF_OWNERS;
     c->began_ms = c->framed_ms = worker_now(c->fw->worker);
 }
 

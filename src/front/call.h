@@ -44,11 +44,11 @@ struct call {
     bool copies;                /* what it changes copies must have */
     bool plain;                 /* a get that any copy may answer */
     bool as_copy;               /* one was asked */
-    bool wins;                  /* OPTION_WIN, which only an owner is asked with */
     bool replays;               /* it was judged: what is left is the copies' part */
     bool behind;                /* it is answered already: that part goes on */
     bool emitted;               /* and nobody else needs it any more */
     uint8_t n_tries;
+    unsigned owner_options;     /* enum option: those that no copy is asked with */
     unsigned first_marks;       /* of the answer that was dropped */
     uint32_t first_idle_s;
     int64_t first_ttl_ms;

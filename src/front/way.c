@@ -140,8 +140,7 @@ static void send_to_owner(struct call *c, const struct placing *p, struct frame 
 
     c->as_copy = false;
     f->flags = 0;
-    if (c->wins)
-        f->options |= OPTION_WIN;
+    f->options |= c->owner_options;
     if (c->copies) {
         replay_place(&c->replay, v, p);
         f->flags = (p->n_copies + p->n_pending > 0 ? FRAME_COPIES : 0u)
@@ -155,14 +154,14 @@ static void send_to_owner(struct call *c, const struct placing *p, struct frame 
         link_send(c->fw->links.link[p->owner], &c->request, f, chunk);
 }
 
-/* Only for what it has: nothing is won there. */
+/* Only for what it has: nothing is won there, and no use is spared. */
 static void send_to_copy(struct call *c, int copy, struct frame *f, struct chunk *chunk)
 {
     STAT_ADD(&c->fw->worker->stats, failover_reads, 1);
     c->as_copy = true;
     c->n_tries++;
     f->flags = FRAME_AS_COPY;
-    f->options &= ~(unsigned)OPTION_WIN;
+    f->options &= ~c->owner_options;
     if (copy == c->fw->self)
         here_call(c, f, chunk);
     else
