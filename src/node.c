@@ -453,6 +453,8 @@ static void on_seen(void *arg, uint64_t epoch)
 
     (void)epoch;
     shard_seen(&n->shard);
+    if (n->options->role != ROLE_SHARD)
+        front_seen(&n->front);
     agent_poke(n->agent);
 }
 

@@ -86,8 +86,11 @@ static bool may_wait(const struct call *c, const struct placing *p)
 {
     const struct map *map = view_of(c)->map;
 
-    if (map->leader[0] == '\0' || p->owner < 0 || c->request.frame_chunk == NULL ||
-        !call_has_time(c))
+    if (map->leader[0] == '\0' || c->request.frame_chunk == NULL || !call_has_time(c))
+        return false;
+    if (cluster_epoch(c->fw->front->cluster) != map->epoch)
+        return true;            /* a newer map is there already */
+    if (p->owner < 0)
         return false;
     /* where nobody else can have it nothing is to be waited for, but what is here */
     return map->replicas > 1 || map->phase != MAP_STABLE || c->request.outcome == REFUSED ||
