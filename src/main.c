@@ -201,6 +201,8 @@ static void begin_stop(struct chcached *c, int signal)
     sdnotify("STOPPING=1");
     c->stopping = true;
     c->stop_at_ms = now_ms(c) + DRAIN_MS;
+    if (!c->is_child)
+        node_say_goodbye(&c->node);     /* of a child its parent knows at once */
     node_drain(&c->node);
     c->world->ops->timer_set(c->timer, DRAIN_LOOK_MS);
 }

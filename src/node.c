@@ -527,6 +527,13 @@ static void close_listeners(struct node *n)
         listener_free(n->listeners[--n->n_listeners]);
 }
 
+void node_say_goodbye(struct node *n)
+{
+    n->leaves = n->agent != NULL && n->store != NULL;
+    if (n->leaves)
+        agent_goodbye(n->agent);
+}
+
 void node_drain(struct node *n)
 {
     close_listeners(n);
@@ -539,7 +546,7 @@ bool node_is_drained(struct node *n)
     for (unsigned i = 0; i < n->options->threads; i++)
         if (!worker_is_drained(&n->workers[i]))
             return false;
-    return true;
+    return !n->leaves || agent_is_let_go(n->agent);
 }
 
 /* Letters may cross from any worker to any other: as many rounds as there are. */

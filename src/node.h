@@ -29,6 +29,7 @@ struct node {
     struct cluster *cluster;
     struct source *source;      /* what the leader keeps; NULL: nothing, or another leads */
     struct leader *leader;      /* this process makes the maps; or NULL */
+    bool leaves;                /* it has said goodbye */
     bool has_led;               /* an earlier process of this name did */
     struct agent *agent;        /* NULL: one map for ever */
     char coordinator[OPTION_NAME_MAX + 1];      /* its name */
@@ -86,6 +87,10 @@ bool node_open_to_clients(struct node *n);
 /* There is a map: clients can be served.  Its own shard serves as well. */
 bool node_has_map(const struct node *n);
 bool node_is_ready(struct node *n);
+/* The shard here leaves its keys to others: they are told, and it serves nothing
+ * any more.  Before node_drain(). */
+void node_say_goodbye(struct node *n);
+
 /* No longer; and what is begun is finished. */
 void node_drain(struct node *n);
 bool node_is_drained(struct node *n);

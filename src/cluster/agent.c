@@ -12,6 +12,7 @@
 
 #define AGAIN_MS 20             /* after a ping that failed, and while others are waited for */
 #define QUEUE_BYTES ((size_t)4 << 20)
+#define GOODBYE_MS 500          /* that the leader has to hear it */
 #define SURE_FAILURES 2         /* in a row: one may be a connection's own trouble */
 
 /* Somebody who is pinged. */
@@ -22,6 +23,7 @@ struct contact {
     struct link *link;
     bool wanted;                /* by the present map */
     bool asked;                 /* a ping is on its way */
+    bool told_goodbye;          /* by it */
     unsigned failures;          /* since it last answered */
     uint64_t seen;              /* the epoch it last said; 0: never did */
     int64_t heard_ms;           /* -1: never, in the life of that process */
@@ -40,6 +42,8 @@ struct agent {
     uint64_t epoch;             /* of the map that the contacts are made for */
     bool step;                  /* something was heard: the leader looks */
     bool goodbye;               /* atomic */
+    bool let_go;                /* the leader has heard it */
+    int64_t goodbye_ms;         /* when it was said first */
     bool poked;                 /* atomic: the mail is on its way */
     struct mail mail;
 };
@@ -233,6 +237,7 @@ static void on_answer(struct agent *a, struct contact *contact, const struct pin
     if (is_leader(a) && contact->answered != 0 && contact->answered != p->incarnation)
         leader_lost(a->config.leader, p->name, contact->answered, LOST_REFUSED, now_ms(a));
     contact->incarnation = contact->answered = p->incarnation;
+    a->let_go = a->let_go || (contact->told_goodbye && (p->role & PING_LEADER) != 0);
     contact->failures = 0;
     contact->seen = p->seen;
     contact->heard_ms = now_ms(a);
@@ -294,6 +299,7 @@ static void ping(struct agent *a, struct contact *contact, const struct view *v)
         return;
     tell(a, v, &p);
     p.stamp = (uint64_t)now_ms(a);
+    contact->told_goodbye = (p.marks & PING_GOODBYE) != 0;
     if ((a->config.role & PING_SHARD) != 0 && p.number != 0 && (p.marks & PING_GOODBYE) == 0)
         p.marks |= PING_ASKS;
     p.go = is_leader(a) ? leader_go(a->config.leader) : 0;
@@ -543,8 +549,15 @@ void agent_dead(struct agent *a, const char *name)
 
 void agent_goodbye(struct agent *a)
 {
+    cluster_give_up(a->config.cluster);
     __atomic_store_n(&a->goodbye, true, __ATOMIC_RELAXED);
+    a->goodbye_ms = now_ms(a);
     agent_poke(a);
+}
+
+bool agent_is_let_go(const struct agent *a)
+{
+    return a->let_go || is_leader(a) || now_ms(a) - a->goodbye_ms >= GOODBYE_MS;
 }
 
 int64_t agent_silence_ms(const struct agent *a, const char *name)

@@ -59,8 +59,10 @@ void agent_poke(struct agent *a);
 /* The process of this member is known to have ended. */
 void agent_dead(struct agent *a, const char *name);
 
-/* This process serves nothing from now on, and says so. */
+/* This process serves nothing from now on, and says so.  Then: whether the leader
+ * has heard it, or has had time to. */
 void agent_goodbye(struct agent *a);
+bool agent_is_let_go(const struct agent *a);
 
 /* How long a member has not been heard, milliseconds; -1: never was. */
 int64_t agent_silence_ms(const struct agent *a, const char *name);

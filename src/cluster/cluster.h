@@ -87,6 +87,9 @@ int64_t cluster_lease_ns(const struct cluster *c);
  * one seen. */
 void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns);
 
+/* This process serves nothing any more, whatever it is given. */
+void cluster_give_up(struct cluster *c);
+
 /* With a fresh clock.  Any thread, no lock. */
 bool cluster_serves(const struct cluster *c, int64_t now_ns);
 
