@@ -253,8 +253,8 @@ static bool begin_to_lead(struct node *n, const char **why)
         *why = "out of memory";
         ok = n->source != NULL && n->source->load(n->source, &data, &len, why);
     }
-    n->has_led = len > 0;
-    if (ok && len > 0)
+    n->has_led = data != NULL;
+    if (ok && data != NULL)
         ok = leader_load(n->leader, data, len, why);
     else if (ok && !leader_start_members(n->leader, n->first_members, n->n_first_members)) {
         *why = "the list of shards makes no map";
