@@ -16,8 +16,8 @@ import re
 import signal
 import tempfile
 
-from lib import daemon, wire
-from lib.daemon import Daemon, Folder, free_port, freeze, wait
+from lib import admin, daemon, wire
+from lib.daemon import CHCACHECTL, Daemon, free_port, freeze, run, wait
 
 MAP = re.compile(r"new map epoch=(\d+) phase=(\w+) up=(\d+) filling=(\d+) suspended=(\d+) "
                  r"ejected=(\d+)")
@@ -110,6 +110,26 @@ class Maps:
                       "an ejection", since)
         self.settle(up or self.n_shards, since)
 
+    def ctl(self, *words):
+        """What chcachectl says; it must end well."""
+        code, out, err = run("--admin", self.admin, *words, program=CHCACHECTL)
+        if code != 0:
+            raise AssertionError("chcachectl %s: %d\n%s%s\n%s" % (
+                " ".join(words), code, out.decode(), err, self.told()))
+        return out.decode()
+
+    def wait_equal(self):
+        """Nobody writes: all copies are there, and equal, as an operator is told."""
+        def look():
+            code, out, err = run("--admin", self.admin, "replicas", program=CHCACHECTL)
+            last[:] = [out.decode() + err]
+            return code == 0
+        last = []
+        try:
+            wait(look, "all copies to be equal", 20)
+        except AssertionError as e:
+            raise AssertionError("%s\n%s\n%s" % (e, *last, self.told())) from None
+
     def told(self):
         return "\n".join("%s: %s" % (m.name, m.said()[-1500:]) for m in self.members())
 
@@ -118,8 +138,9 @@ class LocalCopies(Maps, Daemon):
     """A front that leads, and runs its shards as children."""
 
     def __init__(self, *args, shards=3, replicas=2, **more):
-        super().__init__("--local-shards", str(shards), "--replicas", str(replicas), *args,
-                         **more)
+        self.admin = admin.address()
+        super().__init__("--local-shards", str(shards), "--replicas", str(replicas),
+                         "--http", self.admin, *args, **more)
         self.n_shards = shards
         self.names = ["local-%d" % (i + 1) for i in range(shards)]
 
@@ -129,6 +150,9 @@ class LocalCopies(Maps, Daemon):
 
     def members(self):
         return [self]
+
+    def addresses(self):
+        return [self.address]
 
     def start(self):
         super().start()
@@ -151,14 +175,15 @@ class Copied(Maps):
         self.args = list(args)
         self.host = host or (lambda name: ([], "127.0.0.1"))
         self.coordinator = "f1@%s:%d" % (self.host("f1")[1], free_port())
+        self.admin = admin.address()
         self.peers = {}
         self.shards = {}
         for i in range(shards):
             self.add("s%d" % (i + 1))
         listed = ["--shard=%s=%s" % peer for peer in self.peers.items()]
         self.fronts = {"f1": self.member(
-            "f1", "--role", "front", "--state-dir", self.folder.name, *listed,
-            "--replicas", str(replicas), port=None)}
+            "f1", "--role", "front", "--state-dir", self.folder.name, "--http", self.admin,
+            *listed, "--replicas", str(replicas), port=None)}
         for i in range(1, fronts):
             name = "f%d" % (i + 1)
             self.fronts[name] = self.member(name, "--role", "front", port=None)
@@ -202,6 +227,15 @@ class Copied(Maps):
         for front in self.fronts.values():
             wait(lambda f=front: self.serves(f), "%s to serve" % front.name)
         return self
+
+    def state(self):
+        """The leader's state file."""
+        with open(os.path.join(self.folder.name, "map.state"), "rb") as f:
+            return f.read()
+
+    def set_state(self, data):
+        with open(os.path.join(self.folder.name, "map.state"), "wb") as f:
+            f.write(data)
 
     def serves(self, front):
         with front.connect() as s:
