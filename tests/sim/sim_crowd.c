@@ -14,6 +14,7 @@
 #define DEPTH_MAX 32
 #define AGAIN_MS 20             /* what failed is tried again after this */
 #define LATE_MS 100             /* what waits for so long is asked by others too */
+#define HOT_MS 200              /* a key is liked for so long */
 #define MOST_PIECES 12
 #define RECV_BYTES 65536
 
@@ -125,8 +126,7 @@ static enum history_kind kind_for(struct crowd *c, uint32_t key)
         return dice < 40 ? HISTORY_GET : dice < 58 ? HISTORY_SET : dice < 75 ? HISTORY_ADD :
                dice < 80 ? HISTORY_DROP : dice < 85 ? HISTORY_TOUCH : HISTORY_DELETE;
     case 6:
-        return dice < 35 || n_pieces > 2 * MOST_PIECES ? HISTORY_GET :
-               n_pieces > MOST_PIECES ? HISTORY_SET :
+        return dice < 35 ? HISTORY_GET : n_pieces > MOST_PIECES ? HISTORY_SET :
                dice < 80 ? HISTORY_APPEND : dice < 95 ? HISTORY_PREPEND : HISTORY_SET;
     case 7:
         return dice < 30 ? HISTORY_GET :
@@ -193,6 +193,14 @@ static bool take_retry(struct crowd *c, struct history_op *op)
     return false;
 }
 
+/* For a while all like one more than the others. */
+static uint32_t some_key(struct crowd *c)
+{
+    if (pick(c, 3) == 0)
+        return (uint32_t)(now_ms(c) / HOT_MS % c->config.n_keys);
+    return (uint32_t)pick(c, c->config.n_keys);
+}
+
 static void mix(struct player *p)
 {
     struct crowd *c = p->crowd;
@@ -202,13 +210,15 @@ static void mix(struct player *p)
         op = p->cas;
         p->cas.kind = HISTORY_GET;
     } else if (!take_retry(c, &op)) {
-        op.key = (uint32_t)pick(c, c->config.n_keys);
+        op.key = some_key(c);
         op.kind = kind_for(c, op.key);
         if (c->config.flushes && pick(c, 1500) == 0)
             op.kind = HISTORY_FLUSH;
     }
     begin(p, &op);
-    p->due_us = now_us(c) + (int64_t)pick(c, 2 * (uint64_t)c->config.think_us);
+    if (pick(c, c->config.depth) == 0)      /* else more at once */
+        p->due_us = now_us(c) +
+                    (int64_t)pick(c, 2 * (uint64_t)c->config.think_us * c->config.depth);
 }
 
 /* The next key of a pass that was not answered. */

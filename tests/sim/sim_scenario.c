@@ -132,6 +132,26 @@ static void cut_pair(struct run *r)
     sim_heal_all(r->sim);
 }
 
+/* A front and a shard, or two, on one side, the others on the other; clients
+ * reach both sides. */
+static void split(struct run *r)
+{
+    bool aside[FLEET_MAX] = { false };
+    const int64_t ms = 500 + (int64_t)pick(r, 8000);
+
+    aside[pick(r, FLEET_FRONTS)] = true;
+    aside[some_shard(r) - r->fleet.nodes] = true;
+    if (one_in(r, 3))
+        aside[some_shard(r) - r->fleet.nodes] = true;
+    crowd_window(r->crowd, ms + CUT_MS);
+    for (unsigned i = 0; i < r->fleet.n; i++)
+        for (unsigned j = 0; j < r->fleet.n; j++)
+            if (aside[i] != aside[j])
+                sim_cut(r->fleet.nodes[i].world, r->fleet.nodes[j].world);
+    pass(r, ms);
+    sim_heal_all(r->sim);
+}
+
 static void kill_front(struct run *r)
 {
     kill_and_start(r, &r->fleet.nodes[1], (int64_t)pick(r, 5000));
@@ -165,7 +185,6 @@ static void freeze_leader(struct run *r)
     pass(r, ms);
 }
 
-/* A machine that does not run. */
 static void slow_net(struct run *r)
 {
     for (unsigned i = 0; i < 6; i++) {
@@ -486,6 +505,7 @@ const struct scenario scenarios[] = {
     { "cut", cut_shard_off, CUT_MS, 0 },
     { "cut-one-way", cut_one_way, CUT_MS, 0 },
     { "cut-pair", cut_pair, 0, 0 },
+    { "split", split, 0, 0 },
     { "kill-front", kill_front, KILLED_MS, 0 },
     { "freeze-front", freeze_front, CUT_MS, 0 },
     { "kill-leader", kill_leader, KILLED_MS, SHARDS_ONLY },
@@ -523,6 +543,14 @@ const struct scenario *scenario_find(const char *name)
         if (strcmp(scenarios[i].name, name) == 0)
             return &scenarios[i];
     return NULL;
+}
+
+void scenario_roughen(struct run *r)
+{
+    for (unsigned i = 0; i < r->fleet.n; i++)
+        for (unsigned j = 0; j < r->fleet.n; j++)
+            sim_set_delay(r->fleet.nodes[i].world, r->fleet.nodes[j].world, 20,
+                          200 + (int64_t)pick(r, one_in(r, 4) ? 60000 : 3000));
 }
 
 void scenario_heal(struct run *r)

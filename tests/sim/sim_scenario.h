@@ -14,6 +14,9 @@ struct run {
     struct fleet fleet;
     struct crowd *crowd;
     struct checks checks;
+    bool is_rough;              /* slow ways: no outage is held against anybody */
+    bool is_mixing;
+    bool is_hushed;             /* clients fell silent: none can be measured */
 };
 
 enum trait {
@@ -36,6 +39,9 @@ extern const unsigned n_scenarios;
 
 /* NULL: there is none of that name. */
 const struct scenario *scenario_find(const char *name);
+
+/* Ways between nodes are slow, each in its own way. */
+void scenario_roughen(struct run *r);
 
 /* All that was done to the world is taken back, who is down is started. */
 void scenario_heal(struct run *r);
