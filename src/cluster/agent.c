@@ -12,7 +12,10 @@
 
 #define AGAIN_MS 20             /* after a ping that failed, and while others are waited for */
 #define QUEUE_BYTES ((size_t)4 << 20)
-#define GOODBYE_MS 500          /* that the leader has to hear it */
+#define SETTLE_MS 50            /* for what was executed before a goodbye to reach its copies */
+#define GOODBYE_MS 1000         /* for the leader to hear it, and others its map */
+#define LINGER_MS 200           /* to send on who has not heard */
+#define CLOCK_APART_MS 10000    /* a clock that differs by more is wrong */
 #define SURE_FAILURES 2         /* in a row: one may be a connection's own trouble */
 
 /* Somebody who is pinged. */
@@ -23,7 +26,6 @@ struct contact {
     struct link *link;
     bool wanted;                /* by the present map */
     bool asked;                 /* a ping is on its way */
-    bool told_goodbye;          /* by it */
     unsigned failures;          /* since it last answered */
     uint64_t seen;              /* the epoch it last said; 0: never did */
     int64_t heard_ms;           /* -1: never, in the life of that process */
@@ -42,7 +44,7 @@ struct agent {
     uint64_t epoch;             /* of the map that the contacts are made for */
     bool step;                  /* something was heard: the leader looks */
     bool goodbye;               /* atomic */
-    bool let_go;                /* the leader has heard it */
+    int64_t let_go_ms;          /* since when the map has let it go; -1: not yet */
     int64_t goodbye_ms;         /* when it was said first */
     bool poked;                 /* atomic: the mail is on its way */
     struct mail mail;
@@ -51,6 +53,14 @@ struct agent {
 static int64_t now_ms(const struct agent *a)
 {
     return worker_now(a->config.worker);
+}
+
+/* The same, fresh, in any thread. */
+static int64_t mono_ms(const struct agent *a)
+{
+    struct world *w = a->config.worker->world;
+
+    return w->ops->mono_ns(w) / 1000000;
 }
 
 /* what this process says of itself */
@@ -68,8 +78,7 @@ static void tell(struct agent *a, const struct view *v, struct ping *p)
     p->role = (uint8_t)(a->config.role | (is_leader(a) ? PING_LEADER : 0));
     p->incarnation = cluster_incarnation(c);
     p->adopted = cluster_adopted(c);
-    p->wall_ms = a->config.worker->wall_offset_ms
-               + a->config.worker->world->ops->mono_ns(a->config.worker->world) / 1000000;
+    p->wall_ms = a->config.worker->wall_offset_ms + mono_ms(a);
     if (v != NULL) {
         p->seen = v->map->epoch;
         p->digest = v->digest;
@@ -77,7 +86,8 @@ static void tell(struct agent *a, const struct view *v, struct ping *p)
     }
     snprintf(p->name, sizeof(p->name), "%s", cluster_self(c));
     snprintf(p->address, sizeof(p->address), "%s", a->config.address);
-    if (__atomic_load_n(&a->goodbye, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&a->goodbye, __ATOMIC_ACQUIRE) &&
+        mono_ms(a) - a->goodbye_ms >= SETTLE_MS)
         p->marks |= PING_GOODBYE;
     if (a->config.tell != NULL)
         a->config.tell(a->config.arg, p);
@@ -126,6 +136,19 @@ static void hear_go(struct agent *a, const struct ping *p)
     view_unref(v);
 }
 
+/* Who is far behind, or ahead, would refuse the others, or be refused by them. */
+static bool is_clock_right(const struct agent *a, const struct ping *p)
+{
+    const int64_t apart_ms = p->wall_ms - (a->config.worker->wall_offset_ms + mono_ms(a));
+
+    if (apart_ms >= -CLOCK_APART_MS && apart_ms <= CLOCK_APART_MS)
+        return true;
+    log_warn("cluster", "not taken for a member: its clock is %lld ms %s name=%s",
+             (long long)(apart_ms < 0 ? -apart_ms : apart_ms), apart_ms < 0 ? "behind" : "ahead",
+             p->name);
+    return false;
+}
+
 static void hear(struct agent *a, const struct ping *p)
 {
     const char *why;
@@ -134,6 +157,8 @@ static void hear(struct agent *a, const struct ping *p)
     cluster_set_ended(a->config.cluster, p->number, p->incarnation, p->ended);
     if (!is_leader(a) || (p->role & PING_SHARD) == 0)
         return;
+    if (!is_clock_right(a, p))
+        return;                 /* as if it were not heard */
     if ((p->marks & PING_GOODBYE) != 0)
         leader_lost(a->config.leader, p->name, p->incarnation, LOST_GOODBYE, now_ms(a));
     else if ((why = leader_hear(a->config.leader, p, now_ms(a))) != NULL)
@@ -207,8 +232,7 @@ size_t agent_answer(struct agent *a, const char *value, size_t len, char *out, s
     own.stamp = p.stamp;
     if ((p.marks & PING_ASKS) != 0 && (own.marks & PING_GOODBYE) == 0 &&
         voter_ask(&a->voter, v != NULL ? v->map : NULL, p.number, p.incarnation, p.seen,
-                  a->config.worker->world->ops->mono_ns(a->config.worker->world) / 1000000)
-            == GRANT)
+                  mono_ms(a)) == GRANT)
         own.marks |= PING_GRANTED;
     len = ping_room(v, p.seen) <= size ? write_ping(out, &own, v, p.seen) : 0;
     view_unref(v);
@@ -237,7 +261,6 @@ static void on_answer(struct agent *a, struct contact *contact, const struct pin
     if (is_leader(a) && contact->answered != 0 && contact->answered != p->incarnation)
         leader_lost(a->config.leader, p->name, contact->answered, LOST_REFUSED, now_ms(a));
     contact->incarnation = contact->answered = p->incarnation;
-    a->let_go = a->let_go || (contact->told_goodbye && (p->role & PING_LEADER) != 0);
     contact->failures = 0;
     contact->seen = p->seen;
     contact->heard_ms = now_ms(a);
@@ -299,7 +322,6 @@ static void ping(struct agent *a, struct contact *contact, const struct view *v)
         return;
     tell(a, v, &p);
     p.stamp = (uint64_t)now_ms(a);
-    contact->told_goodbye = (p.marks & PING_GOODBYE) != 0;
     if ((a->config.role & PING_SHARD) != 0 && p.number != 0 && (p.marks & PING_GOODBYE) == 0)
         p.marks |= PING_ASKS;
     p.go = is_leader(a) ? leader_go(a->config.leader) : 0;
@@ -398,7 +420,7 @@ static void choose_contacts(struct agent *a, const struct view *v)
         want(a, a->config.coordinator, a->config.coordinator_address);
     if (v != NULL)
         want_members(a, v->map);
-    else if (is_leader(a))
+    else
         for (size_t i = 0; i < a->config.n_members; i++)
             want(a, a->config.members[i].name, a->config.members[i].address);
     while ((contact = *at) != NULL) {
@@ -411,6 +433,9 @@ static void choose_contacts(struct agent *a, const struct view *v)
     }
     if (v != NULL && v->map->epoch != a->epoch)
         log_map(a, v->map);
+    if (v != NULL && a->goodbye && a->let_go_ms < 0 &&
+        (v->self < 0 || v->map->members[v->self].state == MEMBER_EJECTED))
+        a->let_go_ms = mono_ms(a);
     a->epoch = v != NULL ? v->map->epoch : 0;
 }
 
@@ -550,14 +575,17 @@ void agent_dead(struct agent *a, const char *name)
 void agent_goodbye(struct agent *a)
 {
     cluster_give_up(a->config.cluster);
-    __atomic_store_n(&a->goodbye, true, __ATOMIC_RELAXED);
-    a->goodbye_ms = now_ms(a);
-    agent_poke(a);
+    a->goodbye_ms = mono_ms(a);
+    __atomic_store_n(&a->goodbye, true, __ATOMIC_RELEASE);
+    set_timer(a, SETTLE_MS);
 }
 
 bool agent_is_let_go(const struct agent *a)
 {
-    return a->let_go || is_leader(a) || now_ms(a) - a->goodbye_ms >= GOODBYE_MS;
+    const int64_t now = mono_ms(a);
+
+    return is_leader(a) || now - a->goodbye_ms >= GOODBYE_MS
+        || (a->let_go_ms >= 0 && now - a->let_go_ms >= LINGER_MS);
 }
 
 int64_t agent_silence_ms(const struct agent *a, const char *name)
@@ -585,6 +613,7 @@ struct agent *agent_new(const struct agent_config *config)
         .request_bytes = sizeof(struct request),
     };
     a->mail.read = on_poke;
+    a->let_go_ms = -1;
     links_init(&a->links, &a->links_config, w, config->cluster);
     voter_init(&a->voter, cluster_self(config->cluster), cluster_incarnation(config->cluster),
                config->fresh, worker_now(w));

@@ -23,7 +23,7 @@ struct agent_config {
     const char *address;        /* where others reach this process; "": nowhere */
     const char *coordinator, *coordinator_address;      /* who makes the maps; "": this one */
     struct leader *leader;      /* this process makes them; or NULL */
-    const struct leader_member *members;        /* who is pinged before the first map */
+    const struct leader_member *members;        /* who may know of one before the first map */
     size_t n_members;
     bool fresh;                 /* no process of this name can have given a lease before */
 
@@ -59,8 +59,8 @@ void agent_poke(struct agent *a);
 /* The process of this member is known to have ended. */
 void agent_dead(struct agent *a, const char *name);
 
-/* This process serves nothing from now on, and says so.  Then: whether the leader
- * has heard it, or has had time to. */
+/* This process serves nothing from now on, and says so.  Then: whether the map has
+ * let it go and the others have heard of that, or have had time to. */
 void agent_goodbye(struct agent *a);
 bool agent_is_let_go(const struct agent *a);
 

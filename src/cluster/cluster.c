@@ -17,7 +17,7 @@ struct cluster {
     uint64_t epoch;             /* atomic: view->map->epoch */
     uint64_t adopted;           /* atomic: the least of what is noted */
     int64_t lease_ns;           /* atomic */
-    bool gone;                  /* it stays 0 */
+    bool gone;                  /* atomic: no more commands, and no longer lease */
     uint64_t ended[MAP_MAX_MEMBERS + 1];        /* atomic, by number */
 };
 
@@ -116,7 +116,7 @@ static void settle_lease(struct cluster *c)
     const struct view *v = c->view;
     int64_t lease_ns = c->lease_ns;
 
-    if (c->gone || !is_trusted(c, v))
+    if (!is_trusted(c, v))
         lease_ns = 0;
     else if (!map_wants_lease(v->map, c->self))
         lease_ns = INT64_MAX;
@@ -212,7 +212,7 @@ int64_t cluster_lease_ns(const struct cluster *c)
 void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns)
 {
     pthread_mutex_lock(&c->lock);
-    if (!c->gone && epoch == c->epoch && c->view != NULL && map_wants_lease(c->view->map, c->self) &&
+    if (!__atomic_load_n(&c->gone, __ATOMIC_RELAXED) && epoch == c->epoch && c->view != NULL && map_wants_lease(c->view->map, c->self) &&
         is_trusted(c, c->view))
         __atomic_store_n(&c->lease_ns, until_ns, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&c->lock);
@@ -220,15 +220,12 @@ void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns)
 
 void cluster_give_up(struct cluster *c)
 {
-    pthread_mutex_lock(&c->lock);
-    c->gone = true;
-    __atomic_store_n(&c->lease_ns, 0, __ATOMIC_RELEASE);
-    pthread_mutex_unlock(&c->lock);
+    __atomic_store_n(&c->gone, true, __ATOMIC_RELEASE);
 }
 
 bool cluster_serves(const struct cluster *c, int64_t now_ns)
 {
-    return now_ns < cluster_lease_ns(c);
+    return now_ns < cluster_lease_ns(c) && !__atomic_load_n(&c->gone, __ATOMIC_ACQUIRE);
 }
 
 /* ---- end marks ------------------------------------------------------------- */

@@ -87,7 +87,8 @@ int64_t cluster_lease_ns(const struct cluster *c);
  * one seen. */
 void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns);
 
-/* This process serves nothing any more, whatever it is given. */
+/* No command is executed here any more; what was may still be answered while the
+ * lease lasts, which is the last one. */
 void cluster_give_up(struct cluster *c);
 
 /* With a fresh clock.  Any thread, no lock. */

@@ -15,6 +15,15 @@ static bool holds_lease(const struct shard_worker *sw)
     return until_ns == INT64_MAX || w->ops->mono_ns(w) < until_ns;
 }
 
+static bool may_serve(const struct shard_worker *sw)
+{
+    struct world *w = sw->worker->world;
+
+    return cluster_serves(sw->shard->cluster,
+                          cluster_lease_ns(sw->shard->cluster) == INT64_MAX ? 0
+                                                                            : w->ops->mono_ns(w));
+}
+
 /* Shards are taken for who the map says that they are: an older life of one, or
  * who was ejected, has nothing to tell. */
 static bool is_known(const struct peer *p)
@@ -110,9 +119,12 @@ static enum refusal judge_key(const struct shard_worker *sw, const struct cmd *c
                                                                  : REFUSED_NOT_READY;
 }
 
+/* An operator asks without the value, and leaves no trace. */
 static bool is_plain_get(const struct cmd *cmd)
 {
-    return cmd->verb <= VERB_GETS && cmd->options == 0;
+    const unsigned harmless = OPTION_NO_VALUE | OPTION_NO_USE;
+
+    return cmd->verb <= VERB_GETS && (cmd->options & ~harmless) == 0;
 }
 
 static enum refusal judge_command(struct peer *p, const struct cmd *cmd)
@@ -121,7 +133,7 @@ static enum refusal judge_command(struct peer *p, const struct cmd *cmd)
 
     if (why != N_REFUSALS)
         return why;
-    if (!p->leased && !holds_lease(p->sw))
+    if (!p->leased && !may_serve(p->sw))
         return REFUSED_NO_LEASE;
     p->leased = true;
     if (cmd->as_copy && !is_plain_get(cmd))

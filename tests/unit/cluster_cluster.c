@@ -5,7 +5,7 @@
 #include "cluster/cluster.h"
 
 /* What the hooks were told: epochs, newest last. */
-static uint64_t seen[10], adopted[10];
+static uint64_t seen[100], adopted[100];
 static unsigned n_seen, n_adopted;
 
 static void hear_seen(void *arg, uint64_t epoch)
