@@ -5,6 +5,7 @@
 
 #define KILLED_MS 1200          /* a key's longest outage */
 #define CUT_MS 2500
+#define LATE_MS 200             /* an answer that was given up comes after that */
 #define SETTLE_MS 60000
 
 static uint64_t pick(struct run *r, uint64_t n)
@@ -68,7 +69,7 @@ static void kill_and_start(struct run *r, struct sim_node *n, int64_t away_ms)
 
 static void kill_shard(struct run *r)
 {
-    crowd_window(r->crowd, KILLED_MS);
+    crowd_window(r->crowd, KILLED_MS + LATE_MS);
     kill_and_start(r, some_shard(r), (int64_t)pick(r, 5000));
 }
 
@@ -222,7 +223,7 @@ static void clocks(struct run *r)
     skew(r);
     pass(r, 1000);
     for (unsigned i = 0; i < 3; i++) {
-        crowd_window(r->crowd, KILLED_MS);
+        crowd_window(r->crowd, KILLED_MS + LATE_MS);
         kill_and_start(r, some_shard(r), (int64_t)pick(r, 3000));
         settle(r);
         pass(r, 500);
@@ -234,7 +235,7 @@ static void resets(struct run *r)
     struct sim_node *n;
 
     for (unsigned i = 0; i < 12; i++) {
-        crowd_window(r->crowd, KILLED_MS);
+        crowd_window(r->crowd, KILLED_MS + LATE_MS);
         n = some_node(r);
         sim_reset(n->world, other_node(r, n)->world, 1 + (unsigned)pick(r, 3));
         pass(r, (int64_t)pick(r, 400));
@@ -450,7 +451,7 @@ static void op_kill(struct run *r)
     change_something(r);
     pass(r, (int64_t)pick(r, 500));
     n = &r->fleet.nodes[FLEET_FRONTS + pick(r, r->fleet.n - FLEET_FRONTS)];
-    crowd_window(r->crowd, KILLED_MS);
+    crowd_window(r->crowd, KILLED_MS + LATE_MS);
     kill_and_start(r, n, (int64_t)pick(r, 3000));
     settle(r);
 }
@@ -486,7 +487,7 @@ static void op_many(struct run *r)
 /* Long enough away that its arcs go to others. */
 static void replace(struct run *r)
 {
-    crowd_window(r->crowd, KILLED_MS);
+    crowd_window(r->crowd, KILLED_MS + LATE_MS);
     kill_and_start(r, some_shard(r), 3000 + (int64_t)pick(r, 4000));
 }
 
