@@ -9,6 +9,7 @@
 #include "front/gather.h"
 #include "front/stats_text.h"
 #include "front/watchers.h"
+#include "store/version.h"
 
 static void answer(struct session *s, const struct cmd *cmd, const char *line,
                    enum packet_status status, const char *body)
@@ -65,13 +66,26 @@ static uint64_t latest_version(const struct gather *g)
  * newer than the flush, which is therefore ahead of all clocks. */
 #define FLUSH_AHEAD_MS 300
 
+/* Many flushes in a row are each ahead of the last: no further than this before
+ * the wall's clock, or copies would refuse what is written then. */
+#define FLUSH_MOST_MS 2000
+
+static int64_t flush_ahead_ms(const struct gather *g, uint64_t latest)
+{
+    const int64_t room_ms = worker_wall(g->fw->worker) + FLUSH_MOST_MS - version_wall_ms(latest);
+
+    if (g->delay_ms > 0 || g->n == 1)
+        return g->delay_ms;
+    return room_ms < 0 ? 0 : room_ms < FLUSH_AHEAD_MS ? room_ms : FLUSH_AHEAD_MS;
+}
+
 static void flush_to(struct gather *g)
 {
-    struct frame f = {
+    const uint64_t latest = latest_version(g);
+    const struct frame f = {
         .op = FRAME_FLUSH,
         .st = g->delay_ms > 0 ? FLUSH_WHEN_DUE : FLUSH_NOW,
-        .version = version_after(latest_version(g),
-                                 g->delay_ms > 0 || g->n == 1 ? g->delay_ms : FLUSH_AHEAD_MS),
+        .version = version_after(latest, flush_ahead_ms(g, latest)),
     };
 
     gather_ask(g, &f, say_ok);

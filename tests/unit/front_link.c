@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "front_help.h"
+#include "store/version.h"
 
 #define TIMEOUT_MS 1000         /* of the stage's front */
 
@@ -844,6 +845,29 @@ static void a_flush_asks_all_for_the_time_and_then_goes(void **state)
     assert_memory_equal(stage_heard(&stage, c), "OK\r\nVERSION ", 12);
 }
 
+/* Copies refuse what is far ahead of them. */
+static void flushes_in_a_row_do_not_run_away_from_the_wall(void **state)
+{
+    int c = stage_client(&stage), first = opened(1), second = opened(2);
+    const int64_t wall_ms = worker_wall(&stage.worker);
+    uint64_t latest = version_after(0, wall_ms - version_wall_ms(0));
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        assert_string_equal(stage_ask(&stage, c, "flush_all\r\n"), "");
+        say(first, (struct frame){ .op = FRAME_DONE, .version = latest });
+        say(second, (struct frame){ .op = FRAME_DONE, .version = latest });
+        assert_int_equal(heard(first).op, FRAME_CLOCK);
+        assert_int_equal(heard(second).op, FRAME_CLOCK);
+        latest = heard(first).version;
+        assert_int_equal(heard(second).version, latest);
+        say(first, (struct frame){ .op = FRAME_DONE });
+        say(second, (struct frame){ .op = FRAME_DONE });
+        expect(c, "OK\r\n");
+    }
+    assert_in_range(version_wall_ms(latest), wall_ms + 300, wall_ms + 2000);
+}
+
 static void a_flush_that_a_shard_did_not_hear_of_says_so(void **state)
 {
     int c = stage_client(&stage), first = opened(1), second = opened(2);
@@ -986,6 +1010,7 @@ int main(void)
         TEST(a_large_value_passes_without_a_copy, one_shard),
         TEST(a_value_that_is_too_large_removes_the_old_one, one_shard),
         TEST(a_flush_asks_all_for_the_time_and_then_goes, two_shards),
+        TEST(flushes_in_a_row_do_not_run_away_from_the_wall, two_shards),
         TEST(a_flush_that_a_shard_did_not_hear_of_says_so, two_shards),
         TEST(a_map_that_moves_members_fails_what_is_open_on_the_old_links, two_shards),
         TEST(an_answer_to_be_asked_again_under_a_new_map_is_a_miss, two_shards),
