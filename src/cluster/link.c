@@ -383,7 +383,8 @@ static void on_refused(struct link *l, const struct frame *f)
 {
     struct request *r = l->first;
 
-    if (r == NULL || r->told != NULL || f->st >= N_REFUSALS || f->st == REFUSED_HELLO) {
+    if (r == NULL || r->told != NULL || l->ls->view == NULL || f->st >= N_REFUSALS ||
+        f->st == REFUSED_HELLO) {
         fail(l, "it refused what nobody asked");
         return;
     }
@@ -410,7 +411,7 @@ static void on_frame(struct link *l, const struct frame *f)
         on_answer(l, f);
     else if (f->op == FRAME_HELLO)
         on_hello(l, f);
-    else if (f->op == FRAME_DONE)
+    else if (f->op == FRAME_DONE && l->ls->view != NULL)
         on_map(l, f);
     else
         fail(l, "it speaks another protocol");

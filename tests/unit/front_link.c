@@ -589,6 +589,52 @@ static void nonsense_closes_the_link_and_harms_no_client(void **state)
     }
 }
 
+static void is_not_asked(struct request *r)
+{
+    (void)r;
+}
+
+/* Links that only ping go by no map: nobody may refuse for one, or answer it. */
+static void nonsense_closes_a_link_that_goes_by_no_map(void **state)
+{
+    static const struct frame greeting = { .op = FRAME_DONE, .version = 7 };
+    static const struct frame refusal = { .op = FRAME_REFUSED, .st = REFUSED_NO_LEASE };
+    const struct links_config config = { .role = HELLO_AGENT, .timeout_ms = TIMEOUT_MS,
+                                         .queue_bytes = 1000,
+                                         .request_bytes = sizeof(struct request) };
+    const struct hello hello = stage_hello(&stage, "s1", map);
+    const struct frame ping = { .op = FRAME_PING };
+    struct request *r;
+    struct links links;
+    struct link *link;
+    int shard;
+
+    (void)state;
+    (void)opened(1);            /* the front's own */
+    links_init(&links, &config, &stage.worker, stage.cluster);
+    for (int greets = 0; greets < 2; greets++) {
+        link = link_new(&links, &map->members[0]);
+        stage_run(&stage, 0);
+        shard = fake_accept(stage.world, "shard:1");
+        assert_int_equal(heard(shard).op, FRAME_HELLO);
+        if (greets)
+            stage_send_hello(&stage, shard, &hello);
+        stage_run(&stage, 0);
+        r = request_new(&links);
+        r->done = is_not_asked;
+        r->answer_op = FRAME_DONE;
+        link_send(link, r, &ping, NULL);
+        links_flush(&links);
+        say(shard, greets ? refusal : greeting);
+        links_flush(&links);
+        assert_true(fake_is_closed(stage.world, shard));
+        assert_false(link_is_open(link));
+        request_free(&links, r);
+        link_free(link);
+    }
+    links_fini(&links);
+}
+
 static void options_make_other_answers_possible(void **state)
 {
     static const struct { const char *command; struct frame answer; const char *reply; } cases[] = {
@@ -1000,6 +1046,7 @@ int main(void)
         TEST(commands_behind_the_oldest_are_no_sign_of_life, one_shard),
         TEST(a_full_queue_is_said_at_once, one_shard),
         TEST(nonsense_closes_the_link_and_harms_no_client, one_shard),
+        TEST(nonsense_closes_a_link_that_goes_by_no_map, one_shard),
         TEST(options_make_other_answers_possible, one_shard),
         TEST(a_meta_command_travels_with_its_options, one_shard),
         TEST(a_meta_command_that_reaches_nobody_says_so, no_shard_there),
