@@ -251,8 +251,8 @@ class Coordinated(Tests):
             c.leader.stop()
             whole = c.state()
             self.assertGreater(len(whole), 100)
-            for damaged in (whole[:-1], whole + b"\0", whole[:50] + b"\xff" + whole[51:],
-                            b"", b"hello\n", whole[:30]):
+            for damaged in (whole[:-1], whole + b"\0", whole[:-1] + bytes([whole[-1] ^ 1]),
+                            whole[:30], b"hello\n", b""):
                 c.set_state(damaged)
                 c.leader.launch()
                 self.assertEqual(c.leader.wait(), 78)
@@ -264,6 +264,19 @@ class Coordinated(Tests):
             c.leader.launch()
             c.leader.ready()
             c.settle(3)
+
+    def test_what_an_operator_has_changed_outlasts_all_processes(self):
+        with Copied(*PATIENT, fronts=1) as c:
+            c.ctl("nodes", "weight", "s3", "2")
+            c.ctl("nodes", "remove", "s1")
+            since = c.settle(2)
+            for m in c.members():
+                m.kill()
+            for m in c.members():
+                m.launch()
+            self.assertGreater(c.settle(2, since), since)
+            nodes = json.loads(c.ctl("nodes", "list", "--json"))["nodes"]
+            self.assertEqual({node["name"]: node["weight"] for node in nodes}, {"s2": 1, "s3": 2})
 
 
 if __name__ == "__main__":
