@@ -47,6 +47,7 @@ struct call {
     bool replays;               /* it was judged: what is left is the copies' part */
     bool behind;                /* it is answered already: that part goes on */
     bool emitted;               /* and nobody else needs it any more */
+    bool held_back;             /* it waited for another: it has not been tried since */
     uint8_t n_tries;
     unsigned owner_options;     /* enum option: those that no copy is asked with */
     unsigned first_marks;       /* of the answer that was dropped */

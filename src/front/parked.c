@@ -119,9 +119,11 @@ static void run_calls(struct front_worker *fw)
     p->pass++;
     for (; c != NULL; c = next) {
         struct session *s = c->slot.session;
+        const bool waits = s != NULL && s->waits_at == p->pass;
 
         next = c->next_parked;
-        if ((s != NULL && s->waits_at == p->pass) || !go_again(c)) {
+        c->held_back |= waits;
+        if (waits || !go_again(c)) {
             append(p, c);
             hold_back(fw, s);
         }

@@ -234,10 +234,11 @@ bool way_go_again(struct call *c)
     enum way way;
     int to;
 
-    if (!call_has_time(c) || !request_frame(&c->request, &f)) {
+    if (!(call_has_time(c) || c->held_back) || !request_frame(&c->request, &f)) {
         call_give_up(c, c->request.reason);
         return true;
     }
+    c->held_back = false;
     position = ring_hash(f.key, f.key_len);
     view_place(view_of(c), position, &p);
     way = decide(c, position, &p, &to);

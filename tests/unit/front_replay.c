@@ -404,6 +404,31 @@ static void a_get_that_a_copy_refuses_goes_to_the_next(void **state)
     expect(c, "END\r\n");
 }
 
+static void a_get_that_waited_for_a_write_before_it_is_tried_in_the_end(void **state)
+{
+    int c = stage_client(&stage), s1 = opened(1), s2 = opened(2), s3 = opened(3);
+    const char *written = key_on(3, 1, "w"), *read = key_on(1, 2, "r");
+    char want[200];
+
+    (void)state;
+    ask(c, "set %s 0 0 1\r\n1\r\n", written);
+    (void)heard(s3);
+    say(s3, (struct frame){ OPEN(STORED, 1) });
+    (void)applied(s1, written);
+    ask(c, "get %s\r\n", read);
+    assert_int_equal(heard(s1).op, FRAME_COMMAND + VERB_GET);
+    close_far(s1);
+    stage_run(&stage, DEADLINE_MS - 100);
+    expect(c, "");
+    expect_nothing(s2);
+    stage_run(&stage, 200);
+    assert_int_equal(heard(s2).flags, FRAME_AS_COPY);
+    say(s2, (struct frame){ ANSWER(HIT), VALUE("v") });
+    snprintf(want, sizeof(want), "SERVER_ERROR shard s3: a copy is not reached, outcome unknown\r\n"
+             "VALUE %s 0 1\r\nv\r\nEND\r\n", read);
+    expect(c, want);
+}
+
 static void a_lost_get_that_touches_is_an_error_in_meta(void **state)
 {
     int c = stage_client(&stage), d = stage_client(&stage), s1 = opened(1);
@@ -714,6 +739,7 @@ int main(void)
         TEST(copies_hear_of_one_read_in_sixteen, two_copies),
         TEST(a_get_goes_to_a_copy_when_its_owner_is_gone, two_copies),
         TEST(a_get_that_a_copy_refuses_goes_to_the_next, three_copies),
+        TEST(a_get_that_waited_for_a_write_before_it_is_tried_in_the_end, two_copies),
         TEST(a_lost_get_that_touches_is_an_error_in_meta, two_copies),
         TEST(a_read_whose_replay_is_overtaken_by_a_map_is_asked_again, two_copies),
         TEST(a_get_that_only_the_owner_may_answer_waits, two_copies),
