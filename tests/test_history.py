@@ -17,9 +17,9 @@ OPERATIONS = 4000
 LIES = [
     ("loses", {"stale", "lost"}, {"cas"}),
     ("stale", {"stale"}, {"counter", "lost", "cas"}),
-    ("tears", {"torn"}, {"counter"}),
-    ("cuts", {"torn"}, {"foreign"}),
-    ("mixes up", {"foreign"}, {"torn"}),
+    ("tears", {"torn"}, {"counter", "stale", "lost", "cas", "foreign"}),
+    ("cuts", {"torn"}, {"counter", "stale", "lost", "cas", "foreign"}),
+    ("mixes up", {"foreign"}, {"torn", "counter", "stale", "lost", "cas"}),
     ("phantom", {"phantom"}, {"undeleted"}),
     ("counts twice", {"counter"}, set()),
     ("forgets to count", {"counter"}, set()),

@@ -12,6 +12,7 @@ The tables, each of things that an operator could run one instead of another:
     node      a cache on one machine, one thread      CPU per request
     threads   the same with two threads
     front     three shards behind a front
+    copies    the same with two copies of each item, and with one
     hits      hit ratio at equal resident memory
     memory    resident bytes an item
 

@@ -73,6 +73,8 @@ BARS = {
         ("mget-10",  (0.65, 0.65, 0.50)),
         ("mget-100", (0.25, 0.30, 0.12)),
         ("p1-32k",   (0.90, 0.90, 0.75))))),
+    "copies": bars(("one copy",), (
+        ("p16-sets", (1.70,)),)),
 }
 
 #   ours comes first in its table; needs: the programs without which it is left out
@@ -102,10 +104,13 @@ TABLES = [
            peer("pogocache", servers.pogocache(2), "POGOCACHE")]),
     Table("front", "A front and %d shards, one thread each; the front alone in brackets" % SHARDS,
           True, True, False,
-          [ours(servers.chcached_front),
+          [ours(servers.chcached_front()),
            peer("twemproxy", servers.twemproxy, "NUTCRACKER", "MEMCACHED"),
            peer("memcached proxy", servers.memcached_proxy, "MEMCACHED_PROXY", "MEMCACHED"),
            floor("relaylimit", servers.relaylimit)]),
+    Table("copies", "A front and %d shards, two copies of each item" % SHARDS,
+          True, True, False,
+          [ours(servers.chcached_front(2)), peer("one copy", servers.chcached_front(1))]),
 ]
 
 

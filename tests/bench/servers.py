@@ -177,12 +177,14 @@ def given(address, pids):
 
 # ---- a front and shards: the front is the first of the processes ------------------
 
-def chcached_front(host):
-    port = daemon.free_port()
-    front = host.start([daemon.CHCACHED, "--local-shards", SHARDS, "-p", port, "-t", 1,
-                        "-m", "%dk" % ROOMY_KIB], port)
-    daemon.up(front, SHARDS)
-    return [front]
+def chcached_front(copies=1):
+    def start(host):
+        port = daemon.free_port()
+        front = host.start([daemon.CHCACHED, "--local-shards", SHARDS, "--replicas", copies,
+                            "-p", port, "-t", 1, "-m", "%dk" % ROOMY_KIB], port)
+        daemon.up(front, SHARDS)
+        return [front]
+    return start
 
 
 def memcacheds(host):
