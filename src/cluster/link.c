@@ -680,7 +680,8 @@ static void add_last(struct link *l, struct request *r)
 void link_send(struct link *l, struct request *r, const struct frame *f, struct chunk *chunk)
 {
     const size_t bytes = frame_head_len(f) + f->value_len;
-    const char *reason = why_not(l, bytes);
+    /* what goes by a map must find it said: there is always room for it */
+    const char *reason = f->op == FRAME_MAP ? link_why_closed(l) : why_not(l, bytes);
 
     if (r->link != l) {         /* as request_set_link(), on the way of every command */
         link_unref(r->link);

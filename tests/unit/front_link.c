@@ -539,6 +539,23 @@ static void a_full_queue_is_said_at_once(void **state)
     free(value);
 }
 
+static void a_newer_map_is_said_however_full_the_queue_is(void **state)
+{
+    int shard = opened(1);
+
+    (void)state;
+    fake_set_room(stage.world, shard, 0);
+    stage.front.links_config.queue_bytes = 30;
+    ask(stage_client(&stage), "get k\r\n");
+    assert_string_equal(stage_ask(&stage, stage_client(&stage), "get a_longer_key\r\n"), "END\r\n");
+    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 1)), ADOPTED);
+    stage_run(&stage, 0);
+    fake_set_room(stage.world, shard, SIZE_MAX);
+    stage_run(&stage, 0);
+    assert_int_equal(heard(shard).op, FRAME_COMMAND + VERB_GET);
+    assert_int_equal(heard(shard).op, FRAME_MAP);
+}
+
 static void nonsense_closes_the_link_and_harms_no_client(void **state)
 {
     static const struct { const char *command; struct frame answer; const char *reply; } cases[] = {
@@ -1045,6 +1062,7 @@ int main(void)
         TEST(a_shard_that_is_still_taking_a_value_is_not_silent, one_shard),
         TEST(commands_behind_the_oldest_are_no_sign_of_life, one_shard),
         TEST(a_full_queue_is_said_at_once, one_shard),
+        TEST(a_newer_map_is_said_however_full_the_queue_is, one_shard),
         TEST(nonsense_closes_the_link_and_harms_no_client, one_shard),
         TEST(nonsense_closes_a_link_that_goes_by_no_map, one_shard),
         TEST(options_make_other_answers_possible, one_shard),
