@@ -162,8 +162,7 @@ static void on_store_frame(struct peer *p, const struct frame *f)
         peer_done(p, store_clock(store, now_ms), NULL, 0);
         break;
     case FRAME_FLUSH:
-        store_flush(store, f->version, now_ms, (enum flush_when)f->st);
-        peer_done(p, f->version, NULL, 0);
+        serve_flush(p, f);
         break;
     case FRAME_LIMIT:
         peer_done(p, store_set_limit(store, f->number, now_ms), NULL, 0);
@@ -218,6 +217,7 @@ static bool is_too_much(const struct peer *p, const struct frame *f)
 static bool goes_by_map(const struct frame *f)
 {
     return f->op == FRAME_APPLY || f->op == FRAME_USED || f->op == FRAME_CONFIRM ||
+           f->op == FRAME_FLUSH ||
            (f->op >= FRAME_COMMAND && f->op < FRAME_COMMAND + N_KEYED_VERBS);
 }
 

@@ -241,6 +241,19 @@ void serve_apply(struct peer *p, const struct frame *f)
     peer_send(p, &answer);
 }
 
+void serve_flush(struct peer *p, const struct frame *f)
+{
+    const enum refusal why = verdict(p);
+
+    if (why != N_REFUSALS) {
+        refuse(p, why);
+        return;
+    }
+    store_flush(p->sw->shard->store, f->version, worker_now(p->sw->worker),
+                (enum flush_when)f->st);
+    peer_done(p, f->version, NULL, 0);
+}
+
 void serve_used(struct peer *p, const struct frame *f)
 {
     if (verdict(p) == N_REFUSALS)

@@ -22,6 +22,9 @@ bool serve_must_wait(const struct peer *p);
 /* What others have judged: needs no lease. */
 void serve_apply(struct peer *p, const struct frame *f);
 
+/* By one map at all members: whoever is filled under a newer one is told as well. */
+void serve_flush(struct peer *p, const struct frame *f);
+
 /* These have no answer, and are dropped where a command would be refused. */
 void serve_used(struct peer *p, const struct frame *f);
 void serve_confirm(struct peer *p, const struct frame *f);

@@ -112,6 +112,20 @@ static void what_follows_an_older_map_is_refused_though_the_newer_is_told(void *
     expect_refusal(f, REFUSED_EPOCH);
 }
 
+/* Who sends it does not know whom the newer map has. */
+static void a_flush_by_an_older_map_is_refused(void **state)
+{
+    const struct frame flush = { .op = FRAME_FLUSH, .st = FLUSH_NOW, .version = 1000 };
+    int old = open_peer(), peer = open_peer();
+
+    (void)state;
+    assert_int_equal(ask(old, flush).op, FRAME_DONE);
+    map->epoch = 2;
+    assert_int_equal(tell_map(peer).op, FRAME_DONE);
+    expect_refusal(ask(old, flush), REFUSED_EPOCH);
+    assert_int_equal(ask(peer, flush).op, FRAME_DONE);
+}
+
 static void all_behind_a_refusal_is_refused_until_a_map(void **state)
 {
     int peer = open_peer();
@@ -353,6 +367,7 @@ int main(void)
             tear_down),
         TEST(a_newer_map_in_band_is_gone_by_at_once),
         TEST(what_follows_an_older_map_is_refused_though_the_newer_is_told),
+        TEST(a_flush_by_an_older_map_is_refused),
         TEST(all_behind_a_refusal_is_refused_until_a_map),
         TEST(who_is_not_the_member_of_the_map_executes_nothing),
         TEST(a_shard_of_another_life_is_not_listened_to),
