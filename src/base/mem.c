@@ -1,13 +1,18 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+
+#define TRIES 50
+#define NAP_MS 10
 
 /*
  * _exit(), not exit(): other threads may run, and handlers that want memory
@@ -20,28 +25,36 @@ static _Noreturn void out_of_memory(size_t size)
     _exit(EX_OSERR);
 }
 
+/* What is short for a moment need not end a process: true, after a nap, while
+ * there is patience left. */
+static bool may_try_again(unsigned *tries)
+{
+    const struct timespec nap = { .tv_nsec = NAP_MS * 1000000 };
+
+    if (++*tries > TRIES)
+        return false;
+    nanosleep(&nap, NULL);
+    return true;
+}
+
 void *xmalloc(size_t size)
 {
-    void *p = malloc(size > 0 ? size : 1);
-
-    if (p == NULL)
-        out_of_memory(size);
-    return p;
+    return xrealloc(NULL, size);
 }
 
 void *xzalloc(size_t size)
 {
-    void *p = calloc(1, size > 0 ? size : 1);
-
-    if (p == NULL)
-        out_of_memory(size);
-    return p;
+    return memset(xmalloc(size), 0, size);
 }
 
 void *xrealloc(void *p, size_t size)
 {
-    void *q = realloc(p, size > 0 ? size : 1);
+    unsigned tries = 0;
+    void *q;
 
+    do {
+        q = realloc(p, size > 0 ? size : 1);
+    } while (q == NULL && may_try_again(&tries));
     if (q == NULL)
         out_of_memory(size);
     return q;

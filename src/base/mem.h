@@ -2,7 +2,8 @@
  * mem - memory that start-up cannot do without
  *
  * For what lives as long as the daemon and for small, rare things: these end
- * the process when memory is short.  The data path uses pools and checks.
+ * the process when memory is short for half a second.  The data path uses pools
+ * and checks.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H

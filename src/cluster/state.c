@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 static const char magic[8] = "chcmap1\n";
 
@@ -50,12 +51,10 @@ static char *put_job(char *out, const struct job *job)
 char *state_put(const struct state *s, size_t *len)
 {
     size_t of_map = s->map != NULL ? map_len(s->map) : 0;
-    char *data = malloc(STATE_HEAD + 4 + of_map + 8 + 2 + s->n_jobs * JOB_LEN_MAX +
+    char *data = xmalloc(STATE_HEAD + 4 + of_map + 8 + 2 + s->n_jobs * JOB_LEN_MAX +
                         sizeof(s->numbers));
-    char *at = data;
+    char *at;
 
-    if (data == NULL)
-        return NULL;
     at = bytes_put_u32(data + STATE_HEAD, (uint32_t)of_map);
     if (s->map != NULL)
         map_put(at, s->map);

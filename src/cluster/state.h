@@ -55,7 +55,7 @@ struct state {
     uint64_t numbers[(MAP_MAX_MEMBERS + 64) / 64];      /* bit n: number n was given */
 };
 
-/* The bytes; free() them.  NULL when memory is short. */
+/* The bytes; free() them. */
 char *state_put(const struct state *s, size_t *len);
 
 /* Makes the first STATE_HEAD of `len` bytes a head: magic, length, checksum. */
