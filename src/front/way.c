@@ -162,6 +162,7 @@ static void send_to_copy(struct call *c, int copy, struct frame *f, struct chunk
 {
     STAT_ADD(&c->fw->worker->stats, failover_reads, 1);
     c->as_copy = true;
+    c->replay.epoch = c->replay.placed = 0;     /* nobody to replay for: it is not shown */
     c->n_tries++;
     f->flags = FRAME_AS_COPY;
     f->options &= ~c->owner_options;

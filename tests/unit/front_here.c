@@ -239,6 +239,36 @@ static void a_get_whose_owner_is_gone_is_answered_by_the_copy_here(void **state)
     assert_int_equal(stage.worker.stats.failover_reads, 1);
 }
 
+/* The owner may have another: only it can say. */
+static void what_is_open_is_not_shown_by_the_copy_here(void **state)
+{
+    const struct copy copy = { .kind = COPY_VALUE, .any_age = true, .version = 1 << 20,
+                               VALUE("here") };
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(2, 1, "k");
+    struct copy kept = copy;
+
+    (void)state;
+    stage.front.settled = NULL;
+    kept.key = key;
+    kept.key_len = strlen(key);
+    assert_int_equal(store_apply(stage.shard.store, &kept, fake_now_ms(stage.world)), APPLIED);
+    store_unsettle(stage.shard.store, 1, fake_now_ms(stage.world));
+    give_lease(5000);
+    ask(c, "get %s\r\n", key);
+    assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_GET);
+    close_far(s2);
+    stage_run(&stage, 0);
+    expect(c, "");
+    stage_run(&stage, 50);
+    s2 = linked(2);
+    stage_run(&stage, 20);
+    assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_GET);
+    say(s2, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "END\r\n");
+    assert_true(stage.worker.stats.failover_reads > 0);
+}
+
 static void a_new_owner_waits_for_the_end_of_the_old_one(void **state)
 {
     struct map *m = map_of_s1(2);
@@ -281,6 +311,7 @@ int main(void)
         TEST(without_a_lease_own_keys_wait, set_up),
         TEST(own_keys_wait_until_all_workers_go_by_the_map, set_up),
         TEST(a_get_whose_owner_is_gone_is_answered_by_the_copy_here, set_up),
+        TEST(what_is_open_is_not_shown_by_the_copy_here, set_up),
         TEST(a_new_owner_waits_for_the_end_of_the_old_one, set_up),
         TEST(a_set_that_is_too_large_here_is_deleted_at_the_copy, set_up),
     };
