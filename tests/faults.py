@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import sys
 import time
 import traceback
@@ -21,17 +22,24 @@ import traceback
 from lib import hosts, wire
 from lib.cluster import Copied
 from lib.daemon import wait
-from lib.history import FAULTS, Load
+from lib.history import FAULTS, KINDS, Load
 
 # A key may be away for so long, in milliseconds, when a member is lost so.
 KILLED = 1200
 SILENT = 2500
 
+JOB_BOUND_S = 600
+ITEM_BYTES = 5000                       # of a shard's memory for each of --items, amply
+LITTLE = {"args": ["--move-rate", "1m"], "preload": 6000}       # time to do something meanwhile
+
 SCENARIOS = {}
 
 
 def scenario(outage=None, **how):
-    """`outage` None: not looked at; the rest makes the cluster, or its load."""
+    """
+    `outage` None: not looked at; the rest makes the cluster, or its load.  `loses`:
+    values may be gone.  `clean`: none may be missed meanwhile, and nothing fail.
+    """
     def note(function):
         SCENARIOS[function.__name__.replace("_", " ")] = (function, outage, how)
         return function
@@ -57,6 +65,21 @@ class Run:
     def returns(self, shard, most_s=5.0):
         self.pause(most_s)
         shard.launch()
+
+    def come(self, name="s4"):
+        """The words for one more shard, which runs."""
+        self.c.add(name).launch()
+        return "add", "%s=%s" % (name, self.c.peers[name])
+
+    @contextlib.contextmanager
+    def changing(self, *words):
+        """While items move; afterwards the change is done."""
+        since = self.c.epoch()
+        job = self.c.change(*words)
+        self.c.wait_map(lambda phase, *_: phase == "joint", "the move to begin", since)
+        self.pause(0.5)
+        yield
+        self.c.wait_done(job, JOB_BOUND_S)
 
     @contextlib.contextmanager
     def healing(self, up=None):
@@ -194,6 +217,90 @@ def kill_of_the_coordinator_while_a_shard_joins(r):
     r.c.settle(3)
 
 
+@scenario(KILLED)
+def kill_of_each_shard_with_time_to_heal(r):
+    for shard in r.c.shards.values():
+        with r.healing():
+            shard.kill()
+            r.returns(shard)
+        r.load.do(2000)
+
+
+# ---- members come and go ----
+
+@scenario(KILLED, clean=True, preload=10000, items=True)
+def shards_are_added_drained_and_removed_and_get_other_weights(r):
+    one = r.shard()
+    two = r.shard(one.name)
+    for words in (r.come(), ("weight", one.name, "3"), ("drain", two.name),
+                  ("remove", one.name), ("weight", two.name, "2"), ("remove", "s4")):
+        r.c.wait_done(r.c.change(*words), JOB_BOUND_S)
+        r.load.do(500)
+
+
+@scenario(KILLED, clean=True, preload=3000)
+def shards_are_stopped_and_started_in_turn(r):
+    for shard in r.c.shards.values():
+        with r.healing():
+            shard.stop()
+            r.returns(shard, 1.0)
+        r.load.do(500)
+
+
+@scenario(KILLED, **LITTLE)
+def kill_of_a_shard_while_another_is_added(r):
+    with r.changing(*r.come()):
+        shard = r.shard("s4")
+        shard.kill()
+        r.returns(shard, 2.0)
+    r.c.settle(4)
+
+
+@scenario(KILLED, **LITTLE)
+def kill_of_a_shard_that_is_added(r):
+    with r.changing(*r.come()):
+        r.c.shards["s4"].kill()
+        r.returns(r.c.shards["s4"], 2.0)
+    r.c.settle(4)
+
+
+@scenario(KILLED, **LITTLE)
+def kill_of_a_shard_while_another_leaves(r):
+    leaves = r.shard()
+    with r.changing(r.chance.choice(["drain", "remove"]), leaves.name):
+        shard = r.shard(leaves.name)
+        shard.kill()
+        r.returns(shard, 2.0)
+    r.c.wait_map(lambda phase, up, filling, suspended, ejected:
+                 phase == "stable" and ejected == 0, "all to serve")
+
+
+@scenario(KILLED, **LITTLE)
+def kill_of_a_shard_that_leaves(r):
+    leaves = r.shard()
+    with r.changing("drain", leaves.name):
+        leaves.kill()
+        r.returns(leaves, 2.0)
+    r.c.settle(3)
+
+
+@scenario(KILLED, **LITTLE)
+def kill_of_a_shard_while_weights_change(r):
+    with r.changing("weight", r.shard().name, "4"):
+        shard = r.shard()
+        shard.kill()
+        r.returns(shard, 2.0)
+    r.c.settle(3)
+
+
+@scenario(None, **LITTLE)
+def kill_of_the_coordinator_while_a_shard_leaves(r):
+    with r.changing(r.chance.choice(["drain", "remove"]), r.shard().name):
+        r.c.leader.kill()
+        r.returns(r.c.leader, 2.0)
+        r.c.leader.ready()
+
+
 # ---- frozen ----
 
 @scenario(SILENT)
@@ -310,7 +417,7 @@ class Row:
         self.failed = []            # seeds
         self.last = ""              # report
 
-    def take(self, seed, report, loses):
+    def take(self, seed, report, how):
         self.seeds += 1
         self.last = report.text
         self.acknowledged += report["acknowledged"]
@@ -322,25 +429,26 @@ class Row:
         self.write_ms = max(self.write_ms, report["longest_write_outage_ms"])
         slow = self.outage is not None and max(report["longest_read_outage_ms"],
                                                report["longest_write_outage_ms"]) > self.outage
-        gone = report["missing_at_end"] > 0 and not loses
-        if report.faults or report["unread_at_end"] or slow or gone:
+        gone = report["missing_at_end"] > 0 and not how.get("loses")
+        errors = sum(sum(report[kind][3:]) for kind in KINDS) if how.get("clean") else 0
+        if report.faults or report["unread_at_end"] or slow or gone or errors:
             self.failed.append(seed)
             print("\n".join("# " + said for said in report.said[:20]))
-            print("# %s, seed %d:%s away %d and %d ms, gone %d" % (
+            print("# %s, seed %d:%s away %d and %d ms, gone %d, errors %d" % (
                 self.name, seed, "".join(" %s=%s" % f for f in report.faults.items()),
                 report["longest_read_outage_ms"], report["longest_write_outage_ms"],
-                report["missing_at_end"]), flush=True)
+                report["missing_at_end"], errors), flush=True)
 
     def text(self):
         allowed = self.outage if self.outage is not None else "-"
-        return "%-44s %5d %9d %s %7d %6d %6d %6d %6s  %s" % (
+        return "%-58s %5d %9d %s %7d %6d %6d %6d %6s  %s" % (
             self.name, self.seeds, self.acknowledged,
             " ".join("%6d" % self.faults[f] for f in FAULTS), self.misses, self.gone,
             self.read_ms, self.write_ms, allowed,
             "ok" if not self.failed else "seeds %s" % ",".join(map(str, self.failed)))
 
 
-HEAD = "%-44s %5s %9s %s %7s %6s %6s %6s %6s" % (
+HEAD = "%-58s %5s %9s %s %7s %6s %6s %6s %6s" % (
     "scenario", "seeds", "ackd", " ".join("%6.6s" % f for f in FAULTS), "allowed", "gone",
     "read", "write", "bound")
 
@@ -349,28 +457,33 @@ def run_one(row, function, seed, how, args):
     logs = args.logs
     chance = random.Random("%s %d" % (row.name, seed))
     net = hosts.Hosts() if how.get("net") else contextlib.nullcontext()
+    preload, more = how.get("preload", 1000), []
+    if how.get("items") and args.items:
+        preload, more = args.items, ["-m", str(64 + args.items * ITEM_BYTES // 1000000)]
     with net:
-        cluster = Copied(*how.get("args", ()), *args.daemon, shards=how.get("shards", 3),
+        cluster = Copied(*how.get("args", ()), *args.daemon, *more, shards=how.get("shards", 3),
                          replicas=how.get("replicas", 2), host=net if how.get("net") else None)
         try:
             cluster.start()
             with Load(*cluster.addresses(), "--seed", str(seed), "--clients", "12",
-                      "--keys", "160", "--preload", str(how.get("preload", 1000)),
+                      "--keys", "160", "--preload", str(preload),
                       "--rate", "4000", "--pipeline", "2", "--too-large", "2000000",
                       "--timeout", "4000") as load:
                 r = Run(cluster, load, chance, net)
                 r.some()
-                with load.window():     # a gat is not sent twice: it may miss
+                # a gat is not sent twice: it may miss
+                with contextlib.nullcontext() if how.get("clean") else load.window():
                     function(r)
                 r.some()
-                row.take(seed, load.stop(), how.get("loses"))
+                row.take(seed, load.stop(JOB_BOUND_S), how)
+            cluster.wait_equal()
             if seed not in row.failed:
                 cluster.stop()
         except Exception:
             row.failed.append(seed)
             row.seeds += 1
-            print("# %s, seed %d: %s" % (row.name, seed, traceback.format_exc().replace("\n", "\n# ")),
-                  flush=True)
+            print("# %s, seed %d: %s" % (row.name, seed,
+                                         traceback.format_exc().replace("\n", "\n# ")), flush=True)
         finally:
             if seed in row.failed and logs:
                 with open(os.path.join(logs, "%s.%d.report" % (row.name.replace(" ", "-"), seed)),
@@ -388,7 +501,9 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--seeds", type=int, default=3, help="of each scenario (3)")
     p.add_argument("--first", type=int, default=1, help="seed (1)")
-    p.add_argument("--only", action="append", default=[], help="scenarios with these words")
+    p.add_argument("--only", action="append", default=[], help="scenarios with such names, a regex")
+    p.add_argument("--items", type=int,
+                   help="keys that move where members come and go (10000)")
     p.add_argument("--logs", help="a folder for what the processes of failed runs said")
     p.add_argument("--daemon", action="append", default=[], help="one more word for each process")
     p.add_argument("--minutes", type=float, default=60, help="nothing is begun after (60)")
@@ -404,10 +519,10 @@ def main():
     print(HEAD, flush=True)
     failed = False
     for name, (function, outage, how) in SCENARIOS.items():
-        if args.only and not any(only in name for only in args.only):
+        if args.only and not any(re.search(only, name) for only in args.only):
             continue
         if how.get("net") and no_net:
-            print("%-44s skipped: %s" % (name, no_net))
+            print("%-58s skipped: %s" % (name, no_net))
             continue
         row = Row(name, outage)
         for seed in range(args.first, args.first + args.seeds):

@@ -11,6 +11,7 @@ Clusters that keep copies: processes that a test kills, freezes and starts again
 """
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -110,23 +111,47 @@ class Maps:
                       "an ejection", since)
         self.settle(up or self.n_shards, since)
 
+    ctl_before = []             # words before chcachectl's command line
+
+    def _ctl(self, *words):
+        """(exit code, what chcachectl says)"""
+        line = [*self.ctl_before, CHCACHECTL, "--admin", self.admin, *words]
+        code, out, err = run(*line[1:], program=line[0])
+        return code, out.decode() + err
+
     def ctl(self, *words):
-        """What chcachectl says; it must end well."""
-        code, out, err = run("--admin", self.admin, *words, program=CHCACHECTL)
+        """What it says; it must end well."""
+        code, said = self._ctl(*words)
         if code != 0:
-            raise AssertionError("chcachectl %s: %d\n%s%s\n%s" % (
-                " ".join(words), code, out.decode(), err, self.told()))
-        return out.decode()
+            raise AssertionError("chcachectl %s: %d\n%s\n%s" % (" ".join(words), code, said,
+                                                               self.told()))
+        return said
+
+    def job(self, number):
+        """A change of members, as an operator sees it."""
+        return next(job for job in json.loads(self.ctl("jobs", "--json"))["jobs"]
+                    if job["id"] == number)
+
+    def change(self, *words):
+        """Begins one; its number."""
+        return int(self.ctl("nodes", *words, "--no-wait"))
+
+    def wait_done(self, number, bound_s=wire.BOUND_S):
+        wait(lambda: self.job(number)["status"] not in ("queued", "running"),
+             "the end of %s" % self.job(number), bound_s)
+        job = self.job(number)
+        if job["status"] != "done":
+            raise AssertionError("%s\n%s" % (job, self.told()))
+        return job
 
     def wait_equal(self):
         """Nobody writes: all copies are there, and equal, as an operator is told."""
         def look():
-            code, out, err = run("--admin", self.admin, "replicas", program=CHCACHECTL)
-            last[:] = [out.decode() + err]
+            code, last[0] = self._ctl("replicas")
             return code == 0
-        last = []
+        last = [""]
         try:
-            wait(look, "all copies to be equal", 20)
+            wait(look, "all copies to be equal")
         except AssertionError as e:
             raise AssertionError("%s\n%s\n%s" % (e, *last, self.told())) from None
 
@@ -174,7 +199,8 @@ class Copied(Maps):
         self.n_shards = shards
         self.args = list(args)
         self.host = host or (lambda name: ([], "127.0.0.1"))
-        self.coordinator = "f1@%s:%d" % (self.host("f1")[1], free_port())
+        self.ctl_before, address = self.host("f1")
+        self.coordinator = "f1@%s:%d" % (address, free_port())
         self.admin = admin.address()
         self.peers = {}
         self.shards = {}
