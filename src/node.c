@@ -202,8 +202,8 @@ bool node_is_ready(struct node *n)
     v = cluster_view(n->cluster);
     ready = v != NULL && cluster_adopted(n->cluster) == v->map->epoch;
     if (ready && n->store != NULL)
-        ready = v->self >= 0 && !v->map->members[v->self].filling
-             && cluster_serves(n->cluster, n->world->ops->mono_ns(n->world));
+        ready = v->self < 0 || (!v->map->members[v->self].filling &&
+                                cluster_serves(n->cluster, n->world->ops->mono_ns(n->world)));
     view_unref(v);
     return ready;
 }

@@ -84,7 +84,8 @@ bool node_make_rooms(struct node *n, void (*shut_down)(void));
 bool node_open(struct node *n);
 bool node_open_to_clients(struct node *n);
 
-/* There is a map: clients can be served.  Its own shard serves as well. */
+/* There is a map: clients can be served.  Its own shard serves as well, if it is
+ * to: one that no map knows waits for an operator. */
 bool node_has_map(const struct node *n);
 bool node_is_ready(struct node *n);
 /* The shard here leaves its keys to others: they are told, and it serves nothing

@@ -25,7 +25,8 @@ struct contact {
     struct member member;       /* its name and address */
     struct link *link;
     bool wanted;                /* by the present map */
-    bool asked;                 /* a ping is on its way */
+    bool asked;                 /* a ping is on its way, */
+    int64_t asked_ms;           /* since when: by our clock, whatever the answer says */
     unsigned failures;          /* since it last answered */
     uint64_t seen;              /* the epoch it last said; 0: never did */
     int64_t heard_ms;           /* -1: never, in the life of that process */
@@ -179,6 +180,7 @@ struct letter {
     struct mail mail;
     struct agent *agent;
     struct ping ping;
+    char map[];                 /* that came with it */
 };
 
 /* What failed was to reach an older process of that name. */
@@ -206,14 +208,15 @@ static void on_letter(struct worker *w, struct mail *m)
 /* From any thread: the leader is the control worker's. */
 static void pass_on(struct agent *a, const struct ping *p)
 {
-    struct letter *letter = malloc(sizeof(*letter));
+    const size_t map_len = is_leader(a) && p->map != NULL ? p->map_len : 0;
+    struct letter *letter = malloc(sizeof(*letter) + map_len);
 
     if (letter == NULL)
         return;                 /* it says it again soon */
     letter->mail.read = on_letter;
     letter->agent = a;
     letter->ping = *p;
-    letter->ping.map = NULL;
+    letter->ping.map = map_len > 0 ? memcpy(letter->map, p->map, map_len) : NULL;
     worker_post(a->config.worker, &letter->mail);
 }
 
@@ -268,7 +271,7 @@ static void on_answer(struct agent *a, struct contact *contact, const struct pin
     hear(a, p);
     v = cluster_view(a->config.cluster);
     if (v != NULL && (p->marks & PING_GRANTED) != 0 && p->seen == v->map->epoch) {
-        lease_granted(&a->lease, v->map, p->name, p->incarnation, (int64_t)p->stamp);
+        lease_granted(&a->lease, v->map, p->name, p->incarnation, contact->asked_ms);
         renew_lease(a, v);
     }
     view_unref(v);
@@ -322,6 +325,7 @@ static void ping(struct agent *a, struct contact *contact, const struct view *v)
         return;
     tell(a, v, &p);
     p.stamp = (uint64_t)now_ms(a);
+    contact->asked_ms = now_ms(a);
     if ((a->config.role & PING_SHARD) != 0 && p.number != 0 && (p.marks & PING_GOODBYE) == 0)
         p.marks |= PING_ASKS;
     p.go = is_leader(a) ? leader_go(a->config.leader) : 0;
@@ -488,9 +492,11 @@ static void lead(struct agent *a)
 
     a->step = false;
     hear_self(a);
-    while (saved && leader_step(l, now_ms(a)) != NULL) {
+    /* a save takes time: what is waited for begins after it */
+    while (saved && leader_step(l, mono_ms(a)) != NULL) {
         saved = save(a);
         leader_commit(l, saved);
+        publish(a);             /* this process votes by it from here on */
         if (!saved)
             log_error("cluster", "the map cannot be saved: no change is made");
     }

@@ -36,7 +36,10 @@ void parked_fini(struct front_worker *fw)
     }
     while ((c = fw->parked.first) != NULL) {
         fw->parked.first = c->next_parked;
-        call_give_up(c, "this front ends");
+        if (c->behind)
+            call_let_go(c);
+        else
+            call_give_up(c, "this front ends");
     }
     fw->parked.last = &fw->parked.first;
     if (fw->parked.timer != NULL)

@@ -121,6 +121,10 @@ static void arm(struct keeper *k)
     for (unsigned i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
         if (waits[i] >= 0 && waits[i] < after_ms)
             after_ms = waits[i];
+    /* only ever sooner: there may be a step at every turn */
+    if (k->due_ms >= 0 && keeper_now(k) + after_ms >= k->due_ms)
+        return;
+    k->due_ms = keeper_now(k) + after_ms;
     k->worker->world->ops->timer_set(k->timer, after_ms);
 }
 
@@ -154,6 +158,7 @@ static void on_timer(void *arg)
 {
     struct keeper *k = arg;
 
+    k->due_ms = -1;
     note(k);
     if (k->view != NULL) {
         if (k->links.view == NULL && needs_links(k->view->map))
@@ -248,6 +253,7 @@ struct keeper *keeper_new(struct shard *shard, struct worker *control,
         keeper_free(k);
         return NULL;
     }
+    k->due_ms = keeper_now(k);
     control->world->ops->timer_set(k->timer, 0);
     for (unsigned i = 0; i <= MAP_MAX_MEMBERS; i++)
         k->heard_ms[i] = keeper_now(k);         /* as if, so that nothing is too long ago */

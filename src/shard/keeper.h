@@ -35,6 +35,7 @@ struct keeper {
     bool is_member;             /* this very process is a live member there */
     bool stirred;               /* there may be something to do */
     struct timer *timer;
+    int64_t due_ms;             /* when it fires; -1: it has */
     struct mail wake;
     bool woken;                 /* atomic: it is on its way */
     uint64_t ended;

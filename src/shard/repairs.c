@@ -154,6 +154,21 @@ static bool has_to_hand_on(const struct view *old, const struct view *v)
     return v->lost_one && (old == NULL || old->end_epoch != v->end_epoch);
 }
 
+/* The same of those that were lost in the phase, whoever judged there. */
+static int64_t lost_since(const struct keeper *k, const struct map *map)
+{
+    int64_t since_ms = INT64_MAX;
+
+    for (size_t i = 0; i < map->n; i++) {
+        const struct member *m = &map->members[i];
+
+        if (m->state == MEMBER_EJECTED && m->since > map->phase_since &&
+            k->heard_ms[m->number] < since_ms)
+            since_ms = k->heard_ms[m->number];
+    }
+    return since_ms;
+}
+
 /*
  * An owner that is gone may have left its last writes on some of several
  * copies.  Before anybody is served under the newer map they count as open.
@@ -170,11 +185,10 @@ void repairs_prepare(struct repairs *r, const struct view *old, const struct vie
     r->hands_on = begins || (r->hands_on && v->lost_one);
     if (!begins && v->map->replicas < 3)
         return;
-    since_ms = old != NULL ? gone_since(k, old->map, v->map) : now_ms;
-    if (!begins && (old == NULL || since_ms == INT64_MAX))
+    since_ms = begins ? lost_since(k, v->map)
+             : old != NULL ? gone_since(k, old->map, v->map) : INT64_MAX;
+    if (since_ms == INT64_MAX)
         return;
-    if (since_ms > now_ms)
-        since_ms = now_ms;
     from = store_clock(store, now_ms)
          - ((uint64_t)(now_ms - since_ms + UNSETTLED_MS) << VERSION_MS_SHIFT);
     if (!r->unsettled || from < r->unsettled_from)
