@@ -114,17 +114,17 @@ class Maps:
     ctl_before = []             # words before chcachectl's command line
 
     def _ctl(self, *words):
-        """(exit code, what chcachectl says)"""
+        """(exit code, what chcachectl answers, what it says besides)"""
         line = [*self.ctl_before, CHCACHECTL, "--admin", self.admin, *words]
         code, out, err = run(*line[1:], program=line[0])
-        return code, out.decode() + err
+        return code, out.decode(), err
 
     def ctl(self, *words):
         """What it says; it must end well."""
-        code, said = self._ctl(*words)
+        code, said, more = self._ctl(*words)
         if code != 0:
-            raise AssertionError("chcachectl %s: %d\n%s\n%s" % (" ".join(words), code, said,
-                                                               self.told()))
+            raise AssertionError("chcachectl %s: %d\n%s\n%s" % (" ".join(words), code,
+                                                               said + more, self.told()))
         return said
 
     def job(self, number):
@@ -147,13 +147,13 @@ class Maps:
     def wait_equal(self):
         """Nobody writes: all copies are there, and equal, as an operator is told."""
         def look():
-            code, last[0] = self._ctl("replicas")
+            code, *last[:] = self._ctl("replicas")
             return code == 0
         last = [""]
         try:
             wait(look, "all copies to be equal")
         except AssertionError as e:
-            raise AssertionError("%s\n%s\n%s" % (e, *last, self.told())) from None
+            raise AssertionError("\n".join([str(e), *last, self.told()])) from None
 
     def told(self):
         return "\n".join("%s: %s" % (m.name, m.said()[-1500:]) for m in self.members())
