@@ -5,6 +5,8 @@
 #include "shard/keeper.h"
 #include "store/store.h"
 
+#define TOGETHER 32             /* confirmed with one wait for memory */
+
 #define FIRST_CAP 64
 
 static struct open_write *at(const struct open_writes *o, size_t i)
@@ -49,12 +51,23 @@ static void drop(struct open_writes *o, size_t n)
     o->n_handed -= o->n_handed < n ? o->n_handed : n;
 }
 
+/* Their items are fetched from memory together. */
+static void confirm_some(struct open_writes *o, struct store *store, size_t from, size_t n)
+{
+    for (size_t i = from; i < from + n; i++)
+        store_prefetch(store, at(o, i)->hash);
+    for (size_t i = from; i < from + n; i++)
+        store_prefetch_item(store, at(o, i)->hash);
+    for (size_t i = from; i < from + n; i++)
+        (void)store_confirm(store, at(o, i)->hash, at(o, i)->version);
+}
+
 bool open_writes_confirm(struct open_writes *o, struct store *store, size_t n)
 {
     if (n > o->n)
         return false;
-    for (size_t i = 0; i < n; i++)
-        (void)store_confirm(store, at(o, i)->hash, at(o, i)->version);
+    for (size_t i = 0; i < n; i += TOGETHER)
+        confirm_some(o, store, i, n - i < TOGETHER ? n - i : TOGETHER);
     if (n > 0)
         drop(o, n);
     return true;

@@ -230,12 +230,18 @@ static void hold(struct peer *p)
 static void run(struct peer *p)
 {
     struct frame f = { .len = 0 };
+    unsigned ahead = 0;         /* frames that were foreseen */
 
     shard_note(p->sw);
     p->judged = false;
     p->want = 0;
     while (!p->closing && p->out.bytes < OUTPUT_PAUSE) {
-        enum frame_status status = frame_read(recvq_data(&p->in), recvq_len(&p->in), &f);
+        enum frame_status status;
+
+        if (ahead == 0)
+            ahead = serve_foresee(p, recvq_data(&p->in), recvq_len(&p->in));
+        ahead -= ahead > 0;
+        status = frame_read(recvq_data(&p->in), recvq_len(&p->in), &f);
 
         if (status == FRAME_BAD || (recvq_len(&p->in) >= FRAME_HEAD && is_too_much(p, &f)))
             p->closing = true;

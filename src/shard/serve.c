@@ -280,3 +280,32 @@ bool serve_may_leave(struct peer *p)
     p->served = false;
     return may;
 }
+
+#define AHEAD_MAX 32            /* frames that are foreseen together */
+
+static bool is_of_key(const struct frame *f)
+{
+    return f->op == FRAME_APPLY
+        || (f->op >= FRAME_COMMAND && f->op < FRAME_COMMAND + N_KEYED_VERBS);
+}
+
+unsigned serve_foresee(const struct peer *p, const char *data, size_t len)
+{
+    struct store *store = p->sw->shard->store;
+    uint64_t hashes[AHEAD_MAX];
+    unsigned n = 0, n_keys = 0;
+    struct frame f;
+
+    while (n < AHEAD_MAX && frame_read(data, len, &f) == FRAME_WHOLE) {
+        if (store != NULL && is_of_key(&f)) {
+            hashes[n_keys] = store_hash(store, f.key, f.key_len);
+            store_prefetch(store, hashes[n_keys++]);
+        }
+        data += f.len;
+        len -= f.len;
+        n++;
+    }
+    for (unsigned i = 0; i < n_keys && n_keys > 1; i++)
+        store_prefetch_item(store, hashes[i]);
+    return n;
+}

@@ -29,6 +29,12 @@ void serve_flush(struct peer *p, const struct frame *f);
 void serve_used(struct peer *p, const struct frame *f);
 void serve_confirm(struct peer *p, const struct frame *f);
 
+/*
+ * Some of the frames that were received: what they will look for is fetched from
+ * memory together, before the first of them is executed.  How many they are.
+ */
+unsigned serve_foresee(const struct peer *p, const char *data, size_t len);
+
 /* The unsent answers may leave; else the link is to be closed. */
 bool serve_may_leave(struct peer *p);
 
