@@ -225,7 +225,7 @@ static void list_members(struct node *n, const struct leader_member *given, size
         if (n_given > 0)
             *m = given[i];
         else if (is_alone)
-            *m = (struct leader_member){ o->name, o->zone, o->peer, 1 };
+            *m = (struct leader_member){ o->name, "", o->peer, 1 };
         else
             *m = (struct leader_member){ o->shards.items[i].name, "", o->shards.items[i].address,
                                          o->shards.items[i].weight };
@@ -261,6 +261,9 @@ static bool begin_to_lead(struct node *n, const char **why)
         ok = false;
     }
     free(data);
+    if (ok && n->has_led && leader_map(n->leader)->replicas != o->replicas)
+        log_warn("main", "the map has another number of copies, and keeps it map=%u option=%u",
+                 leader_map(n->leader)->replicas, o->replicas);
     return ok;
 }
 

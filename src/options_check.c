@@ -174,9 +174,6 @@ static int check_copies(const struct options *o)
 {
     if (strcmp(o->ack, "all") != 0 && strcmp(o->ack, "owner") != 0)
         return options_fail("--ack: read \"%s\", expected all or owner", o->ack);
-    if (o->zone[0] != '\0' && !option_value_is_name(o->zone, strlen(o->zone)))
-        return options_fail("--zone: read \"%s\", expected 1 to %d letters, digits, '.', '_' "
-                            "or '-'", o->zone, OPTION_NAME_MAX);
     if (o->replicas > 1 && o->local_shards == 0 && o->coordinator[0] == '\0')
         return options_fail("--replicas needs --local-shards or --coordinator: "
                             "somebody must say who is alive");
