@@ -602,6 +602,17 @@ int64_t agent_silence_ms(const struct agent *a, const char *name)
     return -1;
 }
 
+/* Who was well and is lost is tried at once, not when it is next due. */
+static void on_links_changed(struct links *ls)
+{
+    struct agent *a = ls->owner;
+
+    for (struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
+        if (contact->failures == 0 && contact->heard_ms >= 0 && contact->link != NULL &&
+            !link_is_open(contact->link))
+            set_timer(a, 0);
+}
+
 /* its life */
 
 struct agent *agent_new(const struct agent_config *config)
@@ -617,10 +628,12 @@ struct agent *agent_new(const struct agent_config *config)
         .timeout_ms = SILENCE_MS,
         .queue_bytes = QUEUE_BYTES,
         .request_bytes = sizeof(struct request),
+        .changed = on_links_changed,
     };
     a->mail.read = on_poke;
     a->let_go_ms = -1;
     links_init(&a->links, &a->links_config, w, config->cluster);
+    a->links.owner = a;
     voter_init(&a->voter, cluster_self(config->cluster), cluster_incarnation(config->cluster),
                config->fresh, worker_now(w));
     a->timer = w->world->ops->timer_new(w->loop, on_timer, a);
