@@ -141,7 +141,7 @@ static void check_answers(struct stage *st, int client)
     const char *p, *end;
     size_t len;
 
-    stage_run(st, 10000);
+    stage_run(st, 100000);      /* they may wait for members, each in its turn */
     p = fake_take(st->world, client, &len);
     end = p + len;
     check(!fake_is_closed(st->world, client));
