@@ -323,7 +323,7 @@ static void on_state_changed(void *arg)
 {
     struct node *n = arg;
 
-    note_state(n);
+    note_state(n);              /* the agent may be asked before this turn ends */
     if (n->agent != NULL)
         agent_poke(n->agent);
 }

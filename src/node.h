@@ -88,6 +88,7 @@ bool node_open_to_clients(struct node *n);
  * to: one that no map knows waits for an operator. */
 bool node_has_map(const struct node *n);
 bool node_is_ready(struct node *n);
+
 /* The shard here leaves its keys to others: they are told, and it serves nothing
  * any more.  Before node_drain(). */
 void node_say_goodbye(struct node *n);

@@ -28,7 +28,7 @@ struct contact {
     bool asked;                 /* a ping is on its way, */
     int64_t asked_ms;           /* since when: by our clock, whatever the answer says */
     unsigned failures;          /* since it last answered */
-    uint64_t seen;              /* the epoch it last said; 0: never did */
+    uint64_t seen;              /* the epoch it last answered with */
     int64_t heard_ms;           /* -1: never, in the life of that process */
     uint64_t incarnation;       /* who was heard last, on whatever way; 0: nobody */
     uint64_t answered;          /* who answered last at its address; 0: nobody */
@@ -167,11 +167,14 @@ static void hear(struct agent *a, const struct ping *p)
     a->step = true;
 }
 
-static struct contact *find(struct agent *a, const char *name)
+/* At whatever address where that is NULL. */
+static struct contact *find(const struct agent *a, const char *name, const char *address)
 {
     struct contact *contact = a->contacts;
 
-    while (contact != NULL && strcmp(contact->member.name, name) != 0)
+    while (contact != NULL &&
+           (strcmp(contact->member.name, name) != 0 ||
+            (address != NULL && strcmp(contact->member.address, address) != 0)))
         contact = contact->next;
     return contact;
 }
@@ -186,7 +189,7 @@ struct letter {
 /* What failed was to reach an older process of that name. */
 static void note_process(struct agent *a, const struct ping *p)
 {
-    struct contact *contact = find(a, p->name);
+    struct contact *contact = find(a, p->name, NULL);
 
     if (contact == NULL || contact->incarnation == p->incarnation)
         return;
@@ -232,7 +235,6 @@ size_t agent_answer(struct agent *a, const char *value, size_t len, char *out, s
     pass_on(a, &p);
     v = cluster_view(c);
     tell(a, v, &own);
-    own.stamp = p.stamp;
     if ((p.marks & PING_ASKS) != 0 && (own.marks & PING_GOODBYE) == 0 &&
         voter_ask(&a->voter, v != NULL ? v->map : NULL, p.number, p.incarnation, p.seen,
                   mono_ms(a)) == GRANT)
@@ -315,7 +317,7 @@ static void on_ping_done(struct request *r)
 
 static void ping(struct agent *a, struct contact *contact, const struct view *v)
 {
-    const uint64_t seen = contact->seen != 0 ? contact->seen : UINT64_MAX;
+    const uint64_t seen = contact->answered != 0 ? contact->seen : UINT64_MAX;
     struct frame f = { .op = FRAME_PING };
     struct request *r;
     struct ping p;
@@ -324,7 +326,6 @@ static void ping(struct agent *a, struct contact *contact, const struct view *v)
     if (contact->asked || (r = request_new(&a->links)) == NULL)
         return;
     tell(a, v, &p);
-    p.stamp = (uint64_t)now_ms(a);
     contact->asked_ms = now_ms(a);
     if ((a->config.role & PING_SHARD) != 0 && p.number != 0 && (p.marks & PING_GOODBYE) == 0)
         p.marks |= PING_ASKS;
@@ -355,14 +356,14 @@ static void drop(struct contact *contact)
 
 static void want(struct agent *a, const char *name, const char *address)
 {
-    struct contact *contact = find(a, name);
+    struct contact *contact = find(a, name, address);
     struct member m = { .number = 0 };
 
     if (strcmp(name, cluster_self(a->config.cluster)) == 0 || address[0] == '\0')
         return;
     snprintf(m.name, sizeof(m.name), "%s", name);
     snprintf(m.address, sizeof(m.address), "%s", address);
-    if (contact != NULL && strcmp(contact->member.address, address) == 0) {
+    if (contact != NULL) {
         contact->wanted = true;
         return;
     }
@@ -435,12 +436,18 @@ static void choose_contacts(struct agent *a, const struct view *v)
         *at = contact->next;
         drop(contact);
     }
-    if (v != NULL && v->map->epoch != a->epoch)
-        log_map(a, v->map);
-    if (v != NULL && a->goodbye && a->let_go_ms < 0 &&
+}
+
+static void take_view(struct agent *a, const struct view *v)
+{
+    choose_contacts(a, v);
+    if (v == NULL || v->map->epoch == a->epoch)
+        return;
+    a->epoch = v->map->epoch;
+    log_map(a, v->map);
+    if (a->goodbye && a->let_go_ms < 0 &&
         (v->self < 0 || v->map->members[v->self].state == MEMBER_EJECTED))
         a->let_go_ms = mono_ms(a);
-    a->epoch = v != NULL ? v->map->epoch : 0;
 }
 
 /* the leader */
@@ -524,7 +531,7 @@ static void ask_all(struct agent *a)
     struct view *v = cluster_view(a->config.cluster);
 
     if (v == NULL || v->map->epoch != a->epoch || a->contacts == NULL)
-        choose_contacts(a, v);
+        take_view(a, v);
     for (struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
         ping(a, contact, v);
     renew_lease(a, v);
@@ -596,10 +603,9 @@ bool agent_is_let_go(const struct agent *a)
 
 int64_t agent_silence_ms(const struct agent *a, const char *name)
 {
-    for (const struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
-        if (strcmp(contact->member.name, name) == 0 && contact->heard_ms >= 0)
-            return now_ms(a) - contact->heard_ms;
-    return -1;
+    const struct contact *contact = find(a, name, NULL);
+
+    return contact != NULL && contact->heard_ms >= 0 ? now_ms(a) - contact->heard_ms : -1;
 }
 
 /* Who was well and is lost is tried at once, not when it is next due. */

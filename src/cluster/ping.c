@@ -8,7 +8,7 @@
 #define PING_FORMAT 1
 
 /* format, role, marks, number, the numbers of eight bytes, two lengths */
-#define N_LONG 15
+#define N_LONG 14
 #define PING_FIXED (1 + 1 + 1 + 2 + N_LONG * 8 + 2)
 
 static_assert(PING_FIXED + MAP_NAME_MAX + ADDRESS_MAX <= PING_LEN_MAX, "a ping fits");
@@ -16,7 +16,7 @@ static_assert(PING_FIXED + MAP_NAME_MAX + ADDRESS_MAX <= PING_LEN_MAX, "a ping f
 size_t ping_put(char *out, const struct ping *p)
 {
     const uint64_t longs[N_LONG] = {
-        p->incarnation, p->seen, p->adopted, p->digest, p->ended, p->purged, p->go, p->stamp,
+        p->incarnation, p->seen, p->adopted, p->digest, p->ended, p->purged, p->go,
         (uint64_t)p->wall_ms, p->flush_version, p->move_epoch,
         p->items_sent, p->bytes_sent, p->items_left, p->bytes_left,
     };
@@ -35,12 +35,13 @@ size_t ping_put(char *out, const struct ping *p)
     return (size_t)(at - out);
 }
 
-static bool take_text(char *to, size_t size, const char *from, size_t len)
+/* From `least` on: an address may be a path with blanks, as in a map. */
+static bool take_text(char *to, size_t size, const char *from, size_t len, char least)
 {
     if (len >= size)
         return false;
     for (size_t i = 0; i < len; i++)
-        if (from[i] < '!' || from[i] > '~')
+        if (from[i] < least || from[i] > '~')
             return false;
     memcpy(to, from, len);
     to[len] = '\0';
@@ -65,13 +66,13 @@ bool ping_read(const char *data, size_t len, struct ping *p)
     *p = (struct ping){
         .role = (uint8_t)data[1], .marks = (uint8_t)data[2], .number = bytes_get_u16(data + 3),
         .incarnation = longs[0], .seen = longs[1], .adopted = longs[2], .digest = longs[3],
-        .ended = longs[4], .purged = longs[5], .go = longs[6], .stamp = longs[7],
-        .wall_ms = (int64_t)longs[8], .flush_version = longs[9], .move_epoch = longs[10],
-        .items_sent = longs[11], .bytes_sent = longs[12],
-        .items_left = longs[13], .bytes_left = longs[14],
+        .ended = longs[4], .purged = longs[5], .go = longs[6],
+        .wall_ms = (int64_t)longs[7], .flush_version = longs[8], .move_epoch = longs[9],
+        .items_sent = longs[10], .bytes_sent = longs[11],
+        .items_left = longs[12], .bytes_left = longs[13],
     };
-    if (!take_text(p->name, sizeof(p->name), at, name_len) ||
-        !take_text(p->address, sizeof(p->address), at + name_len, address_len))
+    if (!take_text(p->name, sizeof(p->name), at, name_len, '!') ||
+        !take_text(p->address, sizeof(p->address), at + name_len, address_len, ' '))
         return false;
     at += name_len + address_len;
     p->map_len = (size_t)(data + len - at);

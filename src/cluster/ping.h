@@ -31,7 +31,6 @@ struct ping {
     uint64_t ended;             /* judges nothing by maps before, has replayed all it judged */
     uint64_t purged;            /* has dropped all that is not its own by that map */
     uint64_t go;                /* the leader's: the JOINT epoch whose items may move */
-    uint64_t stamp;             /* the asker's own; the answer has the same */
     int64_t wall_ms;
     uint64_t flush_version;
     uint64_t move_epoch;        /* map->phase_since of the JOINT phase; 0: no move yet */

@@ -244,14 +244,14 @@ inline apply(to, what)
 
 #define DONE(s, told) (s == NONE || s == d || told)
 /* The two sets are alike, so that one order of them is enough. */
-#define TODO (mine & (7 - begun))
+#define LEFT (mine & (7 - begun))
 
 inline judge()
 {
     if
-    :: TODO & 1 -> b = 1
-    :: !(TODO & 1) && TODO & 2 -> b = 2
-    :: TODO & 4 -> b = 4
+    :: LEFT & 1 -> b = 1
+    :: !(LEFT & 1) && LEFT & 2 -> b = 2
+    :: LEFT & 4 -> b = 4
     fi;
     begun = begun | b;
     n_items++;
@@ -266,7 +266,7 @@ inline judge()
 }
 
 #define WRITE(k) \
-    d_step { TODO && ASKED(k) -> \
+    d_step { LEFT && ASKED(k) -> \
         check_alone(); e = UNDER(k); d = WHOM(k); judge(); \
         j = e; n = item[d]; busy++ }
 
