@@ -6,7 +6,7 @@ requests that mcload counted: on a machine that others use it repeats far
 better than requests per second.  For one load all servers run at once and
 are measured in turn, round after round, so that what slows the machine slows
 each of them; a ratio is the median of the rounds' ratios.  Servers share one
-core, the load has another (tables node and front).
+core, the load has another (all tables but threads).
 
 After its rounds every load is run once more against chcached with each value
 checked; a wrong, stale or refused one fails the run.
@@ -50,36 +50,10 @@ def bars(columns, rows):
             for load in loads.split() for column, bar in zip(columns, row) if bar}
 
 
-BARS = {
-    "node": bars(("memcached", "pogocache"), (
-        ("p1-c10 p1-c100 p1-c1000", (0.82, None, 0.72), (0.97,)),
-        ("p16 p16-c100",            (0.40, None, 0.28), (0.75,)),
-        ("p64",                     (0.25, None, 0.15), (0.75,)),
-        ("p16-sets",                (0.45, None, 0.30), (0.85,)),
-        ("mget-10",                 (0.45, None, 0.35), (0.70,)),
-        ("mget-100",                (0.25, None, 0.15), (0.45,)),
-        ("p16-1k",                  (0.45, None, 0.30), (0.75,)),
-        ("p1-32k",                  (0.85, None, 0.70), (0.80,)))),
-    "threads": bars(("memcached", "pogocache"), (
-        ("p1-c10 p1-c100 p1-c1000", (0.90,), (0.95,)),
-        ("p16 p16-c100",            (0.50,), (0.75,)),
-        ("p16-sets",                (0.40,), (0.80,)),
-        ("mget-100",                (0.30,), (0.50,)))),
-    "front": bars(("twemproxy", "memcached proxy"), ((loads, bar, bar) for loads, bar in (
-        ("p1-c10",   (0.90, 0.90, 0.80)),
-        ("p1-c100",  (0.80, 0.80, 0.68)),
-        ("p16",      (0.45, 0.55, 0.33)),
-        ("p64",      (0.30, 0.35, 0.18)),
-        ("mget-10",  (0.65, 0.65, 0.50)),
-        ("mget-100", (0.25, 0.30, 0.12)),
-        ("p1-32k",   (0.90, 0.90, 0.75))))),
-    "copies": bars(("one copy",), (
-        ("p16-sets", (1.70,)),)),
-}
-
 #   ours comes first in its table; needs: the programs without which it is left out
 Server = collections.namedtuple("Server", "name start needs ours floor")
-Table = collections.namedtuple("Table", "id title pinned has_front by_rate servers")
+Table = collections.namedtuple("Table", "id title pinned has_front by_rate servers bars",
+                               defaults=({},))
 
 
 def ours(start):
@@ -94,23 +68,59 @@ def floor(name, start):
     return Server(name, start, (), False, True)
 
 
+def proxy(**options):
+    return peer("memcached proxy", servers.memcached_proxy(**options),
+                "MEMCACHED_PROXY", "MEMCACHED")
+
+
 TABLES = [
     Table("node", "One node, one thread", True, False, False,
           [ours(servers.chcached(1)), peer("memcached", servers.memcached(1), "MEMCACHED"),
            peer("pogocache", servers.pogocache(1), "POGOCACHE"),
-           floor("fixedreply", servers.fixedreply)]),
+           floor("fixedreply", servers.fixedreply)],
+          bars(("memcached", "pogocache"), (
+              ("p1-c10 p1-c100 p1-c1000", (0.82, None, 0.72), (0.97,)),
+              ("p16 p16-c100",            (0.40, None, 0.28), (0.75,)),
+              ("p64",                     (0.25, None, 0.15), (0.75,)),
+              ("p16-sets",                (0.45, None, 0.30), (0.85,)),
+              ("mget-10",                 (0.45, None, 0.35), (0.70,)),
+              ("mget-100",                (0.25, None, 0.15), (0.45,)),
+              ("p16-1k",                  (0.45, None, 0.30), (0.75,)),
+              ("p1-32k",                  (0.85, None, 0.70), (0.80,))))),
     Table("threads", "One node, two threads", False, False, False,
           [ours(servers.chcached(2)), peer("memcached", servers.memcached(2), "MEMCACHED"),
-           peer("pogocache", servers.pogocache(2), "POGOCACHE")]),
+           peer("pogocache", servers.pogocache(2), "POGOCACHE")],
+          bars(("memcached", "pogocache"), (
+              ("p1-c10 p1-c100 p1-c1000", (0.90,), (0.95,)),
+              ("p16 p16-c100",            (0.50,), (0.75,)),
+              ("p16-sets",                (0.40,), (0.80,)),
+              ("mget-100",                (0.30,), (0.50,))))),
     Table("front", "A front and %d shards, one thread each; the front alone in brackets" % SHARDS,
           True, True, False,
           [ours(servers.chcached_front()),
-           peer("twemproxy", servers.twemproxy, "NUTCRACKER", "MEMCACHED"),
-           peer("memcached proxy", servers.memcached_proxy, "MEMCACHED_PROXY", "MEMCACHED"),
-           floor("relaylimit", servers.relaylimit)]),
-    Table("copies", "A front and %d shards, two copies of each item" % SHARDS,
-          True, True, False,
-          [ours(servers.chcached_front(2)), peer("one copy", servers.chcached_front(1))]),
+           peer("twemproxy", servers.twemproxy, "NUTCRACKER", "MEMCACHED"), proxy(),
+           floor("relaylimit", servers.relaylimit())],
+          bars(("twemproxy", "memcached proxy"), ((loads, bar, bar) for loads, bar in (
+              ("p1-c10",   (0.90, 0.90, 0.80)),
+              ("p1-c100",  (0.80, 0.80, 0.68)),
+              ("p16",      (0.45, 0.55, 0.33)),
+              ("p64",      (0.30, 0.35, 0.18)),
+              ("mget-10",  (0.65, 0.65, 0.50)),
+              ("mget-100", (0.25, 0.30, 0.12)),
+              ("p1-32k",   (0.90, 0.90, 0.75)))))),
+    Table("copies", "A front and %d shards, two copies of each item; the front alone in brackets"
+          % SHARDS, True, True, False,
+          [ours(servers.chcached_front(2)), peer("one copy", servers.chcached_front(1)),
+           proxy(copies=2)],
+          bars(("one copy", "memcached proxy"), (
+              ("p16-sets", (1.70, 1.50), (0.50, 0.50, 0.35)),))),
+    Table("own", "One node, whose keys are all its own, against a proxy and one memcached",
+          True, False, False,
+          [ours(servers.chcached(1)), proxy(shards=1)],
+          bars(("memcached proxy",), (
+              ("p1-c10",   (0.40,)),
+              ("p16",      (0.18,)),
+              ("mget-100", (0.10,))))),
 ]
 
 
@@ -289,13 +299,13 @@ def cells(table, present, load, runners):
             continue
         whole, front = ratios(table, our, it) if it else (None, None)
         yield with_front(whole, front)
-        if table.id in BARS:
-            bar = BARS[table.id].get((load.id, server.name), Bar(None))
+        if table.bars:
+            bar = table.bars.get((load.id, server.name), Bar(None))
             yield with_front(bar.must, bar.front)
             yield with_front(bar.aim, None)
             if it and bar.must and is_missed(bar, whole, front):
                 missed.append(server.name)
-    if table.id in BARS:
+    if table.bars:
         yield ", ".join(missed)
 
 
@@ -305,9 +315,9 @@ def heading(table, present):
         names.append("floor: " + server.name if server.floor else server.name)
         if not server.ours and not server.floor:
             names.append("chcached / " + server.name)
-            if table.id in BARS:
+            if table.bars:
                 names += ["must", "aim"]
-    if table.id in BARS:
+    if table.bars:
         names.append("missed against")
     return "| %s |\n|%s" % (" | ".join(names), "---|" * len(names))
 
@@ -317,7 +327,7 @@ def record(table, load, runners):
     result = {}
     for name, it in runners.items():
         whole, front = ratios(table, runners["chcached"], it)
-        bar = BARS.get(table.id, {}).get((load.id, name))
+        bar = table.bars.get((load.id, name))
         result[name] = {"cpu_us": it.all_us, "front_cpu_us": it.front_us,
                         "requests_per_s": it.per_s, "chcached_ratio": whole,
                         "chcached_front_ratio": front, "bar": bar and bar._asdict()}

@@ -51,24 +51,28 @@ def resident_kib(pid):
 
 
 class Process:
-    """One server process, from `with` to its end; `address` is where clients go."""
+    """One server process, from `with` to its end; `address` is where clients go, if they do."""
 
-    def __init__(self, argv, port, core=None):
+    def __init__(self, argv, port=None, core=None):
         self.argv, self.port, self.core = [str(arg) for arg in argv], port, core
-        self.address = "127.0.0.1:%d" % port
+        self.address = port and "127.0.0.1:%d" % port
 
     def __enter__(self):
         self.output = tempfile.TemporaryFile()
         self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=self.output, preexec_fn=before_exec(self.core))
+        return self
+
+    def wait(self, condition, what):
+        """Until condition(); Failed, and its end, when that is too long."""
         try:
-            daemon.wait(self._answers, "%s to answer" % self.argv[0], 10)
+            daemon.wait(condition, what, 10)
         except AssertionError as e:
             self.__exit__()
             raise Failed("%s: %s" % (e, self.said().strip()[-500:])) from None
-        except BaseException:
-            self.__exit__()
-            raise
+
+    def ready(self):
+        self.wait(self._answers, "%s to answer" % self.argv[0])
         return self
 
     def __exit__(self, *_):
@@ -130,8 +134,12 @@ class Host:
     def __exit__(self, *_):
         self.ends.close()
 
-    def start(self, argv, port):
+    def launch(self, argv, port=None):
+        """Comes back at once; no port: no client can ask whether it is there."""
         return self.ends.enter_context(Process(argv, port, self.core))
+
+    def start(self, argv, port):
+        return self.launch(argv, port).ready()
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)
@@ -177,18 +185,18 @@ def given(address, pids):
 
 # ---- a front and shards: the front is the first of the processes ------------------
 
-def chcached_front(copies=1):
+def chcached_front(copies=1, shards=SHARDS, more=()):
     def start(host):
         port = daemon.free_port()
-        front = host.start([daemon.CHCACHED, "--local-shards", SHARDS, "--replicas", copies,
-                            "-p", port, "-t", 1, "-m", "%dk" % ROOMY_KIB], port)
-        daemon.up(front, SHARDS)
+        front = host.start([daemon.CHCACHED, "--local-shards", shards, "--replicas", copies,
+                            "-p", port, "-t", 1, "-m", "%dk" % ROOMY_KIB, *more], port)
+        daemon.up(front, shards)
         return [front]
     return start
 
 
-def memcacheds(host):
-    ports = [daemon.free_port() for _ in range(SHARDS)]
+def memcacheds(host, shards):
+    ports = [daemon.free_port() for _ in range(shards)]
     return [host.start(memcached_argv(MEMCACHED, port), port) for port in ports]
 
 
@@ -204,7 +212,7 @@ bench:
 
 
 def twemproxy(host):
-    shards = memcacheds(host)
+    shards = memcacheds(host, SHARDS)
     port, stats_port = daemon.free_port(), daemon.free_port()
     pool = host.write("nutcracker.yml", NUTCRACKER_POOL % port + "".join(
         "   - 127.0.0.1:%d:1 shard-%d\n" % (s.port, i) for i, s in enumerate(shards)))
@@ -213,29 +221,61 @@ def twemproxy(host):
     return [host.start(argv, port), *shards]
 
 
+#   Each copy has a pool of its own, that begins with another shard: what is
+#   written goes to all of them and is answered when all have answered.
 PROXY_ROUTES = """\
 function mcp_config_pools()
-    return mcp.pool({ %s })
+    local shards, pools = { %s }, {}
+    for copy = 1, %d do
+        pools[copy] = mcp.pool(shards)
+        table.insert(shards, table.remove(shards, 1))
+    end
+    return pools
 end
 
-function mcp_config_routes(pool)
+local function one(pool)
     local fg = mcp.funcgen_new()
     local handle = fg:new_handle(pool)
     fg:ready({ f = function(rctx)
         return function(r) return rctx:enqueue_and_wait(r, handle) end
     end })
-    mcp.attach(mcp.CMD_ANY_STORAGE, fg)
+    return fg
+end
+
+local function all(pools)
+    local fg, handles = mcp.funcgen_new(), {}
+    for i, pool in ipairs(pools) do handles[i] = fg:new_handle(pool) end
+    fg:ready({ f = function(rctx)
+        return function(r)
+            rctx:enqueue(r, handles)
+            rctx:wait_cond(#handles, mcp.WAIT_ANY)
+            local worst = rctx:worst_result(handles)
+            return worst
+        end
+    end })
+    return fg
+end
+
+function mcp_config_routes(pools)
+    local first = one(pools[1])
+    mcp.attach(mcp.CMD_ANY_STORAGE, #pools == 1 and first or all(pools))
+    for _, read in ipairs({ mcp.CMD_GET, mcp.CMD_GETS, mcp.CMD_MG }) do
+        mcp.attach(read, first)
+    end
 end
 """
 
 
-def memcached_proxy(host):
-    shards = memcacheds(host)
-    port = daemon.free_port()
-    routes = host.write("proxy.lua", PROXY_ROUTES % ", ".join(
-        "mcp.backend('shard-%d', '127.0.0.1', %d)" % (i, s.port) for i, s in enumerate(shards)))
-    return [host.start(memcached_argv(MEMCACHED_PROXY, port) + ["-o", "proxy_config=" + routes],
-                       port), *shards]
+def memcached_proxy(copies=1, shards=SHARDS):
+    def start(host):
+        behind = memcacheds(host, shards)
+        port = daemon.free_port()
+        routes = host.write("proxy-%d.lua" % port, PROXY_ROUTES % (", ".join(
+            "mcp.backend('shard-%d', '127.0.0.1', %d)" % (i, s.port)
+            for i, s in enumerate(behind)), copies))
+        return [host.start(memcached_argv(MEMCACHED_PROXY, port)
+                           + ["-o", "proxy_config=" + routes], port), *behind]
+    return start
 
 
 # ---- floors ----------------------------------------------------------------------
@@ -245,12 +285,15 @@ def fixedreply(host):
     return [host.start([FIXEDREPLY, port, host.load.value, FLOOR_LIVES_S], port)]
 
 
-def relaylimit(host):
-    if not host.load.floor:
-        return None
-    shards = list(itertools.chain.from_iterable(fixedreply(host) for _ in range(SHARDS)))
-    port = daemon.free_port()
-    return [host.start([RELAYLIMIT, port, FLOOR_LIVES_S, *(s.port for s in shards)], port), *shards]
+def relaylimit(shards=SHARDS):
+    def start(host):
+        if not host.load.floor:
+            return None
+        behind = list(itertools.chain.from_iterable(fixedreply(host) for _ in range(shards)))
+        port = daemon.free_port()
+        return [host.start([RELAYLIMIT, port, FLOOR_LIVES_S, *(s.port for s in behind)], port),
+                *behind]
+    return start
 
 
 # ---- which programs are here -------------------------------------------------------
