@@ -50,14 +50,15 @@ def bars(columns, rows):
             for load in loads.split() for column, bar in zip(columns, row) if bar}
 
 
-#   ours comes first in its table; needs: the programs without which it is left out
-Server = collections.namedtuple("Server", "name start needs ours floor")
+#   ours comes first in its table; needs: the programs without which it is left out;
+#   entries: how many of its processes, the first ones, clients speak to
+Server = collections.namedtuple("Server", "name start needs ours floor entries", defaults=(1,))
 Table = collections.namedtuple("Table", "id title pinned has_front by_rate servers bars",
                                defaults=({},))
 
 
-def ours(start):
-    return Server("chcached", start, (), True, False)
+def ours(start, entries=1):
+    return Server("chcached", start, (), True, False, entries)
 
 
 def peer(name, start, *needs):
@@ -121,6 +122,12 @@ TABLES = [
               ("p1-c10",   (0.40,)),
               ("p16",      (0.18,)),
               ("mget-100", (0.10,))))),
+    Table("nodes", "%d nodes, each a front and a shard, against a proxy and %d memcached; two "
+          "copies of each item" % (SHARDS, SHARDS), True, False, False,
+          [ours(servers.chcached_nodes(2), SHARDS), proxy(copies=2)],
+          bars(("memcached proxy",), (
+              ("p1-c10", (0.60,)),
+              ("p16",    (0.35,))))),
 ]
 
 
@@ -154,7 +161,7 @@ class Runner:
         said = Mcload("%s, %s" % (self.server.name, self.load.title), self.processes,
                       ["--warmup", WARMUP_S, "-d", seconds, "-k", self.load.keys,
                        "-v", self.load.value, *self.load.args.split(), *more],
-                      self.core, bound_s=60 + seconds).result()
+                      self.core, bound_s=60 + seconds, entries=self.server.entries).result()
         if said["hits"] + said["misses"] and said["hit_rate"] < 0.99:
             raise Failed("%s, %s: only %.1f %% hits" % (self.server.name, self.load.title,
                                                         said["hit_rate"] * 100))

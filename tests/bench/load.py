@@ -10,16 +10,19 @@ MCLOAD = os.path.join(daemon.BUILD, "tests", "bench", "mcload")
 
 
 class Mcload:
-    """One mcload against a server, `name` in complaints, running until result() is asked for."""
+    """
+    One mcload against a server, `name` in complaints, running until result() is
+    asked for.  It speaks to the first `entries` of the processes.
+    """
 
-    def __init__(self, name, processes, args, core=None, bound_s=600):
+    def __init__(self, name, processes, args, core=None, bound_s=600, entries=1):
         pids = [pid for process in processes for pid in process.family()]
         argv = [MCLOAD, "--json", "--time-limit", bound_s, *args]
         if pids:
             argv += ["--pid", ",".join(map(str, pids))]
         self.name, self.bound_s = name, bound_s
         self.process = subprocess.Popen(
-            [str(arg) for arg in [*argv, processes[0].address]], text=True,
+            [str(arg) for arg in [*argv, *(p.address for p in processes[:entries])]], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before_exec(core))
 
     def result(self):

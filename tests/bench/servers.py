@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from lib import daemon, wire        # noqa: E402
+from lib import cluster, daemon, wire        # noqa: E402
 
 FIXEDREPLY, RELAYLIMIT = (os.path.join(daemon.BUILD, "tests", "bench", program)
                           for program in ("fixedreply", "relaylimit"))
@@ -193,6 +193,35 @@ def chcached_front(copies=1, shards=SHARDS, more=()):
         daemon.up(front, shards)
         return [front]
     return start
+
+
+def chcached_nodes(copies):
+    """As many members as there are shards elsewhere, each a front and a shard in one process."""
+    def start(host):
+        names = ["n%d" % (i + 1) for i in range(SHARDS)]
+        peers = ["127.0.0.1:%d" % daemon.free_port() for _ in names]
+        coordinator = "%s@127.0.0.1:%d" % (names[0], daemon.free_port())
+        leads = ["--replicas", copies, "--state-dir", host.folder,
+                 *("--shard=%s=%s" % pair for pair in zip(names, peers))]
+        nodes = []
+        for name, peer in zip(names, peers):
+            port = daemon.free_port()
+            nodes.append(host.launch(
+                [daemon.CHCACHED, "--role", "both", "--name", name, "--peer", peer,
+                 "--coordinator", coordinator, "--http", "off", "-p", port, "-t", 1,
+                 "-m", "%dk" % ROOMY_KIB, *(leads if name == names[0] else ())], port))
+        for node in nodes:      # not before all are launched: keys are everywhere
+            node.ready()
+            daemon.up(node, SHARDS)
+        nodes[0].wait(lambda: is_settled(nodes[0]), "all copies to serve")
+        return nodes
+    return start
+
+
+def is_settled(leader):
+    """Its last map is stable, every shard serves, and none is filling, suspended or ejected."""
+    maps = cluster.MAP.findall(leader.said())
+    return maps and maps[-1][1:] == ("stable", str(SHARDS), "0", "0", "0")
 
 
 def memcacheds(host, shards):
