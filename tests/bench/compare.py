@@ -37,6 +37,7 @@ import sys
 
 import cpu
 import hits
+import latency
 import load
 import memory
 import mixes
@@ -69,6 +70,7 @@ def sections():
         if table.id == "threads":
             rows[SCALING] = SCALING
         yield Section(table.id, rows, run_cpu(table), table.id in ("node", "front"))
+    yield Section("latency", {row.id: row for row in latency.ROWS}, latency.run)
     yield Section("hits", {row.id: row for row in hits.ROWS}, hits.run)
     yield Section("memory", {row.id: row for row in memory.ROWS}, memory.run)
     yield Section("mixes", {row.id: row for row in mixes.ROWS}, mixes.run)

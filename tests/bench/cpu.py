@@ -74,6 +74,9 @@ def proxy(**options):
                 "MEMCACHED_PROXY", "MEMCACHED")
 
 
+FRONTS = [ours(servers.chcached_front()),
+          peer("twemproxy", servers.twemproxy, "NUTCRACKER", "MEMCACHED"), proxy()]
+
 TABLES = [
     Table("node", "One node, one thread", True, False, False,
           [ours(servers.chcached(1)), peer("memcached", servers.memcached(1), "MEMCACHED"),
@@ -98,9 +101,7 @@ TABLES = [
               ("mget-100",                (0.30,), (0.50,))))),
     Table("front", "A front and %d shards, one thread each; the front alone in brackets" % SHARDS,
           True, True, False,
-          [ours(servers.chcached_front()),
-           peer("twemproxy", servers.twemproxy, "NUTCRACKER", "MEMCACHED"), proxy(),
-           floor("relaylimit", servers.relaylimit())],
+          FRONTS + [floor("relaylimit", servers.relaylimit())],
           bars(("twemproxy", "memcached proxy"), ((loads, bar, bar) for loads, bar in (
               ("p1-c10",   (0.90, 0.90, 0.80)),
               ("p1-c100",  (0.80, 0.80, 0.68)),
@@ -154,7 +155,7 @@ class Runner:
     def __init__(self, server, processes, load, core):
         self.server, self.load, self.core = server, load, core
         self.processes = processes
-        self.all_us, self.front_us, self.per_s = [], [], []
+        self.said, self.all_us, self.front_us, self.per_s = [], [], [], []
 
     def mcload(self, seconds, *more):
         """One run; its JSON.  Failed when it met an error or a server forgot keys."""
@@ -173,6 +174,7 @@ class Runner:
 
     def measure(self, seconds):
         said = self.mcload(seconds)
+        self.said.append(said)
         self.per_s.append(said["requests_per_s"])
         if "processes" in said:
             self.all_us.append(said["server_cpu_us_per_request"])
@@ -181,6 +183,12 @@ class Runner:
     def verify(self, seconds):
         """Requests whose answers were checked.  Failed when one was wrong."""
         return self.mcload(seconds, "--preload", "--verify", "--strict")["requests"]
+
+
+def left_out(table):
+    """A note for each server that is not here."""
+    return ["left out: %s: %s" % (server.name, missing(server))
+            for server in table.servers if missing(server)]
 
 
 def leave_out(table, server, why, note):
@@ -341,13 +349,15 @@ def record(table, load, runners):
     return result
 
 
+def say_end(checked, notes):
+    print("\nchcached verified on %d requests: 0 wrong, 0 stale, 0 errors." % checked)
+    print("".join("%s\n" % line for line in notes), flush=True)
+
+
 def run(table, loads, options):
     """Prints the table line by line; its record for --json."""
     present = [s for s in table.servers if not missing(s)]
-    notes, result, checked = [], {}, 0
-    for server in table.servers:
-        if missing(server):
-            notes.append("left out: %s: %s" % (server.name, missing(server)))
+    notes, result, checked = left_out(table), {}, 0
     what = ("requests per second; a ratio of more than 1 is for chcached" if table.by_rate else
             "CPU per request, µs, all server processes")
     print("## %s\n\n%s: medians of %d rounds of %g s.\nA ratio is the median of the rounds' "
@@ -359,6 +369,5 @@ def run(table, loads, options):
         result[load.id] = record(table, load, runners)
         print("| %s | %s |" % (load.title, " | ".join(cells(table, present, load, runners))),
               flush=True)
-    print("\nchcached verified on %d requests: 0 wrong, 0 stale, 0 errors." % checked)
-    print("".join("%s\n" % line for line in notes), flush=True)
+    say_end(checked, notes)
     return {"loads": result, "verified_requests": checked, "notes": notes}
