@@ -42,6 +42,7 @@ import load
 import memory
 import mixes
 import servers
+import syscalls
 from servers import CORES, Failed, daemon
 
 SCALING = "scaling"
@@ -71,6 +72,7 @@ def sections():
             rows[SCALING] = SCALING
         yield Section(table.id, rows, run_cpu(table), table.id in ("node", "front"))
     yield Section("latency", {row.id: row for row in latency.ROWS}, latency.run)
+    yield Section("syscalls", {row.id: row for row in syscalls.ROWS}, syscalls.run)
     yield Section("hits", {row.id: row for row in hits.ROWS}, hits.run)
     yield Section("memory", {row.id: row for row in memory.ROWS}, memory.run)
     yield Section("mixes", {row.id: row for row in mixes.ROWS}, mixes.run)

@@ -157,12 +157,13 @@ class Runner:
         self.processes = processes
         self.said, self.all_us, self.front_us, self.per_s = [], [], [], []
 
-    def mcload(self, seconds, *more):
+    def mcload(self, seconds, *more, before=()):
         """One run; its JSON.  Failed when it met an error or a server forgot keys."""
         said = Mcload("%s, %s" % (self.server.name, self.load.title), self.processes,
                       ["--warmup", WARMUP_S, "-d", seconds, "-k", self.load.keys,
                        "-v", self.load.value, *self.load.args.split(), *more],
-                      self.core, bound_s=60 + seconds, entries=self.server.entries).result()
+                      self.core, bound_s=60 + seconds, entries=self.server.entries,
+                      before=before).result()
         if said["hits"] + said["misses"] and said["hit_rate"] < 0.99:
             raise Failed("%s, %s: only %.1f %% hits" % (self.server.name, self.load.title,
                                                         said["hit_rate"] * 100))
@@ -231,7 +232,7 @@ def in_turns(runners, rounds, measure):
             measure(runner)
 
 
-def run_load(table, load, options, note):
+def run_load(table, load, options, note, measure_one=Runner.measure):
     """{name: Runner} after all rounds, and the number of verified requests."""
     pin = table.pinned and len(CORES) > 1
     with Host(load, CORES[0] if pin else None) as host:
@@ -242,7 +243,7 @@ def run_load(table, load, options, note):
             if runner in failed:
                 return
             try:
-                runner.measure(options.seconds)
+                measure_one(runner, options.seconds)
             except Failed as e:
                 failed.add(runner)
                 leave_out(table, runner.server, e, note)

@@ -12,12 +12,14 @@ MCLOAD = os.path.join(daemon.BUILD, "tests", "bench", "mcload")
 class Mcload:
     """
     One mcload against a server, `name` in complaints, running until result() is
-    asked for.  It speaks to the first `entries` of the processes.
+    asked for.  It speaks to the first `entries` of the processes; `before`: words
+    of a program that runs it.
     """
 
-    def __init__(self, name, processes, args, core=None, bound_s=600, entries=1):
+    def __init__(self, name, processes, args, core=None, bound_s=600, entries=1,
+                 before=()):
         pids = [pid for process in processes for pid in process.family()]
-        argv = [MCLOAD, "--json", "--time-limit", bound_s, *args]
+        argv = [*before, MCLOAD, "--json", "--time-limit", bound_s, *args]
         if pids:
             argv += ["--pid", ",".join(map(str, pids))]
         self.name, self.bound_s = name, bound_s
