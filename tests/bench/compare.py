@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
 """
-compare.py - chcached, its peers and the floor: CPU, memory, hit ratio
+compare.py - chcached, its peers and the floor: CPU, latency, memory, hit ratio
 
     make bench                                  # from the build folder
     make bench BENCH_ARGS='--only front/p16,mget-100 --rounds 9'
@@ -13,6 +13,11 @@ The tables, each of things that an operator could run one instead of another:
     threads   the same with two threads
     front     three shards behind a front
     copies    the same with two copies of each item, and with one
+    own       a node with all keys; a proxy and one memcached
+    nodes     three nodes, two copies; a proxy and three memcached
+    latency   a front at fixed rates: p50, p99, what stays unsent
+    syscalls  system calls a request, a front and the floor
+    scale     a front before 3 to 300 shards, with 10 to 10,000 clients
     hits      hit ratio at equal resident memory
     memory    resident bytes an item
 
@@ -41,6 +46,7 @@ import latency
 import load
 import memory
 import mixes
+import scale
 import servers
 import syscalls
 from servers import CORES, Failed, daemon
@@ -73,6 +79,7 @@ def sections():
         yield Section(table.id, rows, run_cpu(table), table.id in ("node", "front"))
     yield Section("latency", {row.id: row for row in latency.ROWS}, latency.run)
     yield Section("syscalls", {row.id: row for row in syscalls.ROWS}, syscalls.run)
+    yield Section("scale", {row: row for row in scale.MEASURES}, scale.run)
     yield Section("hits", {row.id: row for row in hits.ROWS}, hits.run)
     yield Section("memory", {row.id: row for row in memory.ROWS}, memory.run)
     yield Section("mixes", {row.id: row for row in mixes.ROWS}, mixes.run)
@@ -122,7 +129,8 @@ def at_least(least, kind):
 def parse():
     parser = argparse.ArgumentParser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Compares chcached with its peers and the floor: CPU, memory, hit ratio.",
+        description="Compares chcached with its peers and the floor: CPU, latency, memory, "
+                    "hit ratio.",
         epilog="rows:\n%s\n\nMEMCACHED, POGOCACHE, NUTCRACKER and MEMCACHED_PROXY name the peers."
                % "\n".join("  %-8s %s" % (s.name, " ".join(s.rows)) for s in SECTIONS))
     parser.add_argument("--only", type=choice, action="append", metavar="TABLE[/ROW,...]",
@@ -132,9 +140,9 @@ def parse():
                              "to. With process ids: by CPU per request, else by requests/s; "
                              "--only /ROW chooses loads")
     parser.add_argument("--rounds", type=at_least(1, int), default=5, metavar="N",
-                        help="CPU: rounds a load (5)")
+                        help="CPU, latency, system calls: rounds a load (5)")
     parser.add_argument("--seconds", type=at_least(0.1, float), default=1, metavar="S",
-                        help="CPU: measured seconds a round and server (1)")
+                        help="the same: measured seconds a round and server (1)")
     parser.add_argument("--hits-seconds", type=at_least(2, float), default=40, metavar="S",
                         help="hits: seconds a row, the second half is measured (40)")
     parser.add_argument("--rate", type=at_least(100, float), default=100_000, metavar="R",
@@ -162,7 +170,7 @@ def chosen_rows(options):
 
 
 def say_setting(found):
-    place = ("servers on core %d, load on core %d (tables node and front; else on any)"
+    place = ("servers on core %d, load on core %d (threads, hits, memory, mixes: on any)"
              % tuple(CORES[:2]) if len(CORES) > 1 else "one core, shared with the load")
     print("%s; Linux %s; %s.\n" % ("; ".join("%s: %s" % pair for pair in found.items()),
                                    platform.release(), place), flush=True)

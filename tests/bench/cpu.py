@@ -294,6 +294,12 @@ def ratios(table, our, it):
     return ratio(our.all_us, it.all_us), front
 
 
+def is_compared(table, server):
+    """A floor is, where it has a bar."""
+    return not server.ours and (not server.floor or any(name == server.name
+                                                        for _, name in table.bars))
+
+
 def is_missed(bar, whole, front):
     return whole > bar.must or bar.front is not None and front > bar.front
 
@@ -311,7 +317,7 @@ def cells(table, present, load, runners):
         else:
             yield with_front(statistics.median(it.all_us),
                              statistics.median(it.front_us) if table.has_front else None)
-        if server.ours or server.floor:
+        if not is_compared(table, server):
             continue
         whole, front = ratios(table, our, it) if it else (None, None)
         yield with_front(whole, front)
@@ -329,7 +335,7 @@ def heading(table, present):
     names = ["load"]
     for server in present:
         names.append("floor: " + server.name if server.floor else server.name)
-        if not server.ours and not server.floor:
+        if is_compared(table, server):
             names.append("chcached / " + server.name)
             if table.bars:
                 names += ["must", "aim"]

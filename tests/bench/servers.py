@@ -63,10 +63,10 @@ class Process:
                                         stderr=self.output, preexec_fn=before_exec(self.core))
         return self
 
-    def wait(self, condition, what):
+    def wait(self, condition, what, bound_s=10):
         """Until condition(); Failed, and its end, when that is too long."""
         try:
-            daemon.wait(condition, what, 10)
+            daemon.wait(condition, what, bound_s)
         except AssertionError as e:
             self.__exit__()
             raise Failed("%s: %s" % (e, self.said().strip()[-500:])) from None
