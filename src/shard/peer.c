@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/unset.h"
 #include "shard/greet.h"
 #include "shard/keeper.h"
 #include "shard/serve.h"
@@ -24,24 +25,39 @@
 
 /* answers */
 
-/* Head and value in one piece, but for a value that p->loan holds. */
 static bool put_frame(struct peer *p, const struct frame *f)
 {
-    size_t copied = p->loan == NULL ? f->value_len : 0, len = frame_head_len(f) + copied;
+    const size_t len = frame_head_len(f) + f->value_len;
     char *to = sendq_room(&p->out, len);
 
     if (to == NULL)
         return false;
-    to = frame_put(to, f);
-    if (copied > 0)
-        memcpy(to, f->value, copied);
-    return sendq_commit(&p->out, len) &&
-           (p->loan == NULL || sendq_add_ref(&p->out, p->loan, f->value, f->value_len));
+    bytes_put(frame_put(to, f), f->value, f->value_len);
+    return sendq_commit(&p->out, len);
 }
 
 void peer_send(struct peer *p, const struct frame *f)
 {
     if (!put_frame(p, f))
+        p->closing = true;
+}
+
+/* Head and value in one piece, but for a value that p->loan holds. */
+void peer_answer(struct peer *p, const struct answer *a)
+{
+    const size_t value = a->status == STATUS_HIT ? a->value_len : 0;
+    const size_t copied = p->loan == NULL ? value : 0, len = frame_answer_len(a) + copied;
+    char *to = sendq_room(&p->out, len);
+
+    if (to == NULL) {
+        p->closing = true;
+        return;
+    }
+    to = frame_put_answer(to, a);
+    if (copied > 0)
+        memcpy(to, a->value, copied);
+    if (!sendq_commit(&p->out, len) ||
+        (p->loan != NULL && !sendq_add_ref(&p->out, p->loan, a->value, value)))
         p->closing = true;
 }
 
@@ -149,7 +165,7 @@ static bool on_member_frame(struct peer *p, const struct frame *f)
     }
 }
 
-static void on_store_frame(struct peer *p, const struct frame *f)
+static void on_store_frame(struct peer *p, const struct frame *f, uint64_t hash)
 {
     struct store *store = p->sw->shard->store;
     int64_t now_ms = worker_now(p->sw->worker);
@@ -186,19 +202,19 @@ static void on_store_frame(struct peer *p, const struct frame *f)
         serve_confirm(p, f);
         break;
     default:
-        serve_command(p, f);
+        serve_command(p, f, hash);
         break;
     }
 }
 
-static void on_frame(struct peer *p, const struct frame *f)
+static void on_frame(struct peer *p, const struct frame *f, uint64_t hash)
 {
     if ((!p->greeted && f->op != FRAME_HELLO) || f->op >= FRAME_ANSWER)
         p->closing = true;      /* answers are ours to send */
     else if (on_member_frame(p, f))
         return;
     else if (p->sw->shard->store != NULL)
-        on_store_frame(p, f);
+        on_store_frame(p, f, hash);
     else
         peer_refuse(p, REFUSED_NOT_OWNER, NULL, 0);
 }
@@ -227,35 +243,58 @@ static void hold(struct peer *p)
     p->sw->worker->world->ops->timer_set(p->sw->resume, HOLD_MS);
 }
 
+/* False: this one has to wait, and so has all behind it. */
+static bool run_one(struct peer *p, const struct frame *f, uint64_t hash)
+{
+    if (goes_by_map(f) && serve_must_wait(p)) {
+        hold(p);
+        return false;
+    }
+    on_frame(p, f, hash);
+    recvq_consume(&p->in, f->len);
+    return true;
+}
+
+/* Takes apart what was received; behind a hello all may be another matter. */
+static void read_ahead(const struct peer *p, struct ahead *ahead)
+{
+    const char *data = recvq_data(&p->in);
+    const unsigned most = p->greeted ? AHEAD_MAX : 1;
+    size_t len = recvq_len(&p->in);
+
+    ahead->want = 0;
+    ahead->bad = false;
+    for (ahead->n = 0; ahead->n < most; ahead->n++) {
+        struct frame *f = &ahead->frames[ahead->n];
+        const enum frame_status status = frame_read(data, len, f);
+
+        ahead->bad = status == FRAME_BAD || (len >= FRAME_HEAD && is_too_much(p, f));
+        ahead->want = f->len;
+        if (status != FRAME_WHOLE || ahead->bad)
+            return;
+        data += f->len;
+        len -= f->len;
+    }
+    ahead->want = 0;
+}
+
+/* Ends before its time where no more can be sent: what is left is read again. */
 static void run(struct peer *p)
 {
-    struct frame f = { .len = 0 };
-    unsigned ahead = 0;         /* frames that were foreseen */
+    UNSET struct ahead ahead;
+    unsigned i;
 
     shard_note(p->sw);
     p->judged = false;
-    p->want = 0;
-    while (!p->closing && p->out.bytes < OUTPUT_PAUSE) {
-        enum frame_status status;
-
-        if (ahead == 0)
-            ahead = serve_foresee(p, recvq_data(&p->in), recvq_len(&p->in));
-        ahead -= ahead > 0;
-        status = frame_read(recvq_data(&p->in), recvq_len(&p->in), &f);
-
-        if (status == FRAME_BAD || (recvq_len(&p->in) >= FRAME_HEAD && is_too_much(p, &f)))
-            p->closing = true;
-        if (status == FRAME_MORE)
-            p->want = f.len;
-        if (status != FRAME_WHOLE || p->closing)
-            break;
-        if (goes_by_map(&f) && serve_must_wait(p)) {
-            hold(p);
-            break;
-        }
-        on_frame(p, &f);
-        recvq_consume(&p->in, f.len);
-    }
+    do {
+        read_ahead(p, &ahead);
+        serve_foresee(p, &ahead);
+        for (i = 0; i < ahead.n && !p->closing && p->out.bytes < OUTPUT_PAUSE; i++)
+            if (!run_one(p, &ahead.frames[i], ahead.hashes[i]))
+                break;
+    } while (i == ahead.n && ahead.want == 0 && !p->closing && p->out.bytes < OUTPUT_PAUSE);
+    p->want = i == ahead.n ? ahead.want : 0;
+    p->closing |= i == ahead.n && ahead.bad;
     recvq_settle(&p->in);
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/unset.h"
 #include "ring/ring.h"
 #include "shard/keeper.h"
 
@@ -141,14 +142,6 @@ static enum refusal judge_command(struct peer *p, const struct cmd *cmd)
     return p->sw->view->map->phase == MAP_STABLE ? N_REFUSALS : judge_key(p->sw, cmd);
 }
 
-static void send_answer(struct peer *p, const struct answer *a)
-{
-    struct frame f;
-
-    frame_from_answer(&f, a);
-    peer_send(p, &f);
-}
-
 /* What is open is the owner's to show. */
 static bool is_not_to_be_shown(const struct peer *p, const struct answer *a)
 {
@@ -162,7 +155,7 @@ static void on_hit(void *arg, const struct answer *a)
     if (is_not_to_be_shown(p, a))
         return;
     p->loan = store_lend(a, &p->sw->worker->pool);
-    send_answer(p, a);
+    peer_answer(p, a);
 }
 
 /* What the answer will not say, for the copies. */
@@ -188,12 +181,11 @@ static void remember_open(struct peer *p, uint64_t hash, uint64_t version)
     p->closing = true;          /* it would count another way */
 }
 
-static void execute(struct peer *p, const struct cmd *cmd)
+static void execute(struct peer *p, const struct cmd *cmd, uint64_t hash)
 {
     struct store *store = p->sw->shard->store;
-    const uint64_t hash = store_hash(store, cmd->key, cmd->key_len);
     const struct store_reader reader = { .hit = on_hit, .told = on_told, .arg = p };
-    struct answer a;
+    UNSET struct answer a;      /* store_execute() fills it */
 
     p->told = 0;
     p->as_copy = cmd->as_copy;
@@ -205,23 +197,23 @@ static void execute(struct peer *p, const struct cmd *cmd)
         return;
     }
     if (a.status != STATUS_HIT)
-        send_answer(p, &a);
+        peer_answer(p, &a);
     if ((a.marks & MARK_OPEN) != 0)
         remember_open(p, hash, p->told != 0 ? p->told : a.version);
     p->served = true;
 }
 
-void serve_command(struct peer *p, const struct frame *f)
+void serve_command(struct peer *p, const struct frame *f, uint64_t hash)
 {
     enum refusal why;
-    struct cmd cmd;
+    UNSET struct cmd cmd;
 
     frame_to_cmd(f, &cmd);
     why = judge_command(p, &cmd);
     if (why != N_REFUSALS)
         refuse(p, why);
     else
-        execute(p, &cmd);
+        execute(p, &cmd, hash);
 }
 
 /* copies */
@@ -281,31 +273,25 @@ bool serve_may_leave(struct peer *p)
     return may;
 }
 
-#define AHEAD_MAX 32            /* frames that are foreseen together */
-
 static bool is_of_key(const struct frame *f)
 {
     return f->op == FRAME_APPLY
         || (f->op >= FRAME_COMMAND && f->op < FRAME_COMMAND + N_KEYED_VERBS);
 }
 
-unsigned serve_foresee(const struct peer *p, const char *data, size_t len)
+void serve_foresee(const struct peer *p, struct ahead *ahead)
 {
     struct store *store = p->sw->shard->store;
-    uint64_t hashes[AHEAD_MAX];
-    unsigned n = 0, n_keys = 0;
-    struct frame f;
+    const unsigned n = store != NULL ? ahead->n : 0;
 
-    while (n < AHEAD_MAX && frame_read(data, len, &f) == FRAME_WHOLE) {
-        if (store != NULL && is_of_key(&f)) {
-            hashes[n_keys] = store_hash(store, f.key, f.key_len);
-            store_prefetch(store, hashes[n_keys++]);
-        }
-        data += f.len;
-        len -= f.len;
-        n++;
+    for (unsigned i = 0; i < n; i++) {
+        const struct frame *f = &ahead->frames[i];
+
+        ahead->hashes[i] = is_of_key(f) ? store_hash(store, f->key, f->key_len) : 0;
+        if (ahead->hashes[i] != 0)
+            store_prefetch(store, ahead->hashes[i]);
     }
-    for (unsigned i = 0; i < n_keys && n_keys > 1; i++)
-        store_prefetch_item(store, hashes[i]);
-    return n;
+    for (unsigned i = 0; i < n && n > 1; i++)
+        if (ahead->hashes[i] != 0)
+            store_prefetch_item(store, ahead->hashes[i]);
 }

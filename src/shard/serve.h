@@ -11,7 +11,8 @@
 
 #include "shard/peer.h"
 
-void serve_command(struct peer *p, const struct frame *f);
+/* `hash`: the store's, of its key. */
+void serve_command(struct peer *p, const struct frame *f, uint64_t hash);
 /*
  * Not all workers of this process go by the map yet: it comes to that in a
  * moment, so what goes by it waits, in the link's input, rather than to be
@@ -29,11 +30,20 @@ void serve_flush(struct peer *p, const struct frame *f);
 void serve_used(struct peer *p, const struct frame *f);
 void serve_confirm(struct peer *p, const struct frame *f);
 
-/*
- * Some of the frames that were received: what they will look for is fetched from
- * memory together, before the first of them is executed.  How many they are.
- */
-unsigned serve_foresee(const struct peer *p, const char *data, size_t len);
+/* Frames that were received, taken apart before the first of them is executed. */
+#define AHEAD_MAX 32
+
+struct ahead {
+    unsigned n;
+    size_t want;                /* what the one behind them needs to be whole; 0: it is
+                                   another turn's */
+    bool bad;                   /* it cannot be */
+    struct frame frames[AHEAD_MAX];
+    uint64_t hashes[AHEAD_MAX]; /* of those with a key: the store's */
+};
+
+/* What they will look for is fetched from memory together. */
+void serve_foresee(const struct peer *p, struct ahead *ahead);
 
 /* The unsent answers may leave; else the link is to be closed. */
 bool serve_may_leave(struct peer *p);

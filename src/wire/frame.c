@@ -1,6 +1,7 @@
 #include "wire/frame.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -94,13 +95,12 @@ static inline unsigned fields_of(uint8_t op, uint8_t st, uint16_t kl)
     unsigned fields = fields_of_op[op];
 
     if (op == FRAME_ANSWER)
-        fields |= fields_of_answer(st, kl);
+        return fields | fields_of_answer(st, kl);
     if ((fields & IS_COPY) != 0)
-        fields |= fields_of_copy(st, kl);
-    if ((fields & IS_COMMAND) != 0 && (st & ARGUMENTS_FOLLOW) != 0)
-        fields |= HAS_ATTRIBUTES | HAS_ARGUMENTS;
-    if ((fields & IS_COMMAND) != 0 && (st & OPTION_REMOVE_VALUE) != 0)
-        fields |= HAS_ATTRIBUTES;       /* the flags of what stays */
+        return fields | fields_of_copy(st, kl);
+    if ((fields & IS_COMMAND) != 0 && (st & (ARGUMENTS_FOLLOW | OPTION_REMOVE_VALUE)) != 0)
+        fields |= HAS_ATTRIBUTES        /* the flags of what stays */
+               | ((st & ARGUMENTS_FOLLOW) != 0 ? HAS_ARGUMENTS : 0u);
     return fields;
 }
 
@@ -142,11 +142,19 @@ static inline size_t fields_len(unsigned fields)
          + (fields / HAS_ARGUMENTS & 1) * 36;
 }
 
-static const char *read_fields(struct frame *f, unsigned fields, const char *p)
+static const char *read_arguments(struct frame *f, const char *p)
 {
-    f->client_flags = f->idle_s = 0;
-    f->ttl_ms = f->vivify_ttl_ms = f->recache_ttl_ms = 0;
-    f->number = f->token = f->initial = 0;
+    f->options |= (bytes_get_u32(p) << 8) & OPTIONS_WITH_ARGUMENT;
+    f->token = bytes_get_u64(p + 4);
+    f->vivify_ttl_ms = (int64_t)bytes_get_u64(p + 12);
+    f->recache_ttl_ms = (int64_t)bytes_get_u64(p + 20);
+    f->initial = bytes_get_u64(p + 28);
+    return p + 36;
+}
+
+static inline const char *read_fields(struct frame *f, unsigned fields, const char *p)
+{
+    memset(&f->client_flags, 0, sizeof(*f) - offsetof(struct frame, client_flags));
     if (fields & HAS_ATTRIBUTES) {
         f->client_flags = bytes_get_u32(p);
         f->ttl_ms = (int64_t)bytes_get_u64(p + 4);
@@ -164,15 +172,7 @@ static const char *read_fields(struct frame *f, unsigned fields, const char *p)
         f->token = bytes_get_u64(p);
         p += 8;
     }
-    if (fields & HAS_ARGUMENTS) {
-        f->options |= (bytes_get_u32(p) << 8) & OPTIONS_WITH_ARGUMENT;
-        f->token = bytes_get_u64(p + 4);
-        f->vivify_ttl_ms = (int64_t)bytes_get_u64(p + 12);
-        f->recache_ttl_ms = (int64_t)bytes_get_u64(p + 20);
-        f->initial = bytes_get_u64(p + 28);
-        p += 36;
-    }
-    return p;
+    return (fields & HAS_ARGUMENTS) != 0 ? read_arguments(f, p) : p;
 }
 
 /* What the u16 of the head stands for. */
@@ -247,9 +247,15 @@ static inline uint16_t kl_of(const struct frame *f)
     return (uint16_t)(f->key_len | ((fields & IS_COMMAND) != 0 ? f->flags : 0u));
 }
 
+/* The same of what is to be written. */
+static inline unsigned fields_of_frame(const struct frame *f)
+{
+    return fields_of(f->op, st_of(f), kl_of(f));
+}
+
 size_t frame_head_len(const struct frame *f)
 {
-    return FRAME_HEAD + f->key_len + fields_len(fields_of(f->op, st_of(f), kl_of(f)));
+    return FRAME_HEAD + f->key_len + fields_len(fields_of_frame(f));
 }
 
 static char *put_arguments(char *out, const struct frame *f)
@@ -261,20 +267,24 @@ static char *put_arguments(char *out, const struct frame *f)
     return bytes_put_u64(out, f->initial);
 }
 
+static inline char *put_head(char *out, size_t body, uint8_t op, uint8_t st, uint16_t kl,
+                             uint64_t version)
+{
+    out = bytes_put_u32(out, (uint32_t)body);
+    *out++ = (char)op;
+    *out++ = (char)st;
+    out = bytes_put_u16(out, kl);
+    return bytes_put_u64(out, version);
+}
+
 char *frame_put(char *out, const struct frame *f)
 {
     const uint8_t st = st_of(f);
-    const unsigned fields = fields_of(f->op, st, kl_of(f));
-    const size_t body = f->key_len + fields_len(fields) + f->value_len;
+    const unsigned fields = fields_of_frame(f);
 
-    out = bytes_put_u32(out, (uint32_t)body);
-    *out++ = (char)f->op;
-    *out++ = (char)st;
-    out = bytes_put_u16(out, kl_of(f));
-    out = bytes_put_u64(out, f->version);
-    if (f->key_len > 0)
-        memcpy(out, f->key, f->key_len);
-    out += f->key_len;
+    out = put_head(out, f->key_len + fields_len(fields) + f->value_len, f->op, st, kl_of(f),
+                   f->version);
+    out = bytes_put(out, f->key, f->key_len);
     if (fields & HAS_ATTRIBUTES) {
         out = bytes_put_u32(out, f->client_flags);
         out = bytes_put_u64(out, (uint64_t)f->ttl_ms);
@@ -389,6 +399,34 @@ void frame_from_answer(struct frame *f, const struct answer *a)
         .value = a->value,
         .value_len = a->status == STATUS_HIT ? a->value_len : 0,
     };
+}
+
+static inline unsigned fields_of_an_answer(const struct answer *a)
+{
+    return fields_of_answer((uint8_t)a->status, (uint16_t)a->marks);
+}
+
+size_t frame_answer_len(const struct answer *a)
+{
+    return FRAME_HEAD + fields_len(fields_of_an_answer(a));
+}
+
+char *frame_put_answer(char *out, const struct answer *a)
+{
+    const unsigned fields = fields_of_an_answer(a);
+    const size_t value_len = (fields & HAS_VALUE) != 0 ? a->value_len : 0;
+
+    out = put_head(out, fields_len(fields) + value_len, FRAME_ANSWER, (uint8_t)a->status,
+                   (uint16_t)a->marks, a->version);
+    if (fields & HAS_ATTRIBUTES) {
+        out = bytes_put_u32(out, a->client_flags);
+        out = bytes_put_u64(out, (uint64_t)a->ttl_ms);
+    }
+    if (fields & HAS_NUMBER)
+        out = bytes_put_u64(out, a->number);
+    if (fields & HAS_IDLE)
+        out = bytes_put_u32(out, a->idle_s);
+    return (fields & HAS_TOKEN) != 0 ? bytes_put_u64(out, a->token) : out;
 }
 
 bool frame_to_answer(const struct frame *f, struct answer *a)

@@ -18,6 +18,7 @@
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
 
+#include "base/bytes.h"
 #include "wire/cmd.h"
 
 #define FRAME_HEAD 16
@@ -80,19 +81,22 @@ enum frame_of_copy {
 struct frame {
     uint8_t op, st;
     uint16_t key_len;
-    uint64_t version;
-    uint32_t client_flags;      /* ops with attributes */
-    int64_t ttl_ms;
-    uint32_t idle_s;            /* STATUS_HIT, STATUS_HEAD; copies of any age */
-    uint64_t number;            /* ops with a number */
     unsigned marks;             /* of an answer, of a copy: enum mark */
     unsigned flags;             /* of a command: enum frame_flag */
     unsigned options;           /* of a command: enum option */
-    uint64_t token, initial;    /* commands with such an option; token: answers and copies too */
-    int64_t vivify_ttl_ms, recache_ttl_ms;
+    uint64_t version;
     const char *key, *value;
     size_t value_len;
     size_t len;                 /* of the whole frame, head included */
+
+    /* from here on 0 where the frame has no such field */
+    uint32_t client_flags;      /* ops with attributes */
+    uint32_t idle_s;            /* STATUS_HIT, STATUS_HEAD; copies of any age */
+    int64_t ttl_ms;
+    uint64_t number;            /* ops with a number */
+    uint64_t token;             /* commands with such an option; answers and copies too */
+    uint64_t initial;           /* commands with such an option, as what follows */
+    int64_t vivify_ttl_ms, recache_ttl_ms;
 };
 
 enum frame_status {
@@ -118,6 +122,24 @@ size_t frame_head_len(const struct frame *f);
  */
 char *frame_put(char *out, const struct frame *f);
 
+/* A get of nothing but a key, as frame_put() would write it. */
+static inline char *frame_put_get(char *out, enum verb verb, const char *key, size_t key_len)
+{
+    out = bytes_put_u32(out, (uint32_t)key_len);
+    *out++ = (char)(FRAME_COMMAND + verb);
+    *out++ = 0;
+    out = bytes_put_u16(out, (uint16_t)key_len);
+    out = bytes_put_u64(out, 0);
+    return bytes_put(out, key, key_len);
+}
+
+/* Such a frame, whose key lies at FRAME_HEAD: where it ends. */
+static inline const char *frame_next_get(const char *frame, size_t *key_len)
+{
+    *key_len = bytes_get_u32(frame);
+    return frame + FRAME_HEAD + *key_len;
+}
+
 /* A command as a frame, and back.  The form does not travel. */
 void frame_from_cmd(struct frame *f, const struct cmd *cmd);
 void frame_to_cmd(const struct frame *f, struct cmd *cmd);
@@ -130,6 +152,12 @@ void frame_from_copy(struct frame *f, enum frame_op op, const struct copy *copy)
 void frame_to_copy(const struct frame *f, struct copy *copy);
 
 void frame_from_answer(struct frame *f, const struct answer *a);
+
+/* The same, written: FRAME_HEAD and fields, so many bytes; and then its end.  A
+ * value is left to the caller to let follow, as with frame_put(). */
+size_t frame_answer_len(const struct answer *a);
+char *frame_put_answer(char *out, const struct answer *a);
+
 /* False when the status is none. */
 bool frame_to_answer(const struct frame *f, struct answer *a);
 
