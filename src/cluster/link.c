@@ -317,6 +317,16 @@ static struct request *take_first(struct link *l)
     return r;
 }
 
+/* One command of several has its answer, or NULL: it was refused. */
+static void on_one_of_several(struct link *l, struct request *r, const struct frame *f)
+{
+    r->each(r, f, l->in.chunk);
+    if (--r->n_open > 0)
+        return;
+    take_first(l);
+    finish(r, r->outcome == REFUSED ? REFUSED : ANSWERED, r->reason);
+}
+
 static void on_answer(struct link *l, const struct frame *f)
 {
     struct request *r = l->first;
@@ -332,6 +342,10 @@ static void on_answer(struct link *l, const struct frame *f)
     if (f->op == FRAME_ANSWER && (f->marks & MARK_OPEN) != 0 &&
         (r->open = confirms_add(&l->confirms)) == 0) {
         fail(l, words_of(ENOMEM));
+        return;
+    }
+    if (r->each != NULL) {
+        on_one_of_several(l, r, f);
         return;
     }
     take_first(l);
@@ -394,9 +408,15 @@ static void on_refused(struct link *l, const struct frame *f)
         take_map(l, f);
         links_changed(l->ls);
     }
-    take_first(l);
     r->refusal = (enum refusal)f->st;
-    finish(r, REFUSED, words_of_refusal(r->refusal));
+    r->reason = words_of_refusal(r->refusal);
+    if (r->each != NULL) {
+        r->outcome = REFUSED;
+        on_one_of_several(l, r, NULL);
+    } else {
+        take_first(l);
+        finish(r, REFUSED, r->reason);
+    }
 }
 
 static void on_frame(struct link *l, const struct frame *f)
@@ -677,12 +697,9 @@ static void add_last(struct link *l, struct request *r)
     join_dirty(l);
 }
 
-void link_send(struct link *l, struct request *r, const struct frame *f, struct chunk *chunk)
+/* `r` is to be sent here, if nothing speaks against it. */
+static void begin_request(struct link *l, struct request *r)
 {
-    const size_t bytes = frame_head_len(f) + f->value_len;
-    /* what goes by a map must find it said: there is always room for it */
-    const char *reason = f->op == FRAME_MAP ? link_why_closed(l) : why_not(l, bytes);
-
     if (r->link != l) {         /* as request_set_link(), on the way of every command */
         link_unref(r->link);
         r->link = l;
@@ -690,6 +707,15 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     }
     r->outcome = WAITING;
     r->bytes = 0;
+}
+
+void link_send(struct link *l, struct request *r, const struct frame *f, struct chunk *chunk)
+{
+    const size_t bytes = frame_head_len(f) + f->value_len;
+    /* what goes by a map must find it said: there is always room for it */
+    const char *reason = f->op == FRAME_MAP ? link_why_closed(l) : why_not(l, bytes);
+
+    begin_request(l, r);
     if (reason != NULL) {
         if (!r->needs_frame || !request_keep(l->ls, r, f, chunk))
             keep_key(r, f);
@@ -704,6 +730,36 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
             keep_key(r, f);
         fail(l, words_of(ENOMEM));
     }
+}
+
+static bool queue_all(struct link *l, struct request *r, const char *frames)
+{
+    char *at = sendq_room(&l->out, r->bytes);
+
+    if (at == NULL)
+        return false;
+    r->frame_chunk = chunk_ref(l->out.tail);
+    r->value = memcpy(at, frames, r->bytes);
+    return sendq_commit(&l->out, r->bytes);
+}
+
+void link_send_all(struct link *l, struct request *r, const char *frames, size_t len,
+                   unsigned n)
+{
+    const char *reason = why_not(l, len);
+
+    begin_request(l, r);
+    r->n_open = n;
+    r->reason = NULL;
+    if (reason != NULL) {
+        (void)request_keep_all(l->ls, r, frames, len);
+        finish(r, NOT_SENT, reason);
+        return;
+    }
+    r->bytes = len;
+    add_last(l, r);
+    if (!queue_all(l, r, frames))
+        fail(l, words_of(ENOMEM));
 }
 
 void link_post(struct link *l, const struct frame *f)

@@ -34,6 +34,16 @@ void link_free(struct link *l);
  */
 void link_send(struct link *l, struct request *r, const struct frame *f, struct chunk *chunk);
 
+/*
+ * The same for several commands at once, frames one behind the other: `len` bytes.
+ * r->each is called with the answer to each, in order, and the chunk of its value, or
+ * with NULL where that one was refused; what r->told and r->open say is its to take.  r->done comes last: when all
+ * were answered, when some were refused, or when no more is to come.  The frames
+ * are at r->value then, unless memory was short: r->frame_chunk is NULL.
+ */
+void link_send_all(struct link *l, struct request *r, const char *frames, size_t len,
+                   unsigned n);
+
 /* Queues a frame that has no answer; nothing where the link is not open, or full. */
 void link_post(struct link *l, const struct frame *f);
 

@@ -85,6 +85,17 @@ bool request_keep(struct links *ls, struct request *r, const struct frame *f,
     return true;
 }
 
+bool request_keep_all(struct links *ls, struct request *r, const char *frames, size_t len)
+{
+    char *at = room(ls, len);
+
+    if (at == NULL)
+        return false;
+    r->frame_chunk = chunk_ref(ls->kept);
+    r->value = memcpy(at, frames, len);
+    return true;
+}
+
 bool request_answer(struct links *ls, struct request *r, const struct answer *a,
                     struct chunk *loan)
 {

@@ -45,6 +45,9 @@ struct request {
     uint8_t key_len;
     bool needs_key;             /* when it is done, whether it was sent or not */
     bool needs_frame;           /* the same, all of it: see request_frame() */
+    /* Of several commands at once: see link_send_all(); else NULL and 0. */
+    void (*each)(struct request *r, const struct frame *answer, struct chunk *chunk);
+    unsigned n_open;            /* of them, not answered yet */
     enum request_outcome outcome;
     enum refusal refusal;       /* of REFUSED */
     const char *reason;         /* of NOT_SENT, REFUSED and LOST, in words; static */
@@ -71,6 +74,9 @@ void request_forget_answer(struct request *r);
  */
 bool request_keep(struct links *ls, struct request *r, const struct frame *f,
                   struct chunk *chunk);
+
+/* The same for `len` bytes of frames, to be found at r->value. */
+bool request_keep_all(struct links *ls, struct request *r, const char *frames, size_t len);
 
 /* The frame that is held, as it was given; false: none is. */
 bool request_frame(const struct request *r, struct frame *f);

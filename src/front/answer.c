@@ -3,10 +3,28 @@
 #include <string.h>
 
 #include "wire/meta.h"
-#include "wire/reply.h"
 
 /* What may follow a value: as much of it as the protocol has, copied whole. */
 static const char tail[8] = "\r\nEND\r\n";
+
+static inline size_t text_tail_len(const struct asked *asked)
+{
+    return asked->form->more ? 2 : strlen("\r\nEND\r\n");
+}
+
+static inline char *put_text_head(char *out, const struct asked *asked, const struct answer *a)
+{
+    return reply_put_value_head(out, asked->key, asked->key_len, a,
+                                asked->verb == VERB_GETS || asked->verb == VERB_GATS);
+}
+
+char *answer_write_hit(char *out, const struct asked *asked, const struct answer *a)
+{
+    out = put_text_head(out, asked, a);
+    out = bytes_put(out, a->value, a->value_len);
+    memcpy(out, tail, sizeof(tail));
+    return out + text_tail_len(asked);
+}
 
 /* What was written at `start` up to `end`, the value and `tail_len` bytes of
  * the tail.  Room for all of it is there. */
@@ -38,15 +56,15 @@ static struct chunk *better_sent(const struct answer *a, struct chunk *chunk)
 static bool put_text_hit(struct sendq *q, const struct asked *asked, const struct answer *a,
                          struct chunk *chunk)
 {
-    const bool with_cas = asked->verb == VERB_GETS || asked->verb == VERB_GATS;
-    const size_t tail_len = asked->form->more ? 2 : strlen("\r\nEND\r\n");
     struct chunk *by_ref = better_sent(a, chunk);
     char *start = sendq_room(q, room_for(REPLY_HEAD_MAX, a, by_ref));
 
-    return start != NULL &&
-           put_with_value(q, start,
-                          reply_put_value_head(start, asked->key, asked->key_len, a, with_cas),
-                          a, tail_len, by_ref);
+    if (start == NULL)
+        return false;
+    if (by_ref == NULL)
+        return sendq_commit(q, (size_t)(answer_write_hit(start, asked, a) - start));
+    return put_with_value(q, start, put_text_head(start, asked, a), a, text_tail_len(asked),
+                          by_ref);
 }
 
 static bool put_text(struct sendq *q, const struct asked *asked, const struct answer *a,

@@ -7,6 +7,7 @@
 #include "base/stats.h"
 #include "net/sendq.h"
 #include "wire/packet.h"
+#include "wire/reply.h"
 
 /* Whom an answer answers.  The key is borrowed. */
 struct asked {
@@ -23,6 +24,13 @@ struct asked {
  */
 bool answer_put(struct sendq *q, const struct asked *asked, const struct answer *a,
                 struct chunk *chunk);
+
+/*
+ * A hit of text, written to `out`, where room for its value and ANSWER_ROOM bytes
+ * more is; returns its end.
+ */
+#define ANSWER_ROOM (REPLY_HEAD_MAX + 8)
+char *answer_write_hit(char *out, const struct asked *asked, const struct answer *a);
 
 /*
  * The answer to a command without a key: `line` in text, \r\n and all.  In the

@@ -17,7 +17,7 @@ static struct call *call_new(struct front_worker *fw)
     if (c == NULL)
         return NULL;
     memset(&c->slot, 0, offsetof(struct call, replay) - offsetof(struct call, slot));
-    c->replay.epoch = c->replay.placed = 0;
+    c->replay.judge.epoch = c->replay.placed = 0;
     c->fw = fw;
     return c;
 }
@@ -226,43 +226,66 @@ static bool can_leave(const struct session *s, const struct call *c)
     return s->first == &c->slot && s->out.bytes < SESSION_OUTPUT_PAUSE;
 }
 
-/* From its command to its answer: what the session is charged for. */
-static void hold_answer(struct session *s, struct call *c)
+/* It will be asked for once more, when its turn has come. */
+void call_drop_answer(struct call *c, struct session *s)
 {
     struct request *r = &c->request;
 
+    chunk_unref(r->reply_chunk);
+    r->reply_chunk = NULL;
+    c->first_marks = r->reply.marks;
+    c->first_ttl_ms = r->reply.ttl_ms;
+    c->first_idle_s = r->reply.idle_s;
+    c->ask_again = true;
+    s->n_again++;
+}
+
+/* Not past a write that was sent behind it: it would show that one's value. */
+static bool is_too_much(const struct session *s, const struct call *c, size_t bytes)
+{
+    return !can_leave(s, c) && bytes > 0 && !c->behind && s->n_writes == 0 && !s->barrier &&
+           s->held_bytes + bytes > SESSION_OUTPUT_PAUSE;
+}
+
+/* From its command to its answer: what the session is charged for. */
+static void hold_answer(struct session *s, struct call *c)
+{
+    const size_t bytes = c->request.reply.value_len;
+
     s->held_bytes -= c->held;
-    c->held = r->reply.value_len;
     if (verb_is_get(c->verb))
-        session_expect_bytes(s, c->held);
+        session_expect_bytes(s, bytes);
     else
         s->n_writes--;
-    /* not past a write that was sent behind it: it would show that one's value */
-    if (!can_leave(s, c) && c->held > 0 && !c->behind && s->n_writes == 0 && !s->barrier &&
-        s->held_bytes + c->held > SESSION_OUTPUT_PAUSE) {
-        c->held = 0;
-        chunk_unref(r->reply_chunk);
-        r->reply_chunk = NULL;
-        c->first_marks = r->reply.marks;
-        c->first_ttl_ms = r->reply.ttl_ms;
-        c->first_idle_s = r->reply.idle_s;
-        c->ask_again = true;
-        s->n_again++;
-    }
+    if (!c->ask_again && !c->kept && is_too_much(s, c, bytes))
+        call_drop_answer(c, s);
+    c->held = c->ask_again ? 0 : bytes;
     s->held_bytes += c->held;
 }
 
-static void note_answer(const struct call *c)
+/* It is told to those who want to know of each. */
+static void note_each(const struct call *c, enum status status)
 {
     const struct asked asked = call_asked(c);
     const struct session *s = c->slot.session;
     struct answer a;
 
-    if (!frame_to_answer(&c->request.reply, &a))
-        return;
-    if (c->too_large)
-        a.status = STATUS_TOO_LARGE;
+    (void)frame_to_answer(&c->request.reply, &a);
+    a.status = status;
     front_note(c->fw, s != NULL ? s->fd : -1, &asked, &a);
+}
+
+static void note_answer(const struct call *c)
+{
+    const struct frame *reply = &c->request.reply;
+    const enum status status = c->too_large ? STATUS_TOO_LARGE : (enum status)reply->st;
+
+    if (reply->op != FRAME_ANSWER)
+        return;
+    if (front_notes_each(c->fw))
+        note_each(c, status);
+    else
+        answer_count(&c->fw->worker->stats, c->verb, status);
 }
 
 static void count_outcome(struct worker *w, const struct call *c)
@@ -329,16 +352,19 @@ bool call_has_time(const struct call *c)
            c->fw->front->config.shard_timeout_ms + PARKED_MS;
 }
 
-static void on_done(struct request *r)
+void call_go_on(struct call *c)
 {
-    struct call *c = (struct call *)r;
-
-    if (r->outcome != ANSWERED)
+    if (c->request.outcome != ANSWERED)
         way_failed(c);
-    else if (r->open != 0)
+    else if (c->request.open != 0)
         replay_begin(c);
     else
         call_finish(c);
+}
+
+static void on_done(struct request *r)
+{
+    call_go_on((struct call *)r);
 }
 
 /* asking */
@@ -368,15 +394,8 @@ static bool is_plain(const struct cmd *cmd)
 
 /* Inlined by force: this is on the way of every command. */
 static inline __attribute__((always_inline))
-struct call *begin(struct session *s, const struct cmd *cmd, bool too_large,
-                   struct frame *f)
+void describe(struct call *c, const struct cmd *cmd, bool too_large, struct frame *f)
 {
-    struct call *c = call_new(s->worker->front);
-
-    if (c == NULL) {
-        s->broken = true;
-        return NULL;
-    }
     frame_from_cmd(f, cmd);
     if (too_large) {
         f->op = FRAME_COMMAND + VERB_DELETE;
@@ -390,6 +409,19 @@ struct call *begin(struct session *s, const struct cmd *cmd, bool too_large,
     c->verb = cmd->verb;
     form_copy(&c->form, &cmd->form);
     c->too_large = too_large;
+}
+
+static inline __attribute__((always_inline))
+struct call *begin(struct session *s, const struct cmd *cmd, bool too_large,
+                   struct frame *f)
+{
+    struct call *c = call_new(s->worker->front);
+
+    if (c == NULL) {
+        s->broken = true;
+        return NULL;
+    }
+    describe(c, cmd, too_large, f);
     c->held = frame_head_len(f) + f->value_len;
     if (verb_is_get(cmd->verb))
         c->held += s->answer_bytes;
@@ -417,6 +449,23 @@ struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large
 
     if (c != NULL)
         classify(c, cmd);
+    return c;
+}
+
+struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ms)
+{
+    struct call *c = call_new(fw);
+    struct frame f;
+
+    if (c == NULL)
+        return NULL;
+    describe(c, cmd, false, &f);
+    classify(c, cmd);
+    c->began_ms = began_ms;
+    if (!request_keep(&fw->links, &c->request, &f, NULL)) {
+        call_free(c);
+        return NULL;
+    }
     return c;
 }
 

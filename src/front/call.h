@@ -17,11 +17,16 @@
 
 #define CALL_TARGETS_MAX (MAP_MAX_REPLICAS - 1 + MAP_MAX_REPLICAS)
 
+/* Who judged a command, or was asked to. */
+struct judge {
+    uint64_t epoch;             /* of the map that it was done by; 0: nobody notes it */
+    uint64_t incarnation;
+    uint16_t number;            /* of the member */
+};
+
 /* Who must have what a command changed, or found open. */
 struct replay {
-    uint64_t epoch;             /* of the map that it was judged by, and by whom */
-    uint64_t judge_incarnation;
-    uint16_t judge;             /* number of the member */
+    struct judge judge;
 
     uint64_t placed;            /* epoch of the map that the rest goes by, 0: not known */
     uint16_t targets[CALL_TARGETS_MAX];     /* indexes in that map, the chain's first */
@@ -40,6 +45,7 @@ struct call {
     size_t held;                /* what the session is charged for it */
     bool too_large;             /* a set that became a delete, see front.c */
     bool ask_again;             /* its answer was too much to hold */
+    bool kept;                  /* it was held from when it came: see multiget.c */
     bool asked_again;
     bool copies;                /* what it changes copies must have */
     bool plain;                 /* a get that any copy may answer */
@@ -73,6 +79,16 @@ void call_route(struct session *s, const struct cmd *cmd, bool too_large);
  * (session broken): no memory. */
 struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large,
                         struct frame *f);
+
+/*
+ * A get of text that was sent together with others, on its own from here on: with
+ * its frame, its slot in no session yet.  `began_ms`: when it was sent.  NULL: no memory.
+ */
+struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ms);
+/* It was answered; its answer is not held, as `s` has enough: see slot.h. */
+void call_drop_answer(struct call *c, struct session *s);
+/* How it went: it is answered, replayed, or tried again. */
+void call_go_on(struct call *c);
 
 /* Its outcome is settled: its client is answered in its turn.  It may be gone then. */
 void call_finish(struct call *c);

@@ -7,6 +7,7 @@
 #include "front/call.h"
 #include "front/control.h"
 #include "front/here.h"
+#include "front/multiget.h"
 #include "front/watchers.h"
 #include "wire/hello.h"
 
@@ -27,6 +28,12 @@ void front_note(struct front_worker *fw, int fd, const struct asked *asked,
     watchers_answered(fw, fd, asked, a);
     if (__builtin_expect(__atomic_load_n(&fw->front->prefixes.on, __ATOMIC_RELAXED), 0))
         prefixes_count(&fw->front->prefixes, asked, a->status);
+}
+
+bool front_notes_each(const struct front_worker *fw)
+{
+    return __atomic_load_n(&fw->front->streams, __ATOMIC_RELAXED) != 0 ||
+           __atomic_load_n(&fw->front->prefixes.on, __ATOMIC_RELAXED);
 }
 
 /* which way */
@@ -106,6 +113,18 @@ static void foresee(struct worker *w, struct lookup *keys, unsigned n)
         store_prefetch_item(store, keys[i].hash);
 }
 
+/* A row for each member. */
+static bool make_parts(struct front_worker *fw, size_t n)
+{
+    uint8_t *part_of = calloc(n, sizeof(*part_of));
+
+    if (part_of == NULL)
+        return false;
+    free(fw->part_of);
+    fw->part_of = part_of;
+    return true;
+}
+
 /* Goes by the present map; false, and by the old one, when memory is short. */
 static bool take_view(struct front_worker *fw)
 {
@@ -115,6 +134,8 @@ static bool take_view(struct front_worker *fw)
     if (fw->front->note != NULL)
         fw->front->note(fw->worker);
     v = cluster_note(fw->front->cluster, fw->worker->id);
+    if (v != NULL && !make_parts(fw, v->map->n))
+        return false;
     self = v != NULL && fw->front->store != NULL ? v->self : -1;
     if (!links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self))
         return false;
@@ -122,6 +143,7 @@ static bool take_view(struct front_worker *fw)
     fw->has_copies = !v->simple && v->map->replicas > 1;
     fw->is_led = v->map->leader[0] != '\0';
     fw->worker->order++;
+    fw->worker->gathers_gets = fw->links.n > 1 || (fw->links.n == 1 && fw->links.link[0] != NULL);
     fw->parked.due = true;
     watchers_forget_links(fw);
     return true;
@@ -176,7 +198,7 @@ static bool serves(struct worker *w)
 }
 
 const struct handler front_handler = {
-    .handle = handle, .foresee = foresee, .turn_end = turn_end, .serves = serves,
+    .handle = handle, .handle_gets = multiget_make, .foresee = foresee, .turn_end = turn_end, .serves = serves,
     .opened = watchers_opened, .closed = watchers_closed,
 };
 
@@ -255,6 +277,7 @@ void front_worker_fini(struct worker *w)
     if (fw->tick != NULL)
         w->world->ops->timer_free(fw->tick);
     watchers_fini(fw);
+    multigets_fini(fw);
     free(fw);
     w->front = NULL;
 }

@@ -71,6 +71,8 @@ struct front_worker {
     struct confirms here;       /* of open answers of the own store */
     struct parked parked;
     unsigned n_hits;            /* of keys that have copies: see call.c */
+    struct multiget *free_multigets;    /* owned */
+    uint8_t *part_of;           /* owned: by member, all 0: for multiget.c */
     struct mail wake;
     bool woken;                 /* atomic: it is on its way */
     struct timer *tick;
@@ -96,6 +98,9 @@ void front_hide_token(const struct front *front, struct answer *a);
 /* A command that was answered: it is counted, and told to those who watch. */
 void front_note(struct front_worker *fw, int fd, const struct asked *asked,
                 const struct answer *a);
+
+/* Is somebody told of each command, beyond its being counted? */
+bool front_notes_each(const struct front_worker *fw);
 
 /* Once config, cluster and what is borrowed are filled in. */
 void front_init(struct front *front, struct world *world);

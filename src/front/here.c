@@ -205,7 +205,7 @@ void here_get(struct front_worker *fw, struct session *s, struct cmd *cmd)
 
     store_execute(fw->front->store, cmd, hash, worker_now(fw->worker), &a, &reader);
     if (j.c != NULL) {
-        replay_judge(&j.c->replay, fw->links.view, fw->self);
+        replay_judge(&j.c->replay.judge, fw->links.view, fw->self);
         finish_call(&j, &a, hash);
         return;
     }

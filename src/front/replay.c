@@ -6,14 +6,13 @@
 
 /* for whom */
 
-void replay_judge(struct replay *rp, const struct view *v, int judge)
+void replay_judge(struct judge *j, const struct view *v, int member)
 {
-    const struct member *m = &v->map->members[judge];
+    const struct member *m = &v->map->members[member];
 
-    rp->epoch = v->map->epoch;
-    rp->judge = m->number;
-    rp->judge_incarnation = m->incarnation;
-    rp->placed = 0;
+    j->epoch = v->map->epoch;
+    j->number = m->number;
+    j->incarnation = m->incarnation;
 }
 
 /* All who have to do with the key, but the judge; `owner` where it is another. */
@@ -36,16 +35,16 @@ static void set_targets(struct replay *rp, const struct view *v, const struct pl
 
 void replay_place(struct replay *rp, const struct view *v, const struct placing *p)
 {
-    replay_judge(rp, v, p->owner);
+    replay_judge(&rp->judge, v, p->owner);
     set_targets(rp, v, p, p->owner);
 }
 
 /* What it judged then still holds. */
-static bool still_serves(const struct replay *rp, const struct map *map, int judge)
+static bool still_serves(const struct judge *j, const struct map *map, int member)
 {
-    return judge >= 0 && map->members[judge].incarnation == rp->judge_incarnation &&
-           map->members[judge].since <= rp->epoch &&
-           map->members[judge].state != MEMBER_EJECTED;
+    return member >= 0 && map->members[member].incarnation == j->incarnation &&
+           map->members[member].since <= j->epoch &&
+           map->members[member].state != MEMBER_EJECTED;
 }
 
 /* Goes by the present map; false where what was judged is nobody's any more. */
@@ -58,14 +57,14 @@ static bool place(struct call *c)
 
     if (rp->placed == v->map->epoch)
         return true;
-    if (v->simple && rp->epoch == 0) {
+    if (v->simple && rp->judge.epoch == 0) {
         rp->placed = v->map->epoch;
         rp->n = rp->n_chain = 0;
         rp->applied = 0;
         return true;
     }
-    judge = map_find_number(v->map, rp->judge);
-    if (rp->epoch == 0 || !still_serves(rp, v->map, judge))
+    judge = map_find_number(v->map, rp->judge.number);
+    if (rp->judge.epoch == 0 || !still_serves(&rp->judge, v->map, judge))
         return false;
     view_place(v, ring_hash(c->request.key, c->request.key_len), &p);
     set_targets(rp, v, &p, judge);

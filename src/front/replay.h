@@ -15,7 +15,7 @@
 /* Notes who is judge, and who must have what comes of it. */
 void replay_place(struct replay *rp, const struct view *v, const struct placing *p);
 /* The judge alone, for a command that will change nothing. */
-void replay_judge(struct replay *rp, const struct view *v, int judge);
+void replay_judge(struct judge *j, const struct view *v, int member);
 
 /* It was answered, with MARK_OPEN.  The call may be gone then. */
 void replay_begin(struct call *c);

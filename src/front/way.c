@@ -149,7 +149,8 @@ static void send_to_owner(struct call *c, const struct placing *p, struct frame 
         f->flags = (p->n_copies + p->n_pending > 0 ? FRAME_COPIES : 0u)
                  | (p->n_pending > 0 ? FRAME_PENDING : 0u);
     } else {
-        replay_judge(&c->replay, v, p->owner);
+        replay_judge(&c->replay.judge, v, p->owner);
+        c->replay.placed = 0;
     }
     if (p->owner == c->fw->self)
         here_call(c, f, chunk);
@@ -162,7 +163,7 @@ static void send_to_copy(struct call *c, int copy, struct frame *f, struct chunk
 {
     STAT_ADD(&c->fw->worker->stats, failover_reads, 1);
     c->as_copy = true;
-    c->replay.epoch = c->replay.placed = 0;     /* nobody to replay for: it is not shown */
+    c->replay.judge.epoch = c->replay.placed = 0;     /* nobody to replay for: it is not shown */
     c->n_tries++;
     f->flags = FRAME_AS_COPY;
     f->options &= ~c->owner_options;

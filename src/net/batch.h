@@ -24,6 +24,14 @@ struct lookup {
     uint64_t hash;              /* for the handler to fill; 0: it did not */
 };
 
+/* Plain gets of text that stand next to each other. */
+struct gets {
+    enum verb verb;             /* of all: VERB_GET or VERB_GETS */
+    bool more;                  /* see struct form */
+    unsigned n;
+    const struct lookup *keys;
+};
+
 struct batch {
     unsigned n;
     struct lookup keys[BATCH_MAX];

@@ -46,6 +46,8 @@ void sendq_fini(struct sendq *q);
  */
 static inline char *sendq_room(struct sendq *q, size_t len);
 static inline bool sendq_commit(struct sendq *q, size_t len);
+/* So many there are without another chunk. */
+static inline size_t sendq_room_left(const struct sendq *q);
 
 /* Copies.  False when memory is short: nothing was queued. */
 bool sendq_add(struct sendq *q, const void *data, size_t len);
@@ -75,9 +77,14 @@ static inline struct sendq_piece *sendq_piece_at(struct sendq *q, unsigned i)
     return &q->pieces[(q->head + i) & (q->cap - 1)];
 }
 
+static inline size_t sendq_room_left(const struct sendq *q)
+{
+    return q->tail != NULL ? q->tail->size - q->tail_used : 0;
+}
+
 static inline char *sendq_room(struct sendq *q, size_t len)
 {
-    if ((q->tail == NULL || q->tail->size - q->tail_used < len) && !sendq_new_tail(q, len))
+    if ((q->tail == NULL || sendq_room_left(q) < len) && !sendq_new_tail(q, len))
         return NULL;
     return q->tail->data + q->tail_used;
 }

@@ -276,23 +276,69 @@ static enum parse_status understand(struct session *s)
     return status;
 }
 
+/* How many of them were executed at once; of the others, if any, the first is next. */
+static unsigned execute_gets(struct session *s, struct gets *gets)
+{
+    unsigned n = 0;
+
+    if (gets->n > 1)
+        n = s->worker->handler->handle_gets(s, gets);
+    if (n > 0)
+        s->begun_ms = 0;
+    s->turn_commands += n;
+    gets->keys += n > 0 ? n : 1;
+    gets->n -= n > 0 ? n : gets->n > 0;
+    return n;
+}
+
+static bool is_plain_get(const struct cmd *cmd, enum verb verb)
+{
+    return cmd->verb == verb && cmd->verb <= VERB_GETS && cmd->options == 0 &&
+           cmd->form.protocol == PROTOCOL_TEXT;
+}
+
+/* Those that begin at `i`, if it is of use to know. */
+static struct gets gets_at(const struct session *s, unsigned i, unsigned end)
+{
+    const struct batch *b = s->batch;
+    const enum verb verb = b->cmds[i].verb;
+    struct gets gets = { .verb = verb, .keys = &b->keys[i] };
+
+    while (s->worker->gathers_gets && i + gets.n < end && is_plain_get(&b->cmds[i + gets.n], verb))
+        gets.n++;
+    return gets;
+}
+
+static void execute_one(struct session *s, const struct batch *b, struct cmd *cmd, unsigned i)
+{
+    cmd->hash = b->keys[i].hash;
+    if (verb_has_value(cmd->verb))
+        STAT_ADD(&s->worker->stats, cmd_set, 1);
+    execute(s, cmd);
+}
+
 static enum session_state execute_batch(struct session *s)
 {
     struct batch *b = s->batch;
     const unsigned end = s->batch_at + s->batch_n;
+    struct gets gets = { .n = 0 };
     size_t done = 0;
 
-    for (unsigned i = s->batch_at; i < end && s->state == READ_LINE; i++) {
-        struct cmd *cmd = &b->cmds[i];
+    for (unsigned i = s->batch_at; i < end && s->state == READ_LINE;) {
+        unsigned n;
 
         if (i > s->batch_at && !next_allowed(s))
             return YIELD;
-        cmd->hash = b->keys[i].hash;
-        if (verb_has_value(cmd->verb))
-            STAT_ADD(&s->worker->stats, cmd_set, 1);
-        execute(s, cmd);
-        recvq_consume(&s->in, b->end[i] - done);
-        done = b->end[i];
+        if (gets.n == 0)
+            gets = gets_at(s, i, end);
+        n = execute_gets(s, &gets);
+        if (n == 0) {
+            execute_one(s, b, &b->cmds[i], i);
+            n = 1;
+        }
+        i += n;
+        recvq_consume(&s->in, b->end[i - 1] - done);
+        done = b->end[i - 1];
     }
     return s->state;
 }
@@ -387,21 +433,35 @@ static enum keys_status read_keys_ahead(struct session *s, size_t *rest)
     return status;
 }
 
+static void execute_key(struct session *s, const struct lookup *key)
+{
+    s->cmd.key = key->key;
+    s->cmd.key_len = key->key_len;
+    s->cmd.hash = key->hash;
+    execute(s, &s->cmd);
+}
+
 /* False: stopped on the way. */
 static bool execute_keys(struct session *s)
 {
     const struct batch *b = &s->worker->batch;
+    const bool plain = s->worker->gathers_gets && s->cmd.verb <= VERB_GETS;
+    struct gets gets = { s->cmd.verb, true, plain ? b->n : 0, b->keys };
     size_t done = 0;
 
-    for (unsigned i = 0; i < b->n; i++) {
+    for (unsigned i = 0; i < b->n;) {
+        unsigned n;
+
         if (i > 0 && !next_allowed(s))
             return false;
-        s->cmd.key = b->keys[i].key;
-        s->cmd.key_len = b->keys[i].key_len;
-        s->cmd.hash = b->keys[i].hash;
-        execute(s, &s->cmd);
-        take_keys(s, b->end[i] - done);
-        done = b->end[i];
+        n = execute_gets(s, &gets);
+        if (n == 0) {
+            execute_key(s, &b->keys[i]);
+            n = 1;
+        }
+        i += n;
+        take_keys(s, b->end[i - 1] - done);
+        done = b->end[i - 1];
     }
     return true;
 }

@@ -75,6 +75,38 @@ void session_expect(struct session *s, struct slot *slot)
     s->n_slots++;
 }
 
+/* What points to it. */
+static struct slot **place_of(struct session *s, const struct slot *slot)
+{
+    struct slot **place = &s->first;
+
+    while (*place != slot)
+        place = &(*place)->next;
+    return place;
+}
+
+void session_expect_before(struct session *s, struct slot *slot, struct slot *before)
+{
+    struct slot **place = place_of(s, before);
+
+    slot->session = s;
+    slot->next = before;
+    slot->ready = false;
+    *place = slot;
+    s->n_slots++;
+}
+
+void session_forgo(struct session *s, struct slot *slot)
+{
+    struct slot **place = place_of(s, slot);
+
+    *place = slot->next;
+    if (slot->next == NULL)
+        s->last = place;
+    slot->session = NULL;
+    s->n_slots--;
+}
+
 void slot_ready(struct slot *slot)
 {
     struct session *s = slot->session;

@@ -45,6 +45,10 @@ void session_say(struct session *s, const char *text, size_t len);
 
 /* Opens a slot behind all others.  slot->ops is set by the caller. */
 void session_expect(struct session *s, struct slot *slot);
+/* The same in the place of `before`, which stays behind it. */
+void session_expect_before(struct session *s, struct slot *slot, struct slot *before);
+/* It leaves without an answer: others stand in its place. */
+void session_forgo(struct session *s, struct slot *slot);
 /* Its answer is there: it is emitted when its turn comes. */
 void slot_ready(struct slot *slot);
 

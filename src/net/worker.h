@@ -41,6 +41,9 @@ struct net_config {
 struct handler {
     /* cmd->error is CMD_OK.  Answers now or later, through the session's slots. */
     void (*handle)(struct session *s, struct cmd *cmd);
+    /* These come next: how many of them, from the first on, were handled together;
+     * for the others handle() is called.  Not called unless gathers_gets is set. */
+    unsigned (*handle_gets)(struct session *s, const struct gets *gets);
     /* Commands with these keys come next, if nothing stops them; what is found
      * of their hashes goes with them, in cmd->hash.  NULL: not interested. */
     void (*foresee)(struct worker *w, struct lookup *keys, unsigned n);
@@ -82,6 +85,7 @@ struct worker {
     /* What commands go by has changed when this has: a session executes nothing
      * under a new one while answers are open that went by the old. */
     uint64_t order;
+    bool gathers_gets;          /* the handler's: it has use for handle_gets() */
     struct session *sessions;   /* all */
     struct session *ready[READY_MAX];   /* have received, and were not run yet */
     unsigned n_ready;

@@ -3,25 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/bytes.h"
-#include "base/num.h"
-
-char *reply_put_value_head(char *out, const char *key, size_t key_len,
-                           const struct answer *a, bool with_cas)
-{
-    assert(key_len <= KEY_MAX);
-    out = bytes_put(out, "VALUE ", 6);
-    out = bytes_put(out, key, key_len);
-    *out++ = ' ';
-    out = num_put_u64(out, a->client_flags);
-    *out++ = ' ';
-    out = num_put_u64(out, a->value_len);
-    if (with_cas) {
-        *out++ = ' ';
-        out = num_put_u64(out, answer_token(a));
-    }
-    return bytes_put(out, "\r\n", 2);
-}
 
 /* The line of a status that needs nothing else to be said. */
 static const char *status_line(enum verb verb, enum status status)

@@ -1,0 +1,604 @@
+#include "front/multiget.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/unset.h"
+#include "front/answer.h"
+#include "front/call.h"
+#include "front/replay.h"
+#include "front/watchers.h"
+#include "front/way.h"
+#include "net/session.h"
+
+/* What one answer may take: a longer value is better held by a call, by reference. */
+#define PLAIN_BYTES SENDQ_REF_BYTES
+
+/* A key, and what was answered. */
+struct wanted {
+    bool answered, hit;
+    uint8_t part;               /* who was asked: index in `parts` */
+    uint8_t next;               /* the next key of the same part */
+    uint32_t client_flags;
+    uint32_t value_len;
+    const char *value;
+    uint64_t token;
+    struct chunk *chunk;        /* a reference, where `value` lies in another than the one
+                                   before it of its part; or NULL */
+    struct call *call;          /* owned: the answer, if that is not a plain one; or NULL */
+};
+
+/* What one shard was asked for. */
+struct part {
+    struct request *request;    /* owned; its owner is the multiget */
+    struct judge judge;
+    uint16_t member;            /* by index, of the map that it was sent by */
+    uint8_t first, last, n;     /* its keys */
+    uint8_t at;                 /* the one that is answered next */
+    struct chunk *chunk;        /* where the last value lies; a key has the reference */
+    const char *key;            /* of those looked at so far: the frame behind the last */
+};
+
+struct multiget {
+    struct slot slot;
+    struct front_worker *fw;
+    struct multiget *next;      /* among the free */
+    enum verb verb;
+    bool more;                  /* see struct form */
+    bool plain;                 /* no key has a call, all were answered */
+    bool failed;                /* memory is short: its session ends */
+    unsigned n, n_parts;
+    unsigned n_waiting;         /* parts that are not answered */
+    unsigned n_hits;
+    size_t held;                /* what the session is charged */
+    size_t large_bytes;         /* held for calls: not charged yet */
+    size_t most_bytes;          /* the longest value */
+    int64_t began_ms;
+    struct part parts[BATCH_MAX];
+    struct wanted keys[BATCH_MAX];
+};
+
+/* its life */
+
+static struct multiget *multiget_new(struct front_worker *fw, const struct gets *gets)
+{
+    struct multiget *m = fw->free_multigets;
+
+    if (m != NULL)
+        fw->free_multigets = m->next;
+    else if ((m = malloc(sizeof(*m))) == NULL)
+        return NULL;
+    memset(m, 0, offsetof(struct multiget, parts));
+    m->fw = fw;
+    m->verb = gets->verb;
+    m->more = gets->more;
+    m->plain = true;
+    m->began_ms = worker_now(fw->worker);
+    return m;
+}
+
+static void multiget_free(struct multiget *m)
+{
+    struct front_worker *fw = m->fw;
+
+    for (unsigned i = 0; i < m->n; i++)
+        chunk_unref(m->keys[i].chunk);
+    for (unsigned i = 0; i < m->n_parts; i++)
+        request_free(&fw->links, m->parts[i].request);
+    m->next = fw->free_multigets;
+    fw->free_multigets = m;
+}
+
+void multigets_fini(struct front_worker *fw)
+{
+    struct multiget *m;
+
+    while ((m = fw->free_multigets) != NULL) {
+        fw->free_multigets = m->next;
+        free(m);
+    }
+    free(fw->part_of);
+}
+
+/* keys */
+
+/* Keys lie in the frames that were sent, part by part: from the first one. */
+static void rewind_keys(struct multiget *m)
+{
+    for (unsigned i = 0; i < m->n_parts; i++)
+        m->parts[i].key = m->parts[i].request->value;
+}
+
+/* The key of each `k`, one after the other. */
+static const char *next_key(struct multiget *m, const struct wanted *k, size_t *len)
+{
+    struct part *part = &m->parts[k->part];
+    const char *frame = part->key;
+
+    part->key = frame_next_get(frame, len);
+    return frame + FRAME_HEAD;
+}
+
+/* answers */
+
+static struct multiget *multiget_of_slot(struct slot *slot)
+{
+    return (struct multiget *)((char *)slot - offsetof(struct multiget, slot));
+}
+
+static struct answer answer_of(const struct multiget *m, const struct wanted *k)
+{
+    return (struct answer){
+        .status = k->hit ? STATUS_HIT : STATUS_NOT_FOUND,
+        .version = m->fw->front->config.cas ? k->token : 0,
+        .client_flags = k->client_flags,
+        .value = k->value,
+        .value_len = k->value_len,
+    };
+}
+
+/* Answers written where the output has room for them, and then committed at once. */
+struct writing {
+    struct sendq *q;
+    char *start, *end;          /* what is written */
+    size_t left;                /* room behind it */
+};
+
+static bool commit(struct writing *w)
+{
+    return w->end == w->start || sendq_commit(w->q, (size_t)(w->end - w->start));
+}
+
+static bool write_one(struct writing *w, const struct asked *asked, const struct answer *a)
+{
+    const size_t most = ANSWER_ROOM + a->value_len;
+    char *end;
+
+    if (w->left < most) {
+        if (!commit(w) || (w->start = w->end = sendq_room(w->q, most)) == NULL)
+            return false;
+        w->left = sendq_room_left(w->q);
+    }
+    if (a->status == STATUS_HIT)
+        end = answer_write_hit(w->end, asked, a);
+    else
+        end = asked->form->more ? w->end : bytes_put_text(w->end, "END\r\n");
+    w->left -= (size_t)(end - w->end);
+    w->end = end;
+    return true;
+}
+
+static bool emit(struct slot *slot, struct session *s)
+{
+    struct multiget *m = multiget_of_slot(slot);
+    const struct form form = { .more = m->more };
+    struct asked asked = { m->verb, &form, NULL, 0 };
+    struct writing w = { .q = &s->out };
+
+    rewind_keys(m);
+    for (unsigned i = 0; i < m->n && !s->broken; i++) {
+        const struct wanted *k = &m->keys[i];
+        const struct answer a = answer_of(m, k);
+
+        asked.key = next_key(m, k, &asked.key_len);
+        s->broken = !write_one(&w, &asked, &a);
+    }
+    s->broken |= !commit(&w);
+    s->held_bytes -= m->held;
+    multiget_free(m);
+    return true;
+}
+
+static void drop(struct slot *slot)
+{
+    multiget_free(multiget_of_slot(slot));
+}
+
+static const struct slot_ops multiget_ops = { emit, drop };
+
+/* Somebody wants to know of each. */
+static void note_each(struct multiget *m)
+{
+    const struct session *s = m->slot.session;
+    const struct form form = { .more = m->more };
+    struct asked asked = { m->verb, &form, NULL, 0 };
+
+    rewind_keys(m);
+    for (unsigned i = 0; i < m->n; i++) {
+        const struct answer a = answer_of(m, &m->keys[i]);
+
+        asked.key = next_key(m, &m->keys[i], &asked.key_len);
+        front_note(m->fw, s != NULL ? s->fd : -1, &asked, &a);
+        if (m->keys[i].hit)
+            call_tell_used(m->fw, asked.key, asked.key_len);
+    }
+}
+
+static void note(struct multiget *m)
+{
+    struct stats *stats = &m->fw->worker->stats;
+
+    if (m->fw->has_copies || front_notes_each(m->fw)) {
+        note_each(m);
+        return;
+    }
+    STAT_ADD(stats, cmd_get, m->n);
+    STAT_ADD(stats, get_hits, m->n_hits);
+    STAT_ADD(stats, get_misses, m->n - m->n_hits);
+}
+
+static void be_ready(struct multiget *m)
+{
+    struct session *s = m->slot.session;
+
+    note(m);
+    if (s != NULL) {
+        s->held_bytes -= m->held;
+        m->held = 0;
+        for (unsigned i = 0; i < m->n; i++)
+            m->held += m->keys[i].value_len;
+        s->held_bytes += m->held;
+        session_expect_bytes(s, m->most_bytes);
+    }
+    slot_ready(&m->slot);
+}
+
+/* one by one */
+
+/* The key on its own, as far as it was answered. */
+static struct call *call_of(struct multiget *m, const struct wanted *k, const char *key,
+                            size_t key_len)
+{
+    const struct part *part = &m->parts[k->part];
+    struct cmd cmd;
+    struct call *c;
+
+    cmd_clear(&cmd);
+    cmd.verb = m->verb;
+    cmd.key = key;
+    cmd.key_len = key_len;
+    cmd.form.more = m->more;
+    c = call_apart(m->fw, &cmd, m->began_ms);
+    if (c == NULL)
+        return NULL;
+    request_set_link(&c->request, part->request->link);
+    c->replay.judge = part->judge;
+    return c;
+}
+
+/* Its plain answer becomes the call's. */
+static void take_answer(struct multiget *m, const struct wanted *k, struct call *c,
+                        struct chunk *chunk)
+{
+    const struct answer a = answer_of(m, k);
+
+    frame_from_answer(&c->request.reply, &a);
+    c->request.outcome = ANSWERED;
+    c->kept = true;
+    if (k->value_len > 0)
+        c->request.reply_chunk = chunk_ref(chunk);
+}
+
+/* It was not answered: as its part was not. */
+static void take_outcome(const struct part *part, struct call *c)
+{
+    const struct request *r = part->request;
+
+    c->request.outcome = r->outcome;
+    c->request.refusal = r->refusal;
+    c->request.reason = r->reason;
+}
+
+static bool has_frames(const struct multiget *m)
+{
+    for (unsigned i = 0; i < m->n_parts; i++)
+        if (m->parts[i].request->frame_chunk == NULL)
+            return false;
+    return true;
+}
+
+/* Each key has a call that is complete, before any of them goes on.  False: no memory. */
+static bool make_calls(struct multiget *m)
+{
+    struct chunk *chunk[BATCH_MAX] = { NULL };      /* of each part, so far */
+
+    if (!has_frames(m))
+        return false;
+    rewind_keys(m);
+    for (unsigned i = 0; i < m->n; i++) {
+        struct wanted *k = &m->keys[i];
+        size_t key_len;
+        const char *key = next_key(m, k, &key_len);
+
+        if (k->chunk != NULL)
+            chunk[k->part] = k->chunk;
+        if (k->call != NULL)
+            continue;
+        k->call = call_of(m, k, key, key_len);
+        if (k->call == NULL)
+            return false;
+        if (k->answered)
+            take_answer(m, k, k->call, chunk[k->part]);
+        else
+            take_outcome(&m->parts[k->part], k->call);
+    }
+    return true;
+}
+
+/* Nobody waits for them any more, or memory is short. */
+static void give_up(struct multiget *m)
+{
+    for (unsigned i = 0; i < m->n; i++) {
+        struct call *c = m->keys[i].call;
+
+        if (c != NULL)
+            call_go_on(c);
+    }
+    if (m->slot.session != NULL) {
+        m->slot.session->broken = true;
+        slot_ready(&m->slot);   /* its session ends, and drops it */
+    } else {
+        multiget_free(m);
+    }
+}
+
+/* In the place of this slot those of the calls, in the order of the keys. */
+static void fall_apart(struct multiget *m)
+{
+    struct session *s = m->slot.session;
+    struct call *calls[BATCH_MAX];
+    const unsigned n = m->n;
+
+    if (s == NULL || m->failed || !make_calls(m)) {
+        give_up(m);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        calls[i] = m->keys[i].call;
+        session_expect_before(s, &calls[i]->slot, &m->slot);
+    }
+    session_forgo(s, &m->slot);
+    s->held_bytes -= m->held;
+    multiget_free(m);
+    for (unsigned i = 0; i < n; i++)
+        call_go_on(calls[i]);
+}
+
+/* on the way */
+
+static void one_less(struct multiget *m)
+{
+    if (--m->n_waiting > 0)
+        return;
+    if (m->plain)
+        be_ready(m);
+    else
+        fall_apart(m);
+}
+
+static void on_done(struct request *r)
+{
+    struct multiget *m = r->owner;
+
+    m->plain &= r->outcome == ANSWERED;
+    one_less(m);
+}
+
+/* Held by its call, and charged with that one's slot. */
+static void hold(struct multiget *m, struct call *c)
+{
+    struct session *s = m->slot.session;
+    const size_t bytes = c->request.reply.value_len;
+
+    if (s != NULL && s->n_writes == 0 && !s->barrier && c->request.open == 0 &&
+        m->large_bytes + bytes > SESSION_OUTPUT_PAUSE)
+        call_drop_answer(c, s);
+    else
+        m->large_bytes += bytes;
+}
+
+/* The frame of this key, and its length. */
+static const char *find_key(const struct multiget *m, const struct wanted *k, size_t *len)
+{
+    const struct part *part = &m->parts[k->part];
+    const char *frame = part->request->value, *end;
+
+    for (unsigned i = part->first; ; i = m->keys[i].next) {
+        end = frame_next_get(frame, len);
+        if (&m->keys[i] == k)
+            return frame;
+        frame = end;
+    }
+}
+
+/* A long value, or an open one: a call takes what there is of it. */
+static void answer_apart(struct multiget *m, struct wanted *k, struct request *r,
+                         const struct frame *f, struct chunk *chunk)
+{
+    size_t key_len;
+    const char *frame = find_key(m, k, &key_len);
+    struct call *c = call_of(m, k, frame + FRAME_HEAD, key_len);
+
+    m->plain = false;
+    if (c == NULL) {
+        m->failed = true;
+        if (r->open != 0)
+            link_confirm(r->link, r->open, true);
+        chunk_unref(r->told_chunk);
+    } else {
+        c->request.outcome = ANSWERED;
+        c->kept = true;
+        c->request.reply = *f;
+        c->request.reply_chunk = f->value_len > 0 ? chunk_ref(chunk) : NULL;
+        c->request.told_chunk = r->told_chunk;
+        c->request.told = r->told;
+        c->request.open = r->open;
+        k->call = c;
+        hold(m, c);
+    }
+    r->told_chunk = NULL;
+    r->told = NULL;
+    r->open = 0;
+}
+
+static void answer_plain(struct multiget *m, struct part *part, struct wanted *k,
+                         const struct frame *f, struct chunk *chunk)
+{
+    k->answered = true;
+    k->hit = f->st == STATUS_HIT;
+    m->n_hits += k->hit;
+    if (!k->hit)
+        return;
+    k->client_flags = f->client_flags;
+    k->token = (f->marks & MARK_TOKEN) != 0 ? f->token : f->version;
+    k->value = f->value;
+    k->value_len = (uint32_t)f->value_len;
+    if (f->value_len > m->most_bytes)
+        m->most_bytes = f->value_len;
+    if (chunk != part->chunk)
+        k->chunk = part->chunk = chunk_ref(chunk);
+}
+
+static void on_each(struct request *r, const struct frame *f, struct chunk *chunk)
+{
+    struct multiget *m = r->owner;
+    struct part *part = &m->parts[r->part];
+    struct wanted *k = &m->keys[part->at];
+
+    part->at = k->next;
+    if (f == NULL)
+        return;                 /* refused */
+    if (r->open != 0 || f->value_len >= PLAIN_BYTES)
+        answer_apart(m, k, r, f, chunk);
+    else
+        answer_plain(m, part, k, f, chunk);
+}
+
+/* asking */
+
+/* The member that owns the key, if it can be asked now; or -1. */
+static int owner_of(const struct front_worker *fw, const struct lookup *key)
+{
+    const struct links *ls = &fw->links;
+    const struct view *v = ls->view;
+    const uint32_t position = ls->n > 1 ? ring_hash(key->key, key->key_len) : 0;
+    int owner;
+
+    if (v->simple) {
+        owner = ls->n > 1 ? (int)ring_owner(v->ring, position) : 0;
+        return ls->link[owner] != NULL ? owner : -1;
+    }
+    owner = view_owner(v, position);
+    return owner >= 0 && owner != fw->self && way_reaches(fw, (unsigned)owner) ? owner : -1;
+}
+
+/* That of a member, a new one if it has none yet; NULL: no memory. */
+static struct part *part_of(struct multiget *m, unsigned member)
+{
+    struct front_worker *fw = m->fw;
+    struct part *part;
+    struct request *r;
+
+    if (fw->part_of[member] != 0)
+        return &m->parts[fw->part_of[member] - 1];
+    r = request_new(&fw->links);
+    if (r == NULL)
+        return NULL;
+    r->owner = m;
+    r->part = m->n_parts;
+    r->each = on_each;
+    r->done = on_done;
+    r->answer_op = FRAME_ANSWER;
+    r->statuses = 1u << STATUS_HIT | 1u << STATUS_NOT_FOUND;
+    part = &m->parts[m->n_parts++];
+    memset(part, 0, sizeof(*part));
+    part->request = r;
+    part->member = (uint16_t)member;
+    if (!fw->links.view->simple)
+        replay_judge(&part->judge, fw->links.view, (int)member);
+    fw->part_of[member] = (uint8_t)m->n_parts;
+    return part;
+}
+
+/* The next key; false: it cannot be asked for here. */
+static bool add_key(struct multiget *m, const struct lookup *key)
+{
+    const int owner = owner_of(m->fw, key);
+    struct part *part = owner >= 0 ? part_of(m, (unsigned)owner) : NULL;
+    struct wanted *k = &m->keys[m->n];
+
+    if (part == NULL)
+        return false;
+    memset(k, 0, sizeof(*k));
+    k->part = (uint8_t)(part - m->parts);
+    if (part->n++ == 0)
+        part->first = part->at = (uint8_t)m->n;
+    else
+        m->keys[part->last].next = (uint8_t)m->n;
+    part->last = (uint8_t)m->n++;
+    return true;
+}
+
+/* How many keys, from the first on, have found who is asked for them. */
+static unsigned share_out(struct multiget *m, const struct gets *gets)
+{
+    while (m->n < gets->n && add_key(m, &gets->keys[m->n]))
+        ;
+    for (unsigned i = 0; i < m->n_parts; i++)
+        m->fw->part_of[m->parts[i].member] = 0;
+    return m->n;
+}
+
+static void send_part(struct multiget *m, struct part *part, const struct lookup *keys)
+{
+    UNSET char frames[BATCH_MAX * (FRAME_HEAD + KEY_MAX)];
+    char *end = frames;
+    unsigned k = part->first;
+
+    for (unsigned i = 0; i < part->n; i++, k = m->keys[k].next)
+        end = frame_put_get(end, m->verb, keys[k].key, keys[k].key_len);
+    m->held += (size_t)(end - frames);
+    link_send_all(m->fw->links.link[part->member], part->request, frames,
+                  (size_t)(end - frames), part->n);
+}
+
+/* Until the answers are there their size is guessed: see session_expect_bytes(). */
+static size_t may_take(const struct multiget *m, const struct session *s)
+{
+    if (s->answer_bytes == s->worker->config->first_answer_bytes)
+        return s->answer_bytes;         /* the first one goes alone */
+    return m->n * s->answer_bytes;
+}
+
+static bool is_worth_it(const struct session *s)
+{
+    const struct front_worker *fw = s->worker->front;
+
+    return fw->links.view != NULL && fw->links.view->map->phase == MAP_STABLE &&
+           (s->answer_bytes < PLAIN_BYTES ||
+            s->answer_bytes == s->worker->config->first_answer_bytes);
+}
+
+unsigned multiget_make(struct session *s, const struct gets *gets)
+{
+    struct multiget *m = is_worth_it(s) ? multiget_new(s->worker->front, gets) : NULL;
+    unsigned n;
+
+    if (m == NULL)
+        return 0;
+    n = share_out(m, gets);
+    if (n < 2) {
+        multiget_free(m);
+        return 0;
+    }
+    m->slot.ops = &multiget_ops;
+    session_expect(s, &m->slot);
+    m->n_waiting = m->n_parts + 1;      /* this function */
+    for (unsigned i = 0; i < m->n_parts; i++)
+        send_part(m, &m->parts[i], gets->keys);
+    m->held += may_take(m, s);
+    s->held_bytes += m->held;
+    one_less(m);
+    return n;
+}

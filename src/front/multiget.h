@@ -1,0 +1,29 @@
+/*
+ * multiget - plain gets that came together, asked shard by shard
+ *
+ *      get a b c d --+-- a, c --> link --+-- answers to a, c --+-- in one slot, in
+ *                    '-- b, d --> link --'-- answers to b, d --'   their order
+ *
+ * The keys of a get of many, or gets of one key in a row.  Each is still a frame
+ * of its own (see frame.h), but there is one request a shard, and one slot for all:
+ * what a key costs beside its bytes is a row in a table.
+ *
+ * That is for hits of a moderate size and misses.  Where one key needs more (its
+ * shard is not reached, a copy must be told first, its value is large) all of them
+ * become calls, as if they had been asked one by one: see call.h.
+ */
+#ifndef FRONT_MULTIGET_H
+#define FRONT_MULTIGET_H
+
+#include "front/front.h"
+
+/*
+ * Asks for some of them, from the first on.  How many were taken: 0 where one by
+ * one is the way, or no memory is left.
+ */
+unsigned multiget_make(struct session *s, const struct gets *gets);
+
+/* Memory kept for reuse goes. */
+void multigets_fini(struct front_worker *fw);
+
+#endif
