@@ -283,47 +283,44 @@ unsigned ring_owner(const struct ring *ring, uint32_t hash)
     return ring->arcs[find(ring, hash)].owner;
 }
 
-/* A set of small numbers. */
-struct set {
-    uint64_t words[RING_MAX_MEMBERS / 64];
-};
-
-/* False when it was there. */
-static bool set_add(struct set *set, uint32_t i)
+static bool has_member(const unsigned *out, size_t n, unsigned member)
 {
-    uint64_t *word = &set->words[i / 64];
-    uint64_t bit = (uint64_t)1 << i % 64;
+    for (size_t i = 0; i < n; i++)
+        if (out[i] == member)
+            return true;
+    return false;
+}
 
-    if (*word & bit)
-        return false;
-    *word |= bit;
-    return true;
+static bool has_zone(const struct ring *ring, const unsigned *out, size_t n, unsigned zone)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ring->zones[out[i]] == zone)
+            return true;
+    return false;
 }
 
 /*
  * Two rounds from the same arc: first one member of each zone, then whoever is
- * missing.  Each ends, because every member has an arc.
+ * missing.  Each ends, because every member has an arc.  Chains are short:
+ * looking through what was found is sooner done than marking it.
  */
 size_t ring_chain(const struct ring *ring, uint32_t hash, unsigned *out, size_t max)
 {
-    struct set members = { { 0 } }, zones = { { 0 } };
     size_t start = find(ring, hash);
     size_t wanted = max < ring->n_members ? max : ring->n_members;
     size_t of_zones = wanted < ring->n_zones ? wanted : ring->n_zones;
     size_t n = 0;
 
     for (size_t i = start; n < of_zones; i = i + 1 < ring->n_arcs ? i + 1 : 0) {
-        uint32_t owner = ring->arcs[i].owner;
+        const unsigned owner = ring->arcs[i].owner;
 
-        if (set_add(&zones, ring->zones[owner])) {
-            set_add(&members, owner);
+        if (!has_zone(ring, out, n, ring->zones[owner]))
             out[n++] = owner;
-        }
     }
     for (size_t i = start; n < wanted; i = i + 1 < ring->n_arcs ? i + 1 : 0) {
-        uint32_t owner = ring->arcs[i].owner;
+        const unsigned owner = ring->arcs[i].owner;
 
-        if (set_add(&members, owner))
+        if (!has_member(out, n, owner))
             out[n++] = owner;
     }
     return n;
