@@ -27,13 +27,12 @@
 
 static bool put_frame(struct peer *p, const struct frame *f)
 {
-    const size_t len = frame_head_len(f) + f->value_len;
-    char *to = sendq_room(&p->out, len);
+    char *to = sendq_room(&p->out, f->value_len + f->key_len + FRAME_HEAD + FRAME_FIELDS_MAX);
 
     if (to == NULL)
         return false;
-    bytes_put(frame_put(to, f), f->value, f->value_len);
-    return sendq_commit(&p->out, len);
+    return sendq_commit(&p->out,
+                        (size_t)(bytes_put(frame_put(to, f), f->value, f->value_len) - to));
 }
 
 void peer_send(struct peer *p, const struct frame *f)
@@ -46,17 +45,15 @@ void peer_send(struct peer *p, const struct frame *f)
 void peer_answer(struct peer *p, const struct answer *a)
 {
     const size_t value = a->status == STATUS_HIT ? a->value_len : 0;
-    const size_t copied = p->loan == NULL ? value : 0, len = frame_answer_len(a) + copied;
-    char *to = sendq_room(&p->out, len);
+    const size_t copied = p->loan == NULL ? value : 0;
+    char *to = sendq_room(&p->out, FRAME_HEAD + FRAME_FIELDS_MAX + copied), *end;
 
     if (to == NULL) {
         p->closing = true;
         return;
     }
-    to = frame_put_answer(to, a);
-    if (copied > 0)
-        memcpy(to, a->value, copied);
-    if (!sendq_commit(&p->out, len) ||
+    end = bytes_put(frame_put_answer(to, a), a->value, copied);
+    if (!sendq_commit(&p->out, (size_t)(end - to)) ||
         (p->loan != NULL && !sendq_add_ref(&p->out, p->loan, a->value, value)))
         p->closing = true;
 }
@@ -193,7 +190,7 @@ static void on_store_frame(struct peer *p, const struct frame *f, uint64_t hash)
         on_digest(p, f);
         break;
     case FRAME_APPLY:
-        serve_apply(p, f);
+        serve_apply(p, f, hash);
         break;
     case FRAME_USED:
         serve_used(p, f);

@@ -218,7 +218,7 @@ void serve_command(struct peer *p, const struct frame *f, uint64_t hash)
 
 /* copies */
 
-void serve_apply(struct peer *p, const struct frame *f)
+void serve_apply(struct peer *p, const struct frame *f, uint64_t hash)
 {
     const enum refusal why = verdict(p);
     struct frame answer = { .op = FRAME_APPLIED, .version = f->version };
@@ -229,6 +229,7 @@ void serve_apply(struct peer *p, const struct frame *f)
         return;
     }
     frame_to_copy(f, &copy);
+    copy.hash = hash;
     answer.st = (uint8_t)store_apply(p->sw->shard->store, &copy, worker_now(p->sw->worker));
     peer_send(p, &answer);
 }

@@ -21,7 +21,7 @@ void serve_command(struct peer *p, const struct frame *f, uint64_t hash);
 bool serve_must_wait(const struct peer *p);
 
 /* What others have judged: needs no lease. */
-void serve_apply(struct peer *p, const struct frame *f);
+void serve_apply(struct peer *p, const struct frame *f, uint64_t hash);
 
 /* By one map at all members: whoever is filled under a newer one is told as well. */
 void serve_flush(struct peer *p, const struct frame *f);

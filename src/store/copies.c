@@ -106,7 +106,8 @@ static void count(struct partition_counts *c, enum applied applied)
 
 enum applied store_apply(struct store *s, const struct copy *copy, int64_t now_ms)
 {
-    const uint64_t hash = store_hash(s, copy->key, copy->key_len);
+    const uint64_t hash = copy->hash != 0 ? copy->hash
+                                          : store_hash(s, copy->key, copy->key_len);
     const int64_t at_ms = store_at(s, now_ms);
     struct partition *p = store_partition(s, hash);
     enum applied applied;

@@ -246,6 +246,7 @@ struct copy {
     bool open;                  /* of a walk: the item is not confirmed */
     const char *key;
     size_t key_len;
+    uint64_t hash;              /* the store's, of the key, if it was taken before; or 0 */
     unsigned marks;             /* MARKS_OF_COPY; COPY_VALUE only */
     uint64_t version;
     uint64_t token;             /* MARK_TOKEN: what clients see for the version */

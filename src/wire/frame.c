@@ -69,19 +69,19 @@ static const uint16_t fields_of_status[N_STATUSES] = {
     [STATUS_STORED] = HAS_NUMBER,
 };
 
-static inline unsigned fields_of_answer(uint8_t st, uint16_t marks)
+static inline unsigned fields_of_answer(uint8_t st, unsigned marks)
 {
     const unsigned fields = st < N_STATUSES ? fields_of_status[st] : 0;
 
     return fields | ((marks & MARK_TOKEN) != 0 && fields != 0 ? HAS_TOKEN : 0u);
 }
 
-static inline unsigned fields_of_copy(uint8_t st, uint16_t kl)
+static inline unsigned fields_of_copy(uint8_t st, unsigned marks)
 {
     switch (st & KIND) {
     case COPY_VALUE:
         return HAS_ATTRIBUTES | HAS_VALUE | ((st & FRAME_ANY_AGE) != 0 ? HAS_IDLE : 0u)
-             | ((kl >> 8 & MARK_TOKEN) != 0 ? HAS_TOKEN : 0u);
+             | ((marks & MARK_TOKEN) != 0 ? HAS_TOKEN : 0u);
     case COPY_TOUCHED:
         return HAS_ATTRIBUTES;
     default:
@@ -89,49 +89,13 @@ static inline unsigned fields_of_copy(uint8_t st, uint16_t kl)
     }
 }
 
-/* By the head alone.  `kl` is its u16, whatever it stands for. */
-static inline unsigned fields_of(uint8_t op, uint8_t st, uint16_t kl)
+/* Of a command beyond what its op has.  `st` as it travels. */
+static inline unsigned fields_of_options(uint8_t st)
 {
-    unsigned fields = fields_of_op[op];
-
-    if (op == FRAME_ANSWER)
-        return fields | fields_of_answer(st, kl);
-    if ((fields & IS_COPY) != 0)
-        return fields | fields_of_copy(st, kl);
-    if ((fields & IS_COMMAND) != 0 && (st & (ARGUMENTS_FOLLOW | OPTION_REMOVE_VALUE)) != 0)
-        fields |= HAS_ATTRIBUTES        /* the flags of what stays */
-               | ((st & ARGUMENTS_FOLLOW) != 0 ? HAS_ARGUMENTS : 0u);
-    return fields;
-}
-
-static inline bool key_fits(unsigned fields, uint8_t op, uint16_t len)
-{
-    if (!(fields & HAS_KEY))
-        return len == 0;
-    return len <= KEY_MAX && (len > 0 || op == FRAME_STATS);
-}
-
-/* Only a value has marks, and only those that there are. */
-static inline bool copy_fits(uint8_t st, uint16_t kl)
-{
-    const unsigned known = (st & KIND) == COPY_VALUE ? MARKS_OF_COPY << 8 : 0;
-
-    return (st & KIND) <= COPY_TOUCHED && (st & ~(KIND | FRAME_ANY_AGE | FRAME_RENEW)) == 0
-        && (kl & ~(KEY_LEN | known)) == 0;
-}
-
-/* Is there such a head?  A length is another matter. */
-static inline bool head_fits(unsigned fields, uint8_t op, uint8_t st, uint16_t kl)
-{
-    if (op == FRAME_ANSWER)
-        return (kl & ~MARKS_ALL) == 0;
-    if (!(fields & IS_OP) || !key_fits(fields, op, kl & KEY_LEN))
-        return false;
-    if (fields & IS_COMMAND)
-        return (kl & ~(KEY_LEN | FRAME_FLAGS_ALL)) == 0;
-    if (fields & IS_COPY)
-        return copy_fits(st, kl);
-    return kl <= KEY_LEN && (op != FRAME_APPLIED || st <= APPLIED_LAST);
+    if ((st & (ARGUMENTS_FOLLOW | OPTION_REMOVE_VALUE)) == 0)
+        return 0;
+    return HAS_ATTRIBUTES               /* the flags of what stays */
+         | ((st & ARGUMENTS_FOLLOW) != 0 ? HAS_ARGUMENTS : 0u);
 }
 
 /* Without a branch: this is on the way of every command. */
@@ -175,20 +139,53 @@ static inline const char *read_fields(struct frame *f, unsigned fields, const ch
     return (fields & HAS_ARGUMENTS) != 0 ? read_arguments(f, p) : p;
 }
 
-/* What the u16 of the head stands for. */
-static inline void read_kl(struct frame *f, unsigned fields, uint16_t kl)
+/* Only a value has marks, and only those that there are. */
+static inline bool copy_fits(const struct frame *f)
 {
+    const unsigned known = (f->st & KIND) == COPY_VALUE ? MARKS_OF_COPY : 0;
+
+    return (f->st & KIND) <= COPY_TOUCHED
+        && (f->st & ~(KIND | FRAME_ANY_AGE | FRAME_RENEW)) == 0 && (f->marks & ~known) == 0;
+}
+
+static inline bool plain_fits(const struct frame *f, unsigned fields, uint16_t kl)
+{
+    const bool has_key = (fields & HAS_KEY) != 0;
+
+    return kl <= (has_key ? KEY_MAX : 0) && (kl > 0 || !has_key || f->op == FRAME_STATS)
+        && (f->op != FRAME_APPLIED || f->st <= APPLIED_LAST);
+}
+
+/*
+ * What the u16 of the head stands for, and which fields follow; false: there is
+ * no such head.  A length is another matter.
+ */
+static inline bool read_head(struct frame *f, uint16_t kl, unsigned *fields)
+{
+    unsigned has = fields_of_op[f->op];
+
     f->marks = f->flags = f->options = 0;
     f->key_len = kl & KEY_LEN;
-    if (f->op == FRAME_ANSWER) {
-        f->marks = kl & MARKS_ALL;
-        f->key_len = 0;
-    } else if ((fields & IS_COMMAND) != 0) {
-        f->flags = kl & FRAME_FLAGS_ALL;
+    if ((has & IS_COMMAND) != 0) {
+        f->flags = kl & ~KEY_LEN;
         f->options = f->st & ~(unsigned)ARGUMENTS_FOLLOW;
-    } else if ((fields & IS_COPY) != 0) {
-        f->marks = kl >> 8;
+        *fields = has | fields_of_options(f->st);
+        return f->key_len - 1u < KEY_MAX && (f->flags & ~FRAME_FLAGS_ALL) == 0;
     }
+    if (f->op == FRAME_ANSWER) {
+        f->key_len = 0;
+        f->marks = kl;
+        *fields = has | fields_of_answer(f->st, kl);
+        return (kl & ~MARKS_ALL) == 0;
+    }
+    if ((has & IS_COPY) != 0) {
+        f->marks = kl >> 8;
+        *fields = has | fields_of_copy(f->st, f->marks);
+        return copy_fits(f)
+            && ((has & HAS_KEY) != 0 ? f->key_len - 1u < KEY_MAX : f->key_len == 0);
+    }
+    *fields = has;
+    return (has & IS_OP) != 0 && plain_fits(f, has, kl);
 }
 
 enum frame_status frame_read(const char *data, size_t len, struct frame *f)
@@ -207,10 +204,10 @@ enum frame_status frame_read(const char *data, size_t len, struct frame *f)
     kl = bytes_get_u16(data + 6);
     f->version = bytes_get_u64(data + 8);
 
-    fields = fields_of(f->op, f->st, kl);
-    read_kl(f, fields, kl);
+    if (!read_head(f, kl, &fields))
+        return FRAME_BAD;
     fixed = f->key_len + fields_len(fields);
-    if (!head_fits(fields, f->op, f->st, kl) || body < fixed)
+    if (body < fixed)
         return FRAME_BAD;
     f->value_len = body - fixed;
     if (f->value_len > (fields & HAS_VALUE ? FRAME_VALUE_LIMIT : 0))
@@ -227,35 +224,35 @@ enum frame_status frame_read(const char *data, size_t len, struct frame *f)
     return FRAME_WHOLE;
 }
 
-/* The head's two fields that mean different things in commands and answers. */
-static inline uint8_t st_of(const struct frame *f)
-{
-    if ((fields_of_op[f->op] & IS_COMMAND) == 0)
-        return f->st;
-    return (uint8_t)((f->options & 0x7f)
-                     | ((f->options & OPTIONS_WITH_ARGUMENT) != 0 ? ARGUMENTS_FOLLOW : 0));
-}
+/* What the head says of a frame that is to be written, and which fields follow. */
+struct head {
+    unsigned fields;
+    uint16_t kl;
+    uint8_t st;
+};
 
-static inline uint16_t kl_of(const struct frame *f)
+static inline struct head head_of(const struct frame *f)
 {
-    const unsigned fields = fields_of_op[f->op];
+    struct head h = { fields_of_op[f->op], f->key_len, f->st };
 
-    if (f->op == FRAME_ANSWER)
-        return (uint16_t)f->marks;
-    if ((fields & IS_COPY) != 0)
-        return (uint16_t)(f->key_len | f->marks << 8);
-    return (uint16_t)(f->key_len | ((fields & IS_COMMAND) != 0 ? f->flags : 0u));
-}
-
-/* The same of what is to be written. */
-static inline unsigned fields_of_frame(const struct frame *f)
-{
-    return fields_of(f->op, st_of(f), kl_of(f));
+    if ((h.fields & IS_COMMAND) != 0) {
+        h.st = (uint8_t)((f->options & 0x7f)
+                         | ((f->options & OPTIONS_WITH_ARGUMENT) != 0 ? ARGUMENTS_FOLLOW : 0));
+        h.kl = (uint16_t)(f->key_len | f->flags);
+        h.fields |= fields_of_options(h.st);
+    } else if (f->op == FRAME_ANSWER) {
+        h.kl = (uint16_t)f->marks;
+        h.fields |= fields_of_answer(f->st, f->marks);
+    } else if ((h.fields & IS_COPY) != 0) {
+        h.kl = (uint16_t)(f->key_len | f->marks << 8);
+        h.fields |= fields_of_copy(f->st, f->marks);
+    }
+    return h;
 }
 
 size_t frame_head_len(const struct frame *f)
 {
-    return FRAME_HEAD + f->key_len + fields_len(fields_of_frame(f));
+    return FRAME_HEAD + f->key_len + fields_len(head_of(f).fields);
 }
 
 static char *put_arguments(char *out, const struct frame *f)
@@ -279,10 +276,10 @@ static inline char *put_head(char *out, size_t body, uint8_t op, uint8_t st, uin
 
 char *frame_put(char *out, const struct frame *f)
 {
-    const uint8_t st = st_of(f);
-    const unsigned fields = fields_of_frame(f);
+    const struct head h = head_of(f);
+    const unsigned fields = h.fields;
 
-    out = put_head(out, f->key_len + fields_len(fields) + f->value_len, f->op, st, kl_of(f),
+    out = put_head(out, f->key_len + fields_len(fields) + f->value_len, f->op, h.st, h.kl,
                    f->version);
     out = bytes_put(out, f->key, f->key_len);
     if (fields & HAS_ATTRIBUTES) {
@@ -401,19 +398,9 @@ void frame_from_answer(struct frame *f, const struct answer *a)
     };
 }
 
-static inline unsigned fields_of_an_answer(const struct answer *a)
-{
-    return fields_of_answer((uint8_t)a->status, (uint16_t)a->marks);
-}
-
-size_t frame_answer_len(const struct answer *a)
-{
-    return FRAME_HEAD + fields_len(fields_of_an_answer(a));
-}
-
 char *frame_put_answer(char *out, const struct answer *a)
 {
-    const unsigned fields = fields_of_an_answer(a);
+    const unsigned fields = fields_of_answer((uint8_t)a->status, a->marks);
     const size_t value_len = (fields & HAS_VALUE) != 0 ? a->value_len : 0;
 
     out = put_head(out, fields_len(fields) + value_len, FRAME_ANSWER, (uint8_t)a->status,

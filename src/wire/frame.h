@@ -153,9 +153,7 @@ void frame_to_copy(const struct frame *f, struct copy *copy);
 
 void frame_from_answer(struct frame *f, const struct answer *a);
 
-/* The same, written: FRAME_HEAD and fields, so many bytes; and then its end.  A
- * value is left to the caller to let follow, as with frame_put(). */
-size_t frame_answer_len(const struct answer *a);
+/* The same, written, as with frame_put(): FRAME_HEAD + FRAME_FIELDS_MAX bytes at most. */
 char *frame_put_answer(char *out, const struct answer *a);
 
 /* False when the status is none. */
