@@ -50,7 +50,7 @@ struct link {
     char refusal[80];           /* what a shard said; `reason` may point here */
 
     struct recvq in;
-    struct sendq greeting;      /* the handshake's frames, before any of `out` */
+    struct sendq greeting;      /* the handshake's frames, and confirms: they go before `out` */
     struct sendq out;
     size_t want;                /* length of the answer that is not whole yet */
     int64_t moved_ms;           /* when bytes last came, or of l->first last went */
@@ -467,11 +467,12 @@ static void set_watch(struct link *l, bool full)
     world_of(l)->ops->watch_set(l->watch, full ? WATCH_READ | WATCH_WRITE : WATCH_READ);
 }
 
-/* What goes behind the frame that is to be answered next is no sign of life. */
+/* With what goes before them.  What goes behind the frame that is to be answered
+ * next is no sign of life. */
 static enum io flush_requests(struct link *l)
 {
     const uint64_t before = l->sent;
-    enum io io = sendq_flush(&l->out, world_of(l), l->fd, &l->sent);
+    enum io io = sendq_flush_both(&l->greeting, &l->out, world_of(l), l->fd, &l->sent);
 
     if (l->sent > before && l->first != NULL && before < l->first->at + l->first->bytes)
         l->moved_ms = worker_now(l->ls->worker);
@@ -480,12 +481,11 @@ static enum io flush_requests(struct link *l)
 
 static void flush_out(struct link *l)
 {
-    struct world *w = world_of(l);
     uint64_t greeted = 0;
-    enum io io = sendq_flush(&l->greeting, w, l->fd, &greeted);
+    enum io io = l->state == LINK_OPEN
+               ? flush_requests(l)
+               : sendq_flush(&l->greeting, world_of(l), l->fd, &greeted);
 
-    if (io == IO_OK && l->state == LINK_OPEN)
-        io = flush_requests(l);
     l->full = io == IO_AGAIN;
     if (io == IO_FAILED)
         fail(l, words_of(errno));
@@ -771,10 +771,8 @@ void link_post(struct link *l, const struct frame *f)
         l->out.bytes > l->ls->config->queue_bytes || (at = sendq_room(&l->out, len)) == NULL)
         return;
     frame_put(at, f);
-    if (!sendq_commit(&l->out, len))
-        return;
-    l->queued += len;
-    join_dirty(l);
+    if (sendq_commit(&l->out, len))
+        l->queued += len;
 }
 
 void link_confirm(struct link *l, uint64_t open, bool given_up)
@@ -876,6 +874,8 @@ void link_tick(struct link *l)
     int64_t patience_ms = l->ls->config->timeout_ms;
     int64_t now_ms = worker_now(l->ls->worker), since_ms;
 
+    if (l->out.bytes > 0)
+        join_dirty(l);          /* what was posted, and nothing took along */
     if (l->first == NULL)
         return;
     since_ms = l->first->sent_ms > l->moved_ms ? l->first->sent_ms : l->moved_ms;

@@ -44,7 +44,8 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
 void link_send_all(struct link *l, struct request *r, const char *frames, size_t len,
                    unsigned n);
 
-/* Queues a frame that has no answer; nothing where the link is not open, or full. */
+/* Queues a frame that has no answer, and can wait for what is sent next, or for the
+ * next tick; nothing where the link is not open, or full. */
 void link_post(struct link *l, const struct frame *f);
 
 /*

@@ -106,6 +106,8 @@ bool sendq_move(struct sendq *to, struct sendq *from)
 
 static void consume(struct sendq *q, size_t len)
 {
+    if (len == 0)
+        return;
     q->bytes -= len;
     while (len > 0) {
         struct sendq_piece *p = sendq_piece_at(q, 0);
@@ -131,27 +133,46 @@ static void consume(struct sendq *q, size_t len)
     q->head = 0;
 }
 
-enum io sendq_flush(struct sendq *q, struct world *w, int fd, uint64_t *sent)
+/* Describes what is to be sent first, from iov[n] on; returns their end. */
+static int gather(struct sendq *q, struct iovec *iov, int n, size_t *bytes)
+{
+    for (unsigned i = 0; n < IOV_PIECES && i < q->n; i++, n++) {
+        struct sendq_piece *p = sendq_piece_at(q, i);
+
+        iov[n] = (struct iovec){ (void *)p->at, p->len };
+        *bytes += p->len;
+    }
+    return n;
+}
+
+enum io sendq_flush_both(struct sendq *first, struct sendq *q, struct world *w, int fd,
+                         uint64_t *sent)
 {
     UNSET struct iovec iov[IOV_PIECES];
-    size_t wanted, done;
+    size_t wanted, done, of_first;
     enum io io;
     int n;
 
-    while (q->n > 0) {
+    while (first->n + q->n > 0) {
         wanted = 0;
-        for (n = 0; n < IOV_PIECES && (unsigned)n < q->n; n++) {
-            struct sendq_piece *p = sendq_piece_at(q, (unsigned)n);
-            iov[n] = (struct iovec){ (void *)p->at, p->len };
-            wanted += p->len;
-        }
+        n = gather(first, iov, 0, &wanted);
+        n = gather(q, iov, n, &wanted);
         io = w->ops->sendv(w, fd, iov, n, &done);
         if (io != IO_OK)
             return io;
-        consume(q, done);
-        *sent += done;
+        of_first = done < first->bytes ? done : first->bytes;
+        consume(first, of_first);
+        consume(q, done - of_first);
+        *sent += done - of_first;
         if (done < wanted)
             return IO_AGAIN;    /* a short write: the socket is full */
     }
     return IO_OK;
+}
+
+enum io sendq_flush(struct sendq *q, struct world *w, int fd, uint64_t *sent)
+{
+    struct sendq none = { .n = 0 };
+
+    return sendq_flush_both(&none, q, w, fd, sent);
 }

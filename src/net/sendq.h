@@ -67,6 +67,10 @@ bool sendq_move(struct sendq *to, struct sendq *from);
  */
 enum io sendq_flush(struct sendq *q, struct world *w, int fd, uint64_t *sent);
 
+/* The same of two queues, by one call; *sent is of `q`, which goes behind `first`. */
+enum io sendq_flush_both(struct sendq *first, struct sendq *q, struct world *w, int fd,
+                         uint64_t *sent);
+
 /* Inlined, because every answer takes this way. */
 
 /* Another tail, of at least `len` bytes.  False when memory is short. */
