@@ -50,8 +50,7 @@ void request_forget_answer(struct request *r)
     r->open = 0;
 }
 
-/* `len` bytes in the chunk that frames are kept in, which gets a new one when it is full. */
-static char *room(struct links *ls, size_t len)
+char *request_room(struct links *ls, size_t len)
 {
     if (ls->kept == NULL || ls->kept->size - ls->kept_used < len) {
         struct chunk *c = chunk_new(&ls->worker->pool, len);
@@ -70,7 +69,7 @@ bool request_keep(struct links *ls, struct request *r, const struct frame *f,
                   struct chunk *chunk)
 {
     const bool by_ref = chunk != NULL && f->value_len >= SENDQ_REF_BYTES;
-    char *at = room(ls, frame_head_len(f) + (by_ref ? 0 : f->value_len)), *end;
+    char *at = request_room(ls, frame_head_len(f) + (by_ref ? 0 : f->value_len)), *end;
 
     if (at == NULL)
         return false;
@@ -87,7 +86,7 @@ bool request_keep(struct links *ls, struct request *r, const struct frame *f,
 
 bool request_keep_all(struct links *ls, struct request *r, const char *frames, size_t len)
 {
-    char *at = room(ls, len);
+    char *at = request_room(ls, len);
 
     if (at == NULL)
         return false;
@@ -105,7 +104,7 @@ bool request_answer(struct links *ls, struct request *r, const struct answer *a,
     r->reply_chunk = loan;
     if (loan != NULL || r->reply.value_len == 0)
         return true;
-    at = room(ls, r->reply.value_len);
+    at = request_room(ls, r->reply.value_len);
     if (at == NULL)
         return false;
     r->reply_chunk = chunk_ref(ls->kept);
@@ -119,7 +118,7 @@ bool request_tell(struct links *ls, struct request *r, const struct copy *copy)
     char *at, *end;
 
     frame_from_copy(&f, FRAME_TOLD, copy);
-    at = room(ls, frame_head_len(&f) + f.value_len);
+    at = request_room(ls, frame_head_len(&f) + f.value_len);
     if (at == NULL)
         return false;
     end = frame_put(at, &f);

@@ -65,6 +65,9 @@ void request_free(struct links *ls, struct request *r);
 /* It is of `l` (NULL: of none) from here on. */
 void request_set_link(struct request *r, struct link *l);
 
+/* `len` bytes in ls->kept, the chunk for what has to wait; NULL when memory is short. */
+char *request_room(struct links *ls, size_t len);
+
 /* Before it is sent once more. */
 void request_forget_answer(struct request *r);
 

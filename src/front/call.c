@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front/here.h"
 #include "front/replay.h"
 #include "front/way.h"
 #include "net/session.h"
@@ -69,6 +70,30 @@ static uint16_t call_statuses(enum verb verb, unsigned options)
 static struct asked call_asked(const struct call *c)
 {
     return (struct asked){ c->verb, &c->form, c->request.key, c->request.key_len };
+}
+
+/* what it is */
+
+/* Of a get: they change nothing of what it answers, and copies do without. */
+#define OPTIONS_OF_OWNERS ((unsigned)(OPTION_WIN | OPTION_NO_USE | OPTION_KEY_ENCODED))
+
+/* It changes what copies must have.  Who wins is the owner's affair alone. */
+static bool changes(const struct cmd *cmd)
+{
+    return !verb_is_get(cmd->verb) || cmd->verb >= VERB_GAT ||
+           (cmd->options & OPTION_VIVIFY) != 0;
+}
+
+bool call_is_plain(const struct cmd *cmd)
+{
+    if (cmd->verb > VERB_GETS || (cmd->options & ~OPTIONS_OF_OWNERS) != 0)
+        return false;
+    if (cmd->form.protocol != PROTOCOL_META)
+        return true;
+    for (unsigned i = 0; i < cmd->form.n_letters; i++)
+        if (strchr("hlt", cmd->form.letters[i]) != NULL)
+            return false;
+    return cmd->form.meta == 'g';
 }
 
 /* answers */
@@ -255,8 +280,10 @@ static void hold_answer(struct session *s, struct call *c)
     s->held_bytes -= c->held;
     if (verb_is_get(c->verb))
         session_expect_bytes(s, bytes);
-    else
-        s->n_writes--;
+    s->n_writes -= c->writes;
+    if (s->n_writes == 0)
+        s->written = 0;
+    c->writes = false;
     if (!c->ask_again && !c->kept && is_too_much(s, c, bytes))
         call_drop_answer(c, s);
     c->held = c->ask_again ? 0 : bytes;
@@ -298,8 +325,14 @@ static void count_outcome(struct worker *w, const struct call *c)
         count_unreached(w, c);
 }
 
-/* What is read at its owner alone would be evicted from the copies first. */
-void call_tell_used(struct front_worker *fw, const char *key, size_t key_len)
+static void tell(struct front_worker *fw, int member, const struct frame *f)
+{
+    if (member >= 0 && fw->links.link[member] != NULL)
+        link_post(fw->links.link[member], f);
+}
+
+/* What is read at one member alone would be evicted from the others first. */
+void call_tell_used(struct front_worker *fw, const char *key, size_t key_len, bool at_owner)
 {
     const struct frame f = { .op = FRAME_USED, .key = key, .key_len = (uint16_t)key_len };
     struct placing p;
@@ -307,9 +340,10 @@ void call_tell_used(struct front_worker *fw, const char *key, size_t key_len)
     if (!fw->has_copies || fw->links.view == NULL || ++fw->n_hits % USED_EVERY != 0)
         return;
     view_place(fw->links.view, ring_hash(key, key_len), &p);
+    if (!at_owner)
+        tell(fw, p.owner, &f);
     for (unsigned i = 0; i < p.n_copies; i++)
-        if (fw->links.link[p.copies[i]] != NULL)
-            link_post(fw->links.link[p.copies[i]], &f);
+        tell(fw, p.copies[i], &f);
 }
 
 static bool is_hit(const struct call *c)
@@ -328,7 +362,7 @@ void call_finish(struct call *c)
         r->reply.value_len = 0;
     } else {
         if (c->fw->has_copies && is_hit(c))
-            call_tell_used(c->fw, r->key, r->key_len);
+            call_tell_used(c->fw, r->key, r->key_len, true);
         if (!c->behind) {
             chunk_unref(r->value_chunk);
             r->value_chunk = NULL;
@@ -369,27 +403,14 @@ static void on_done(struct request *r)
 
 /* asking */
 
-/* Of a get: they change nothing of what it answers, and copies do without. */
-#define OPTIONS_OF_OWNERS ((unsigned)(OPTION_WIN | OPTION_NO_USE | OPTION_KEY_ENCODED))
-
-/* It changes what copies must have.  Who wins is the owner's affair alone. */
-static bool changes(const struct cmd *cmd)
+/* For here_read_copy(): a process that has copies remembers what is on its way. */
+static void note_write(struct session *s, const struct cmd *cmd)
 {
-    return !verb_is_get(cmd->verb) || cmd->verb >= VERB_GAT ||
-           (cmd->options & OPTION_VIVIFY) != 0;
-}
+    const struct front_worker *fw = s->worker->front;
 
-/* Any copy may answer it: it neither changes nor shows what only the owner knows. */
-static bool is_plain(const struct cmd *cmd)
-{
-    if (cmd->verb > VERB_GETS || (cmd->options & ~OPTIONS_OF_OWNERS) != 0)
-        return false;
-    if (cmd->form.protocol != PROTOCOL_META)
-        return true;
-    for (unsigned i = 0; i < cmd->form.n_letters; i++)
-        if (strchr("hlt", cmd->form.letters[i]) != NULL)
-            return false;
-    return cmd->form.meta == 'g';
+    s->n_writes++;
+    if (fw->self >= 0 && fw->has_copies)
+        s->written |= here_bit(ring_hash(cmd->key, cmd->key_len));
 }
 
 /* Inlined by force: this is on the way of every command. */
@@ -425,8 +446,9 @@ struct call *begin(struct session *s, const struct cmd *cmd, bool too_large,
     c->held = frame_head_len(f) + f->value_len;
     if (verb_is_get(cmd->verb))
         c->held += s->answer_bytes;
-    else
-        s->n_writes++;
+    c->writes = changes(cmd);
+    if (c->writes)
+        note_write(s, cmd);
     s->held_bytes += c->held;
     session_expect(s, &c->slot);
     return c;
@@ -437,7 +459,7 @@ static void classify(struct call *c, const struct cmd *cmd)
 {
     c->request.needs_frame = true;
     c->copies = changes(cmd);
-    c->plain = is_plain(cmd);
+    c->plain = call_is_plain(cmd);
     c->owner_options = cmd->options & OPTIONS_OF_OWNERS;
     c->began_ms = c->framed_ms = worker_now(c->fw->worker);
 }

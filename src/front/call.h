@@ -47,6 +47,7 @@ struct call {
     bool ask_again;             /* its answer was too much to hold */
     bool kept;                  /* it was held from when it came: see multiget.c */
     bool asked_again;
+    bool writes;                /* it counts in session->n_writes */
     bool copies;                /* what it changes copies must have */
     bool plain;                 /* a get that any copy may answer */
     bool as_copy;               /* one was asked */
@@ -97,8 +98,12 @@ void call_give_up(struct call *c, const char *reason);
 /* The part behind its answer is over. */
 void call_let_go(struct call *c);
 
-/* The owner's item was read: now and then its copies hear of it. */
-void call_tell_used(struct front_worker *fw, const char *key, size_t key_len);
+/* The item was read, at its owner or else at the copy here: now and then the
+ * others hear of it. */
+void call_tell_used(struct front_worker *fw, const char *key, size_t key_len, bool at_owner);
+
+/* Any copy may answer it: it neither changes nor shows what only the owner knows. */
+bool call_is_plain(const struct cmd *cmd);
 
 /* Is there still time? */
 bool call_has_time(const struct call *c);

@@ -56,17 +56,27 @@ static void say_too_large(struct session *s, const struct cmd *cmd)
         s->broken = true;
 }
 
+/* Reads what this process has of it, as owner or as copy; false: others are asked. */
+static bool read_here(struct front_worker *fw, struct session *s, struct cmd *cmd)
+{
+    const struct view *v = fw->links.view;
+
+    if (cmd->verb > VERB_GETS || (cmd->options & OPTION_VIVIFY) != 0 ||
+        v->map->phase == MAP_SWITCHED)
+        return false;
+    if (view_owner(v, ring_hash(cmd->key, cmd->key_len)) != fw->self)
+        return here_read_copy(fw, s, cmd);
+    if (!here_serves(fw, NULL))
+        return false;
+    here_get(fw, s, cmd);
+    return true;
+}
+
 /* More than its owner has to do with a key, or another owner than the ring's first. */
 static void route_by_map(struct front_worker *fw, struct session *s, struct cmd *cmd,
                          bool too_large)
 {
-    const struct view *v = fw->links.view;
-
-    if (fw->self >= 0 && cmd->verb <= VERB_GETS && (cmd->options & OPTION_VIVIFY) == 0 &&
-        v->map->phase != MAP_SWITCHED &&
-        view_owner(v, ring_hash(cmd->key, cmd->key_len)) == fw->self && here_serves(fw, NULL))
-        here_get(fw, s, cmd);
-    else
+    if (fw->self < 0 || !read_here(fw, s, cmd))
         call_route(s, cmd, too_large);
 }
 

@@ -215,8 +215,87 @@ void here_get(struct front_worker *fw, struct session *s, struct cmd *cmd)
     }
     note_lease(fw, s);
     if (a.status <= STATUS_HEAD && (cmd->options & OPTION_NO_USE) == 0)
-        call_tell_used(fw, cmd->key, cmd->key_len);
+        call_tell_used(fw, cmd->key, cmd->key_len, true);
     answer(fw, &reading, &a);
+}
+
+/* for a plain get */
+
+struct look {
+    here_hit *hit;
+    void *arg;
+    unsigned hidden;            /* marks that must not be shown from here */
+    bool shown;
+};
+
+static void on_look_hit(void *arg, const struct answer *a)
+{
+    struct look *l = arg;
+
+    if ((a->marks & l->hidden) == 0)
+        l->shown = l->hit(l->arg, a);
+}
+
+static void on_look_told(void *arg, const struct copy *copy)
+{
+    (void)arg;
+    (void)copy;                 /* what is open is not shown */
+}
+
+/* What only the owner may show: half done, or for one reader alone to renew. */
+#define MARKS_OF_OWNER ((unsigned)(MARK_OPEN | MARK_STALE | MARK_WON))
+
+bool here_look(struct front_worker *fw, struct session *s, const struct cmd *cmd, bool as_owner,
+               here_hit *hit, void *arg)
+{
+    struct look look = { hit, arg, as_owner ? (unsigned)MARK_OPEN : MARKS_OF_OWNER, false };
+    const struct store_reader reader = { .hit = on_look_hit, .told = on_look_told, .arg = &look };
+    UNSET struct answer a;      /* store_execute() fills it */
+
+    store_execute(fw->front->store, cmd, hash_of(fw, cmd), worker_now(s->worker), &a, &reader);
+    if (!look.shown && !(as_owner && a.status == STATUS_NOT_FOUND && (a.marks & MARK_OPEN) == 0))
+        return false;
+    note_lease(fw, s);
+    if (look.shown)
+        call_tell_used(fw, cmd->key, cmd->key_len, as_owner);
+    return true;
+}
+
+bool here_reads_copies(struct front_worker *fw)
+{
+    return fw->self >= 0 && fw->has_copies && fw->front->config.ack_all && here_serves(fw, NULL);
+}
+
+static bool put_copy(void *arg, const struct answer *a)
+{
+    struct reading *r = arg;
+
+    r->q = session_reply(r->s);
+    if (r->q == NULL)
+        return false;
+    on_hit(r, a);
+    chunk_unref(r->loan);
+    front_note(r->s->worker->front, r->s->fd, &r->asked, a);
+    return true;
+}
+
+bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd *cmd)
+{
+    const unsigned harmless = OPTION_WIN | OPTION_KEY_ENCODED;
+    const uint32_t position = ring_hash(cmd->key, cmd->key_len);
+    struct reading r = { s, NULL, asked_by(cmd), NULL };
+    struct cmd plain;
+
+    if ((cmd->options & ~harmless) != 0 || !call_is_plain(cmd) ||
+        !here_reads_copies(fw) || (s->written & here_bit(position)) != 0 ||
+        !view_reads(fw->links.view, fw->self, position))
+        return false;
+    plain = *cmd;
+    plain.options = 0;
+    if (!here_look(fw, s, &plain, false, put_copy, &r))
+        return s->broken;       /* a miss proves nothing */
+    STAT_ADD(&s->worker->stats, local_copy_reads, 1);
+    return true;
 }
 
 /* for others */

@@ -21,6 +21,30 @@ void here_execute(struct front_worker *fw, struct session *s, struct cmd *cmd);
 /* A get of a key that has copies: the answer may have to wait for them. */
 void here_get(struct front_worker *fw, struct session *s, struct cmd *cmd);
 
+/*
+ * May copies in this process answer plain gets now?  Under a lease they have all
+ * that was acknowledged.  What a session has sent and was not told of yet they may
+ * not have: keys whose bit is in session->written are asked of their owner.
+ */
+bool here_reads_copies(struct front_worker *fw);
+
+static inline uint64_t here_bit(uint32_t position)
+{
+    return (uint64_t)1 << position % 64;
+}
+
+/*
+ * A plain get (no options) of what is here, as its owner or a copy: hit() is told a
+ * hit, under the store's lock; false: it has no use for it.  True: that is the answer,
+ * or that it is a miss; false: it is to be asked some other way.
+ */
+typedef bool here_hit(void *arg, const struct answer *a);
+bool here_look(struct front_worker *fw, struct session *s, const struct cmd *cmd, bool as_owner,
+               here_hit *hit, void *arg);
+
+/* A get that the copy here answers; false: it is to be asked of the owner. */
+bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd *cmd);
+
 /* A call whose key this process owns: it is answered, or replayed, from here. */
 void here_call(struct call *c, const struct frame *f, struct chunk *chunk);
 

@@ -7,6 +7,7 @@
 #include "base/unset.h"
 #include "front/answer.h"
 #include "front/call.h"
+#include "front/here.h"
 #include "front/replay.h"
 #include "front/watchers.h"
 #include "front/way.h"
@@ -15,10 +16,15 @@
 /* What one answer may take: a longer value is better held by a call, by reference. */
 #define PLAIN_BYTES SENDQ_REF_BYTES
 
+/* Not a part: what this process has itself. */
+#define HERE BATCH_MAX
+
 /* A key, and what was answered. */
 struct wanted {
+    const char *key;            /* in the frame that was sent, or beside a value from here */
+    uint8_t key_len;
     bool answered, hit;
-    uint8_t part;               /* who was asked: index in `parts` */
+    uint8_t part;               /* who was asked: index in `parts`, or HERE */
     uint8_t next;               /* the next key of the same part */
     uint32_t client_flags;
     uint32_t value_len;
@@ -37,7 +43,6 @@ struct part {
     uint8_t first, last, n;     /* its keys */
     uint8_t at;                 /* the one that is answered next */
     struct chunk *chunk;        /* where the last value lies; a key has the reference */
-    const char *key;            /* of those looked at so far: the frame behind the last */
 };
 
 struct multiget {
@@ -55,6 +60,8 @@ struct multiget {
     size_t large_bytes;         /* held for calls: not charged yet */
     size_t most_bytes;          /* the longest value */
     int64_t began_ms;
+    bool reads_copies;          /* so can be read here now */
+    struct chunk *chunk;        /* as part->chunk, of what was found here */
     struct part parts[BATCH_MAX];
     struct wanted keys[BATCH_MAX];
 };
@@ -99,25 +106,6 @@ void multigets_fini(struct front_worker *fw)
         free(m);
     }
     free(fw->part_of);
-}
-
-/* keys */
-
-/* Keys lie in the frames that were sent, part by part: from the first one. */
-static void rewind_keys(struct multiget *m)
-{
-    for (unsigned i = 0; i < m->n_parts; i++)
-        m->parts[i].key = m->parts[i].request->value;
-}
-
-/* The key of each `k`, one after the other. */
-static const char *next_key(struct multiget *m, const struct wanted *k, size_t *len)
-{
-    struct part *part = &m->parts[k->part];
-    const char *frame = part->key;
-
-    part->key = frame_next_get(frame, len);
-    return frame + FRAME_HEAD;
 }
 
 /* answers */
@@ -173,15 +161,13 @@ static bool emit(struct slot *slot, struct session *s)
 {
     struct multiget *m = multiget_of_slot(slot);
     const struct form form = { .more = m->more };
-    struct asked asked = { m->verb, &form, NULL, 0 };
     struct writing w = { .q = &s->out };
 
-    rewind_keys(m);
     for (unsigned i = 0; i < m->n && !s->broken; i++) {
         const struct wanted *k = &m->keys[i];
+        const struct asked asked = { m->verb, &form, k->key, k->key_len };
         const struct answer a = answer_of(m, k);
 
-        asked.key = next_key(m, k, &asked.key_len);
         s->broken = !write_one(&w, &asked, &a);
     }
     s->broken |= !commit(&w);
@@ -202,30 +188,41 @@ static void note_each(struct multiget *m)
 {
     const struct session *s = m->slot.session;
     const struct form form = { .more = m->more };
-    struct asked asked = { m->verb, &form, NULL, 0 };
 
-    rewind_keys(m);
     for (unsigned i = 0; i < m->n; i++) {
-        const struct answer a = answer_of(m, &m->keys[i]);
+        const struct wanted *k = &m->keys[i];
+        const struct asked asked = { m->verb, &form, k->key, k->key_len };
+        const struct answer a = answer_of(m, k);
 
-        asked.key = next_key(m, &m->keys[i], &asked.key_len);
         front_note(m->fw, s != NULL ? s->fd : -1, &asked, &a);
-        if (m->keys[i].hit)
-            call_tell_used(m->fw, asked.key, asked.key_len);
     }
+}
+
+static void count(struct multiget *m)
+{
+    struct stats *stats = &m->fw->worker->stats;
+
+    STAT_ADD(stats, cmd_get, m->n);
+    STAT_ADD(stats, get_hits, m->n_hits);
+    STAT_ADD(stats, get_misses, m->n - m->n_hits);
+}
+
+/* Of what was read here they were told at once. */
+static void tell_copies(struct multiget *m)
+{
+    for (unsigned i = 0; i < m->n; i++)
+        if (m->keys[i].hit && m->keys[i].part != HERE)
+            call_tell_used(m->fw, m->keys[i].key, m->keys[i].key_len, true);
 }
 
 static void note(struct multiget *m)
 {
-    struct stats *stats = &m->fw->worker->stats;
-
-    if (m->fw->has_copies || front_notes_each(m->fw)) {
+    if (front_notes_each(m->fw))
         note_each(m);
-        return;
-    }
-    STAT_ADD(stats, cmd_get, m->n);
-    STAT_ADD(stats, get_hits, m->n_hits);
-    STAT_ADD(stats, get_misses, m->n - m->n_hits);
+    else
+        count(m);
+    if (m->fw->has_copies)
+        tell_copies(m);
 }
 
 static void be_ready(struct multiget *m)
@@ -246,24 +243,31 @@ static void be_ready(struct multiget *m)
 
 /* one by one */
 
-/* The key on its own, as far as it was answered. */
-static struct call *call_of(struct multiget *m, const struct wanted *k, const char *key,
-                            size_t key_len)
+/* A get of one of the keys alone. */
+static void cmd_of(const struct multiget *m, const char *key, size_t key_len, struct cmd *cmd)
 {
-    const struct part *part = &m->parts[k->part];
+    cmd_clear(cmd);
+    cmd->verb = m->verb;
+    cmd->key = key;
+    cmd->key_len = key_len;
+    cmd->form.more = m->more;
+}
+
+/* The key on its own, as far as it was answered. */
+static struct call *call_of(struct multiget *m, const struct wanted *k)
+{
+    const struct part *part = k->part != HERE ? &m->parts[k->part] : NULL;
     struct cmd cmd;
     struct call *c;
 
-    cmd_clear(&cmd);
-    cmd.verb = m->verb;
-    cmd.key = key;
-    cmd.key_len = key_len;
-    cmd.form.more = m->more;
+    cmd_of(m, k->key, k->key_len, &cmd);
     c = call_apart(m->fw, &cmd, m->began_ms);
     if (c == NULL)
         return NULL;
-    request_set_link(&c->request, part->request->link);
-    c->replay.judge = part->judge;
+    if (part != NULL) {
+        request_set_link(&c->request, part->request->link);
+        c->replay.judge = part->judge;
+    }
     return c;
 }
 
@@ -290,32 +294,19 @@ static void take_outcome(const struct part *part, struct call *c)
     c->request.reason = r->reason;
 }
 
-static bool has_frames(const struct multiget *m)
-{
-    for (unsigned i = 0; i < m->n_parts; i++)
-        if (m->parts[i].request->frame_chunk == NULL)
-            return false;
-    return true;
-}
-
 /* Each key has a call that is complete, before any of them goes on.  False: no memory. */
 static bool make_calls(struct multiget *m)
 {
-    struct chunk *chunk[BATCH_MAX] = { NULL };      /* of each part, so far */
+    struct chunk *chunk[BATCH_MAX + 1] = { NULL };      /* of each part, so far */
 
-    if (!has_frames(m))
-        return false;
-    rewind_keys(m);
     for (unsigned i = 0; i < m->n; i++) {
         struct wanted *k = &m->keys[i];
-        size_t key_len;
-        const char *key = next_key(m, k, &key_len);
 
         if (k->chunk != NULL)
             chunk[k->part] = k->chunk;
         if (k->call != NULL)
             continue;
-        k->call = call_of(m, k, key, key_len);
+        k->call = call_of(m, k);
         if (k->call == NULL)
             return false;
         if (k->answered)
@@ -371,7 +362,7 @@ static void one_less(struct multiget *m)
 {
     if (--m->n_waiting > 0)
         return;
-    if (m->plain)
+    if (m->plain && !m->failed)
         be_ready(m);
     else
         fall_apart(m);
@@ -398,27 +389,11 @@ static void hold(struct multiget *m, struct call *c)
         m->large_bytes += bytes;
 }
 
-/* The frame of this key, and its length. */
-static const char *find_key(const struct multiget *m, const struct wanted *k, size_t *len)
-{
-    const struct part *part = &m->parts[k->part];
-    const char *frame = part->request->value, *end;
-
-    for (unsigned i = part->first; ; i = m->keys[i].next) {
-        end = frame_next_get(frame, len);
-        if (&m->keys[i] == k)
-            return frame;
-        frame = end;
-    }
-}
-
 /* A long value, or an open one: a call takes what there is of it. */
 static void answer_apart(struct multiget *m, struct wanted *k, struct request *r,
                          const struct frame *f, struct chunk *chunk)
 {
-    size_t key_len;
-    const char *frame = find_key(m, k, &key_len);
-    struct call *c = call_of(m, k, frame + FRAME_HEAD, key_len);
+    struct call *c = call_of(m, k);
 
     m->plain = false;
     if (c == NULL) {
@@ -442,22 +417,30 @@ static void answer_apart(struct multiget *m, struct wanted *k, struct request *r
     r->open = 0;
 }
 
+/* A value lies in `chunk`; *last: where the one before of the same origin does. */
+static void take_hit(struct multiget *m, struct wanted *k, const struct answer *a,
+                     struct chunk *chunk, struct chunk **last)
+{
+    k->hit = true;
+    k->client_flags = a->client_flags;
+    k->token = answer_token(a);
+    k->value = a->value;
+    k->value_len = (uint32_t)a->value_len;
+    m->n_hits++;
+    if (a->value_len > m->most_bytes)
+        m->most_bytes = a->value_len;
+    if (chunk != *last)
+        k->chunk = *last = chunk_ref(chunk);
+}
+
 static void answer_plain(struct multiget *m, struct part *part, struct wanted *k,
                          const struct frame *f, struct chunk *chunk)
 {
+    struct answer a;
+
     k->answered = true;
-    k->hit = f->st == STATUS_HIT;
-    m->n_hits += k->hit;
-    if (!k->hit)
-        return;
-    k->client_flags = f->client_flags;
-    k->token = (f->marks & MARK_TOKEN) != 0 ? f->token : f->version;
-    k->value = f->value;
-    k->value_len = (uint32_t)f->value_len;
-    if (f->value_len > m->most_bytes)
-        m->most_bytes = f->value_len;
-    if (chunk != part->chunk)
-        k->chunk = part->chunk = chunk_ref(chunk);
+    if (f->st == STATUS_HIT && frame_to_answer(f, &a))
+        take_hit(m, k, &a, chunk, &part->chunk);
 }
 
 static void on_each(struct request *r, const struct frame *f, struct chunk *chunk)
@@ -477,20 +460,44 @@ static void on_each(struct request *r, const struct frame *f, struct chunk *chun
 
 /* asking */
 
-/* The member that owns the key, if it can be asked now; or -1. */
-static int owner_of(const struct front_worker *fw, const struct lookup *key)
+/* Where the answer to a key is. */
+struct whereabouts {
+    int member;                 /* that owns it and can be asked, or -1 */
+    bool here, copy;            /* this process may answer: as owner, or as a copy */
+};
+
+static bool has_self(const struct front_worker *fw, const struct placing *p)
+{
+    for (unsigned i = 0; i < p->n_copies; i++)
+        if (p->copies[i] == fw->self)
+            return true;
+    return false;
+}
+
+static struct whereabouts find_simple(const struct front_worker *fw, uint32_t position)
 {
     const struct links *ls = &fw->links;
-    const struct view *v = ls->view;
-    const uint32_t position = ls->n > 1 ? ring_hash(key->key, key->key_len) : 0;
-    int owner;
+    const int owner = ls->n > 1 ? (int)ring_owner(ls->view->ring, position) : 0;
 
-    if (v->simple) {
-        owner = ls->n > 1 ? (int)ring_owner(v->ring, position) : 0;
-        return ls->link[owner] != NULL ? owner : -1;
-    }
-    owner = view_owner(v, position);
-    return owner >= 0 && owner != fw->self && way_reaches(fw, (unsigned)owner) ? owner : -1;
+    return (struct whereabouts){ .member = ls->link[owner] != NULL ? owner : -1 };
+}
+
+static struct whereabouts find(struct front_worker *fw, const struct session *s,
+                               const struct lookup *key, bool reads_copies)
+{
+    const struct links *ls = &fw->links;
+    const uint32_t position = ls->n > 1 ? ring_hash(key->key, key->key_len) : 0;
+    struct whereabouts w = { .member = -1 };
+    struct placing p;
+
+    if (ls->view->simple)
+        return find_simple(fw, position);
+    view_place(ls->view, position, &p);
+    w.here = p.owner >= 0 && p.owner == fw->self && here_serves(fw, NULL);
+    w.copy = reads_copies && (s->written & here_bit(position)) == 0 && has_self(fw, &p);
+    if (p.owner >= 0 && p.owner != fw->self && way_reaches(fw, (unsigned)p.owner))
+        w.member = p.owner;
+    return w;
 }
 
 /* That of a member, a new one if it has none yet; NULL: no memory. */
@@ -521,33 +528,116 @@ static struct part *part_of(struct multiget *m, unsigned member)
     return part;
 }
 
-/* The next key; false: it cannot be asked for here. */
-static bool add_key(struct multiget *m, const struct lookup *key)
+static struct wanted *new_row(struct multiget *m, unsigned part)
 {
-    const int owner = owner_of(m->fw, key);
-    struct part *part = owner >= 0 ? part_of(m, (unsigned)owner) : NULL;
-    struct wanted *k = &m->keys[m->n];
+    struct wanted *k = &m->keys[m->n++];
+
+    memset(k, 0, sizeof(*k));
+    k->part = (uint8_t)part;
+    return k;
+}
+
+/* A key of a member; false: memory is short. */
+static bool ask_for(struct multiget *m, int member)
+{
+    struct part *part = part_of(m, (unsigned)member);
+    const uint8_t row = (uint8_t)m->n;
 
     if (part == NULL)
         return false;
-    memset(k, 0, sizeof(*k));
-    k->part = (uint8_t)(part - m->parts);
+    (void)new_row(m, (unsigned)(part - m->parts));
     if (part->n++ == 0)
-        part->first = part->at = (uint8_t)m->n;
+        part->first = part->at = row;
     else
-        m->keys[part->last].next = (uint8_t)m->n;
-    part->last = (uint8_t)m->n++;
+        m->keys[part->last].next = row;
+    part->last = row;
     return true;
 }
 
-/* How many keys, from the first on, have found who is asked for them. */
-static unsigned share_out(struct multiget *m, const struct gets *gets)
+/* What is found here is kept with its key: both may be gone when it is emitted. */
+struct finding {
+    struct multiget *m;
+    struct wanted *k;
+    const struct lookup *key;
+};
+
+static bool keep_key(struct finding *f, size_t value_len)
 {
-    while (m->n < gets->n && add_key(m, &gets->keys[m->n]))
+    char *at = request_room(&f->m->fw->links, f->key->key_len + value_len);
+
+    if (at == NULL)
+        return false;
+    f->k->key = memcpy(at, f->key->key, f->key->key_len);
+    f->k->key_len = (uint8_t)f->key->key_len;
+    return true;
+}
+
+static bool on_found(void *arg, const struct answer *a)
+{
+    struct finding *f = arg;
+    struct answer kept = *a;
+
+    if (a->value_len >= PLAIN_BYTES || !keep_key(f, a->value_len))
+        return false;
+    kept.value = memcpy((char *)f->k->key + f->key->key_len, a->value, a->value_len);
+    take_hit(f->m, f->k, &kept, f->m->fw->links.kept, &f->m->chunk);
+    return true;
+}
+
+/* A key that this process may answer; false: it does not. */
+static bool look_here(struct multiget *m, struct session *s, const struct lookup *key,
+                      bool as_owner)
+{
+    struct finding f = { m, new_row(m, HERE), key };
+    struct cmd cmd;
+
+    cmd_of(m, key->key, key->key_len, &cmd);
+    cmd.hash = key->hash;
+    f.k->answered = here_look(m->fw, s, &cmd, as_owner, on_found, &f)
+                    && (f.k->hit || keep_key(&f, 0));
+    if (!f.k->answered) {
+        m->n--;
+        return false;
+    }
+    if (!f.k->hit && m->fw->links.kept != m->chunk)
+        f.k->chunk = m->chunk = chunk_ref(m->fw->links.kept);
+    STAT_ADD(&m->fw->worker->stats, local_copy_reads, !as_owner);
+    return true;
+}
+
+/* The next key; false: it is not to be had together with others. */
+static bool add_key(struct multiget *m, struct session *s, const struct lookup *key)
+{
+    const struct whereabouts w = find(m->fw, s, key, m->reads_copies);
+
+    if ((w.here || w.copy) && look_here(m, s, key, w.here))
+        return true;
+    return w.member >= 0 && ask_for(m, w.member);
+}
+
+/* How many keys, from the first on, have found who is asked for them. */
+static unsigned share_out(struct multiget *m, struct session *s, const struct gets *gets)
+{
+    while (m->n < gets->n && add_key(m, s, &gets->keys[m->n]))
         ;
     for (unsigned i = 0; i < m->n_parts; i++)
         m->fw->part_of[m->parts[i].member] = 0;
     return m->n;
+}
+
+/* Keys lie in the frames, wherever these are; false: nowhere. */
+static bool find_keys(struct multiget *m, const struct part *part)
+{
+    const char *frame = part->request->value;
+    unsigned k = part->first;
+
+    if (part->request->frame_chunk == NULL)
+        return false;
+    for (unsigned i = 0; i < part->n; i++, k = m->keys[k].next) {
+        m->keys[k].key = frame + FRAME_HEAD;
+        frame = frame_next_get(frame, &m->keys[k].key_len);
+    }
+    return true;
 }
 
 static void send_part(struct multiget *m, struct part *part, const struct lookup *keys)
@@ -561,6 +651,7 @@ static void send_part(struct multiget *m, struct part *part, const struct lookup
     m->held += (size_t)(end - frames);
     link_send_all(m->fw->links.link[part->member], part->request, frames,
                   (size_t)(end - frames), part->n);
+    m->failed |= !find_keys(m, part);
 }
 
 /* Until the answers are there their size is guessed: see session_expect_bytes(). */
@@ -569,6 +660,18 @@ static size_t may_take(const struct multiget *m, const struct session *s)
     if (s->answer_bytes == s->worker->config->first_answer_bytes)
         return s->answer_bytes;         /* the first one goes alone */
     return m->n * s->answer_bytes;
+}
+
+/* What is here is answered sooner alone, as long as nothing has to wait before it. */
+static bool is_answered_alone(struct front_worker *fw, const struct session *s,
+                              const struct lookup *first, bool reads_copies)
+{
+    struct whereabouts w;
+
+    if (fw->self < 0 || s->first != NULL)
+        return false;
+    w = find(fw, s, first, reads_copies);
+    return w.here || w.copy;
 }
 
 static bool is_worth_it(const struct session *s)
@@ -580,18 +683,9 @@ static bool is_worth_it(const struct session *s)
             s->answer_bytes == s->worker->config->first_answer_bytes);
 }
 
-unsigned multiget_make(struct session *s, const struct gets *gets)
+/* They are in their place among the session's answers, and on their way. */
+static void begin(struct multiget *m, struct session *s, const struct gets *gets)
 {
-    struct multiget *m = is_worth_it(s) ? multiget_new(s->worker->front, gets) : NULL;
-    unsigned n;
-
-    if (m == NULL)
-        return 0;
-    n = share_out(m, gets);
-    if (n < 2) {
-        multiget_free(m);
-        return 0;
-    }
     m->slot.ops = &multiget_ops;
     session_expect(s, &m->slot);
     m->n_waiting = m->n_parts + 1;      /* this function */
@@ -600,5 +694,24 @@ unsigned multiget_make(struct session *s, const struct gets *gets)
     m->held += may_take(m, s);
     s->held_bytes += m->held;
     one_less(m);
-    return n;
+}
+
+unsigned multiget_make(struct session *s, const struct gets *gets)
+{
+    struct front_worker *fw = s->worker->front;
+    const bool reads_copies = here_reads_copies(fw);
+    struct multiget *m;
+    unsigned n;
+
+    if (!is_worth_it(s) || is_answered_alone(fw, s, &gets->keys[0], reads_copies) ||
+        (m = multiget_new(fw, gets)) == NULL)
+        return 0;
+    m->reads_copies = reads_copies;
+    n = share_out(m, s, gets);
+    if (n >= 2) {
+        begin(m, s, gets);
+        return n;
+    }
+    multiget_free(m);
+    return 0;
 }

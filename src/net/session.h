@@ -56,7 +56,8 @@ struct session {
     struct slot *first, **last; /* open slots, oldest first */
     unsigned n_slots;
     size_t held_bytes;          /* of commands in flight and answers in slots */
-    unsigned n_writes;          /* open slots of commands that are no gets */
+    unsigned n_writes;          /* open slots of commands that change items */
+    uint64_t written;           /* the handler's: which these may be, 0 without any */
     unsigned n_again;           /* gets to be asked again: nothing may overtake them */
     uint64_t order;             /* see worker.order */
     uint64_t waits_at;          /* the handler's: when it last had to wait */

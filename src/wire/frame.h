@@ -134,9 +134,9 @@ static inline char *frame_put_get(char *out, enum verb verb, const char *key, si
 }
 
 /* Such a frame, whose key lies at FRAME_HEAD: where it ends. */
-static inline const char *frame_next_get(const char *frame, size_t *key_len)
+static inline const char *frame_next_get(const char *frame, uint8_t *key_len)
 {
-    *key_len = bytes_get_u32(frame);
+    *key_len = (uint8_t)bytes_get_u32(frame);
     return frame + FRAME_HEAD + *key_len;
 }
 

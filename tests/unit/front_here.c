@@ -216,27 +216,155 @@ static void a_set_that_is_too_large_here_is_deleted_at_the_copy(void **state)
     assert_int_equal(n_confirmed, 1);
 }
 
-static void a_get_whose_owner_is_gone_is_answered_by_the_copy_here(void **state)
+/* A key of s2, a copy of which is here. */
+static const char *copied_key(const char *value)
 {
-    const struct copy copy = { .kind = COPY_VALUE, .any_age = true, .version = 1 << 20,
-                               VALUE("here") };
-    int c = stage_client(&stage), s2 = linked(2);
     const char *key = key_on(2, 1, "k");
-    struct copy kept = copy;
-    char want[100];
+    const struct copy copy = { .kind = COPY_VALUE, .any_age = true, .version = 1 << 20,
+                               .key = key, .key_len = strlen(key),
+                               .value = value, .value_len = strlen(value) };
+
+    assert_int_equal(store_apply(stage.shard.store, &copy, fake_now_ms(stage.world)), APPLIED);
+    return key;
+}
+
+/* What a get of the key is answered by the copy here. */
+static void expect_read_here(int client, const char *key, const char *value)
+{
+    char line[100], want[100];
+
+    snprintf(line, sizeof(line), "get %s\r\n", key);
+    snprintf(want, sizeof(want), "VALUE %s 0 %zu\r\n%s\r\nEND\r\n", key, strlen(value), value);
+    assert_string_equal(stage_ask(&stage, client, line), want);
+}
+
+static void a_plain_get_is_answered_by_the_copy_here(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = copied_key("here");
+    char line[100], want[100];
 
     (void)state;
-    kept.key = key;
-    kept.key_len = strlen(key);
-    assert_int_equal(store_apply(stage.shard.store, &kept, fake_now_ms(stage.world)), APPLIED);
+    give_lease(1000);
+    expect_read_here(c, key, "here");
+    snprintf(line, sizeof(line), "mg %s v\r\n", key);
+    snprintf(want, sizeof(want), "VA 4\r\nhere\r\n");
+    assert_string_equal(stage_ask(&stage, c, line), want);
+    expect_nothing(s2);
+    assert_int_equal(stage.worker.stats.local_copy_reads, 2);
+    assert_int_equal(stage.worker.stats.get_hits, 2);
+}
+
+static void a_get_whose_owner_is_gone_is_answered_by_the_copy_here(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = copied_key("here");
+
+    (void)state;
     close_far(s2);
     stage_run(&stage, 0);
     give_lease(1000);
-    stage_say(&stage, c, "get ");
-    stage_say(&stage, c, key);
-    snprintf(want, sizeof(want), "VALUE %s 0 4\r\nhere\r\nEND\r\n", key);
-    assert_string_equal(stage_ask(&stage, c, "\r\n"), want);
-    assert_int_equal(stage.worker.stats.failover_reads, 1);
+    expect_read_here(c, key, "here");
+}
+
+/* What the copy does not have proves nothing, and what changes or shows more than
+ * the value is the owner's affair. */
+static void what_the_copy_here_cannot_answer_is_asked_of_the_owner(void **state)
+{
+    static const char *const lines[] = {
+        "mg %s v t\r\n", "mg %s v h\r\n", "mg %s v l\r\n", "mg %s T30\r\n", "mg %s v N30\r\n",
+        "mg %s v R30\r\n", "gat 30 %s\r\n", "mg %s\r\n",
+    };
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = copied_key("here");
+    char missing[32];
+
+    (void)state;
+    give_lease(10000);
+    for (size_t i = 0; i < N_OF(lines); i++) {
+        char line[100];
+
+        snprintf(line, sizeof(line), lines[i], key);
+        ask(c, "%s", line);
+        assert_memory_equal(heard(s2).key, key, strlen(key));
+        say(s2, (struct frame){ ANSWER(NOT_FOUND) });
+        (void)stage_heard(&stage, c);
+    }
+    snprintf(missing, sizeof(missing), "%s", key_on(2, 1, "missing"));
+    ask(c, "get %s\r\n", missing);
+    assert_memory_equal(heard(s2).key, missing, strlen(missing));
+    assert_int_equal(stage.worker.stats.local_copy_reads, 0);
+}
+
+static void without_a_lease_the_copy_here_answers_nothing(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = copied_key("here");
+
+    (void)state;
+    ask(c, "get %s\r\n", key);
+    assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_GET);
+}
+
+/* The copy here has it later than the client has sent it. */
+static void a_get_behind_a_write_of_its_session_is_asked_of_the_owner(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), s2 = linked(2);
+    const char *key = copied_key("old");
+
+    (void)state;
+    give_lease(1000);
+    ask(c, "set %s 0 0 3\r\nnew\r\nget %s\r\n", key, key);
+    assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_SET);
+    assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_GET);
+    expect_read_here(d, key, "old");        /* another's: it may still see that */
+    stage_send_frame(&stage, s2, &(struct frame){
+        OPEN(STORED, store_clock(stage.shard.store, fake_now_ms(stage.world)) + 1) });
+    say(s2, (struct frame){ ANSWER(HIT), VALUE("new") });
+    assert_memory_equal(stage_heard(&stage, c), "STORED\r\n", 8);
+    expect_read_here(c, key, "new");        /* all copies have it: here as well */
+}
+
+static void gets_that_came_together_are_answered_from_here_and_by_others(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2), s3 = linked(3);
+    char here[32], far[32], own[32], want[200];
+
+    (void)state;
+    give_lease(1000);
+    snprintf(here, sizeof(here), "%s", copied_key("copy"));
+    snprintf(far, sizeof(far), "%s", key_on(3, 2, "f"));
+    snprintf(own, sizeof(own), "%s", key_on(1, 2, "o"));
+    ask(c, "get %s %s %s %s\r\n", far, here, own, far);
+    assert_memory_equal(heard(s3).key, far, strlen(far));
+    (void)heard(s3);
+    expect_nothing(s2);
+    stage_send_frame(&stage, s3, &(struct frame){ ANSWER(HIT), VALUE("1") });
+    say(s3, (struct frame){ ANSWER(HIT), VALUE("2") });
+    snprintf(want, sizeof(want),
+             "VALUE %s 0 1\r\n1\r\nVALUE %s 0 4\r\ncopy\r\nVALUE %s 0 1\r\n2\r\nEND\r\n",
+             far, here, far);
+    expect(c, want);
+    assert_int_equal(stage.worker.stats.get_hits, 3);
+    assert_int_equal(stage.worker.stats.get_misses, 1);
+    assert_int_equal(stage.worker.stats.local_copy_reads, 1);
+}
+
+static void the_owner_hears_of_one_read_in_sixteen_here(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = copied_key("here");
+    struct frame f;
+
+    (void)state;
+    give_lease(10000);
+    for (unsigned i = 0; i < 16; i++)
+        expect_read_here(c, key, "here");
+    stage_run(&stage, 200);
+    f = heard(s2);
+    assert_int_equal(f.op, FRAME_USED);
+    assert_memory_equal(f.key, key, strlen(key));
+    expect_nothing(s2);
 }
 
 /* The owner may have another: only it can say. */
@@ -310,7 +438,13 @@ int main(void)
         TEST(a_write_to_another_owner_is_copied_here, set_up),
         TEST(without_a_lease_own_keys_wait, set_up),
         TEST(own_keys_wait_until_all_workers_go_by_the_map, set_up),
+        TEST(a_plain_get_is_answered_by_the_copy_here, set_up),
         TEST(a_get_whose_owner_is_gone_is_answered_by_the_copy_here, set_up),
+        TEST(what_the_copy_here_cannot_answer_is_asked_of_the_owner, set_up),
+        TEST(without_a_lease_the_copy_here_answers_nothing, set_up),
+        TEST(a_get_behind_a_write_of_its_session_is_asked_of_the_owner, set_up),
+        TEST(gets_that_came_together_are_answered_from_here_and_by_others, set_up),
+        TEST(the_owner_hears_of_one_read_in_sixteen_here, set_up),
         TEST(what_is_open_is_not_shown_by_the_copy_here, set_up),
         TEST(a_new_owner_waits_for_the_end_of_the_old_one, set_up),
         TEST(a_set_that_is_too_large_here_is_deleted_at_the_copy, set_up),
