@@ -732,21 +732,22 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     }
 }
 
-static bool queue_all(struct link *l, struct request *r, const char *frames)
+static char *queue_all(struct link *l, struct request *r, const char *frames)
 {
     char *at = sendq_room(&l->out, r->bytes);
 
     if (at == NULL)
-        return false;
+        return NULL;
     r->frame_chunk = chunk_ref(l->out.tail);
     r->value = memcpy(at, frames, r->bytes);
-    return sendq_commit(&l->out, r->bytes);
+    return sendq_commit(&l->out, r->bytes) ? at : NULL;
 }
 
-void link_send_all(struct link *l, struct request *r, const char *frames, size_t len,
-                   unsigned n)
+char *link_send_all(struct link *l, struct request *r, const char *frames, size_t len,
+                    unsigned n)
 {
     const char *reason = why_not(l, len);
+    char *at;
 
     begin_request(l, r);
     r->n_open = n;
@@ -754,12 +755,14 @@ void link_send_all(struct link *l, struct request *r, const char *frames, size_t
     if (reason != NULL) {
         (void)request_keep_all(l->ls, r, frames, len);
         finish(r, NOT_SENT, reason);
-        return;
+        return NULL;
     }
     r->bytes = len;
     add_last(l, r);
-    if (!queue_all(l, r, frames))
+    at = queue_all(l, r, frames);
+    if (at == NULL)
         fail(l, words_of(ENOMEM));
+    return at;
 }
 
 void link_post(struct link *l, const struct frame *f)

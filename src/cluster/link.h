@@ -40,9 +40,12 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
  * with NULL where that one was refused; what r->told and r->open say is its to take.  r->done comes last: when all
  * were answered, when some were refused, or when no more is to come.  The frames
  * are at r->value then, unless memory was short: r->frame_chunk is NULL.
+ *
+ * One command alone needs no r->each.  Where the frames lie now, for changing them
+ * before the turn ends; NULL: they were not queued, and r->done was called.
  */
-void link_send_all(struct link *l, struct request *r, const char *frames, size_t len,
-                   unsigned n);
+char *link_send_all(struct link *l, struct request *r, const char *frames, size_t len,
+                    unsigned n);
 
 /* Queues a frame that has no answer, and can wait for what is sent next, or for the
  * next tick; nothing where the link is not open, or full. */

@@ -90,12 +90,12 @@ static struct answer head_of(const struct frame *reply)
     };
 }
 
-static void let_pass(struct call *c, struct copy *copy)
+/* What is left by now of a time to live that was sent. */
+static int64_t left_of(const struct call *c, int64_t ttl_ms)
 {
     const int64_t passed_ms = worker_now(c->fw->worker) - c->framed_ms;
 
-    if (copy->kind != COPY_DELETED && copy->ttl_ms > 0)
-        copy->ttl_ms = copy->ttl_ms > passed_ms ? copy->ttl_ms - passed_ms : 1;
+    return ttl_ms <= 0 ? ttl_ms : ttl_ms > passed_ms ? ttl_ms - passed_ms : 1;
 }
 
 /* What copies must have, and the chunk where its value lies; false: the judge
@@ -117,7 +117,7 @@ static bool copy_of_call(struct call *c, struct copy *copy, struct chunk **chunk
     }
     copy->key = r->key;
     copy->key_len = r->key_len;
-    let_pass(c, copy);
+    copy->ttl_ms = left_of(c, copy->ttl_ms);
     return true;
 }
 
@@ -183,22 +183,34 @@ static void on_applied(struct request *r)
     one_answered(c);
 }
 
-static void send_one(struct call *c, unsigned i, const struct frame *f, struct chunk *chunk)
+/* To one of the targets; NULL: memory was short, then or when its link was to be made. */
+static struct request *request_to(struct call *c, unsigned i)
 {
-    /* NULL: memory was short when it was to be made */
     struct links *ls = &c->fw->links;
-    struct link *l = ls->link[c->replay.targets[i]];
-    struct request *r = l != NULL ? request_new(ls) : NULL;
+    struct request *r = ls->link[c->replay.targets[i]] != NULL ? request_new(ls) : NULL;
 
     if (r == NULL)
-        return;
+        return NULL;
     STAT_ADD(&c->fw->worker->stats, replays, 1);
     r->owner = c;
     r->part = i;
     r->answer_op = FRAME_APPLIED;
     r->done = on_applied;
     c->replay.n_waiting++;
-    link_send(l, r, f, chunk);
+    return r;
+}
+
+static struct link *link_to(const struct call *c, unsigned i)
+{
+    return c->fw->links.link[c->replay.targets[i]];
+}
+
+static void send_one(struct call *c, unsigned i, const struct frame *f, struct chunk *chunk)
+{
+    struct request *r = request_to(c, i);
+
+    if (r != NULL)
+        link_send(link_to(c, i), r, f, chunk);
 }
 
 /* The chain's next alone, so that of three none has what the next has not. */
@@ -212,29 +224,82 @@ static bool all_have_it(const struct replay *rp)
     return rp->applied == (1u << rp->n) - 1;
 }
 
-/* Those who have it not and are next; nobody is waited for now. */
-static void send_wave(struct call *c)
+static bool has_it(const struct replay *rp, unsigned i)
+{
+    return (rp->applied & 1u << i) != 0;
+}
+
+/* The command's frame, where that is the copy's but for its head; else NULL. */
+static const char *sent_frame(const struct call *c)
+{
+    const struct request *r = &c->request;
+
+    if (r->told != NULL || r->frame_chunk == NULL || r->value_chunk != NULL ||
+        r->reply.st != STATUS_STORED || (r->reply.marks & MARK_TOKEN) != 0 ||
+        frame_sent_len(r->key - FRAME_HEAD) == 0)
+        return NULL;
+    return r->key - FRAME_HEAD;
+}
+
+/* Most of what is replayed is a set, whose frame need not be taken apart. */
+static void send_sent(struct call *c, unsigned i, const char *frame)
+{
+    struct request *r = request_to(c, i);
+    char *at;
+
+    if (r == NULL)
+        return;
+    at = link_send_all(link_to(c, i), r, frame, frame_sent_len(frame), 1);
+    if (at != NULL)
+        frame_make_copy(at, c->request.reply.version, left_of(c, frame_sent_ttl(frame)));
+}
+
+/* Told or made of what was sent; false: the judge has not said what there is. */
+static bool send_told(struct call *c)
 {
     struct replay *rp = &c->replay;
     struct chunk *chunk;
     struct copy copy;
     struct frame f;
 
-    if (!copy_of_call(c, &copy, &chunk)) {
-        over(c, false, "it said nothing of its copies");
-        return;
-    }
+    if (!copy_of_call(c, &copy, &chunk))
+        return false;
     frame_from_copy(&f, FRAME_APPLY, &copy);
-    rp->wave = wave_of(rp);
-    rp->n_waiting = 1;          /* this function */
     for (unsigned i = 0; i < rp->wave; i++) {
-        if ((rp->applied & 1u << i) != 0)
+        if (has_it(rp, i))
             continue;
         if (rp->targets[i] != c->fw->self)
             send_one(c, i, &f, chunk);
         else if (here_is_adopted(c->fw))
             note_applied(rp, i, here_apply(c->fw, &copy));
     }
+    return true;
+}
+
+static bool wave_has_self(const struct call *c)
+{
+    for (unsigned i = 0; i < c->replay.wave; i++)
+        if (c->replay.targets[i] == c->fw->self)
+            return true;
+    return false;
+}
+
+/* Those who have it not and are next; nobody is waited for now. */
+static void send_wave(struct call *c)
+{
+    struct replay *rp = &c->replay;
+    const char *frame;
+
+    rp->wave = wave_of(rp);
+    frame = wave_has_self(c) ? NULL : sent_frame(c);
+    rp->n_waiting = 1;          /* this function */
+    if (frame == NULL && !send_told(c)) {
+        over(c, false, "it said nothing of its copies");
+        return;
+    }
+    for (unsigned i = 0; frame != NULL && i < rp->wave; i++)
+        if (!has_it(rp, i))
+            send_sent(c, i, frame);
     one_answered(c);
 }
 
@@ -243,7 +308,7 @@ static bool reaches_all(const struct call *c)
     const struct replay *rp = &c->replay;
 
     for (unsigned i = 0; i < rp->n; i++)
-        if ((rp->applied & 1u << i) == 0 && !way_reaches(c->fw, rp->targets[i]))
+        if (!has_it(rp, i) && !way_reaches(c->fw, rp->targets[i]))
             return false;
     return true;
 }

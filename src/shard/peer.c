@@ -58,6 +58,15 @@ void peer_answer(struct peer *p, const struct answer *a)
         p->closing = true;
 }
 
+void peer_applied(struct peer *p, uint64_t version, enum applied applied)
+{
+    char *to = sendq_room(&p->out, FRAME_HEAD);
+
+    if (to == NULL ||
+        !sendq_commit(&p->out, (size_t)(frame_put_applied(to, version, applied) - to)))
+        p->closing = true;
+}
+
 void peer_done(struct peer *p, uint64_t version, const char *value, size_t len)
 {
     struct frame f = { .op = FRAME_DONE, .version = version, .value = value, .value_len = len };
@@ -243,7 +252,7 @@ static void hold(struct peer *p)
 /* False: this one has to wait, and so has all behind it. */
 static bool run_one(struct peer *p, const struct frame *f, uint64_t hash)
 {
-    if (goes_by_map(f) && serve_must_wait(p)) {
+    if (!p->judged && goes_by_map(f) && serve_must_wait(p)) {
         hold(p);
         return false;
     }

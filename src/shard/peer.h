@@ -85,6 +85,7 @@ void peer_free(struct peer *p);
 /* For those who answer.  A peer that memory fails is closed. */
 void peer_send(struct peer *p, const struct frame *f);
 void peer_answer(struct peer *p, const struct answer *a);
+void peer_applied(struct peer *p, uint64_t version, enum applied applied);
 void peer_done(struct peer *p, uint64_t version, const char *value, size_t len);
 void peer_refuse(struct peer *p, enum refusal why, const char *value, size_t len);
 

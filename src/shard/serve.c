@@ -221,7 +221,6 @@ void serve_command(struct peer *p, const struct frame *f, uint64_t hash)
 void serve_apply(struct peer *p, const struct frame *f, uint64_t hash)
 {
     const enum refusal why = verdict(p);
-    struct frame answer = { .op = FRAME_APPLIED, .version = f->version };
     struct copy copy;
 
     if (why != N_REFUSALS) {
@@ -230,8 +229,8 @@ void serve_apply(struct peer *p, const struct frame *f, uint64_t hash)
     }
     frame_to_copy(f, &copy);
     copy.hash = hash;
-    answer.st = (uint8_t)store_apply(p->sw->shard->store, &copy, worker_now(p->sw->worker));
-    peer_send(p, &answer);
+    peer_applied(p, f->version,
+                 store_apply(p->sw->shard->store, &copy, worker_now(p->sw->worker)));
 }
 
 void serve_flush(struct peer *p, const struct frame *f)

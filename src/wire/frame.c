@@ -98,12 +98,18 @@ static inline unsigned fields_of_options(uint8_t st)
          | ((st & ARGUMENTS_FOLLOW) != 0 ? HAS_ARGUMENTS : 0u);
 }
 
-/* Without a branch: this is on the way of every command. */
+/* Bytes of fields, by the bits from HAS_ATTRIBUTES to HAS_ARGUMENTS: looked up, as
+ * this is on the way of every command. */
+#define LEN(i) ((i) % 2 * 12 + (i) / 2 % 2 * 8 + (i) / 8 % 2 * 4 + (i) / 16 % 2 * 8 \
+                + (i) / 32 % 2 * 36)
+#define LEN_4(i) LEN(i), LEN((i) + 1), LEN((i) + 2), LEN((i) + 3)
+#define LEN_16(i) LEN_4(i), LEN_4((i) + 4), LEN_4((i) + 8), LEN_4((i) + 12)
+
+static const uint8_t len_of_fields[64] = { LEN_16(0), LEN_16(16), LEN_16(32), LEN_16(48) };
+
 static inline size_t fields_len(unsigned fields)
 {
-    return (fields / HAS_ATTRIBUTES & 1) * 12 + (fields / HAS_NUMBER & 1) * 8
-         + (fields / HAS_IDLE & 1) * 4 + (fields / HAS_TOKEN & 1) * 8
-         + (fields / HAS_ARGUMENTS & 1) * 36;
+    return len_of_fields[fields / HAS_ATTRIBUTES % 64];
 }
 
 static const char *read_arguments(struct frame *f, const char *p)
@@ -274,6 +280,11 @@ static inline char *put_head(char *out, size_t body, uint8_t op, uint8_t st, uin
     return bytes_put_u64(out, version);
 }
 
+char *frame_put_applied(char *out, uint64_t version, enum applied applied)
+{
+    return put_head(out, 0, FRAME_APPLIED, (uint8_t)applied, 0, version);
+}
+
 char *frame_put(char *out, const struct frame *f)
 {
     const struct head h = head_of(f);
@@ -321,7 +332,7 @@ void frame_from_cmd(struct frame *f, const struct cmd *cmd)
 
 void frame_to_cmd(const struct frame *f, struct cmd *cmd)
 {
-    cmd_clear(cmd);
+    memset(cmd, 0, offsetof(struct cmd, form));
     cmd->verb = (enum verb)(f->op - FRAME_COMMAND);
     cmd->key = f->key;
     cmd->key_len = f->key_len;
@@ -379,6 +390,41 @@ void frame_to_copy(const struct frame *f, struct copy *copy)
         .value = f->value,
         .value_len = f->value_len,
     };
+}
+
+#define AT_OP 4
+#define AT_ST 5
+#define AT_KL 6
+#define AT_VERSION 8
+
+/* Behind the key and the client flags. */
+static size_t at_ttl(const char *command)
+{
+    return FRAME_HEAD + (bytes_get_u16(command + AT_KL) & KEY_LEN) + 4;
+}
+
+int64_t frame_sent_ttl(const char *command)
+{
+    return (int64_t)bytes_get_u64(command + at_ttl(command));
+}
+
+size_t frame_sent_len(const char *command)
+{
+    const unsigned verb = (unsigned char)command[AT_OP] - (unsigned)FRAME_COMMAND;
+
+    if (verb >= N_KEYED_VERBS || !verb_has_value((enum verb)verb) || command[AT_ST] != 0 ||
+        frame_sent_ttl(command) < 0)
+        return 0;
+    return FRAME_HEAD + bytes_get_u32(command);
+}
+
+void frame_make_copy(char *command, uint64_t version, int64_t ttl_ms)
+{
+    bytes_put_u64(command + at_ttl(command), (uint64_t)ttl_ms);
+    bytes_put_u16(command + AT_KL, bytes_get_u16(command + AT_KL) & KEY_LEN);
+    bytes_put_u64(command + AT_VERSION, version);
+    command[AT_OP] = FRAME_APPLY;
+    command[AT_ST] = COPY_VALUE;
 }
 
 void frame_from_answer(struct frame *f, const struct answer *a)

@@ -140,7 +140,10 @@ static inline const char *frame_next_get(const char *frame, uint8_t *key_len)
     return frame + FRAME_HEAD + *key_len;
 }
 
-/* A command as a frame, and back.  The form does not travel. */
+/* What became of a copy: FRAME_HEAD bytes. */
+char *frame_put_applied(char *out, uint64_t version, enum applied applied);
+
+/* A command as a frame, and back.  The form does not travel: it is left as it is. */
 void frame_from_cmd(struct frame *f, const struct cmd *cmd);
 void frame_to_cmd(const struct frame *f, struct cmd *cmd);
 
@@ -151,9 +154,18 @@ void frame_to_cmd(const struct frame *f, struct cmd *cmd);
 void frame_from_copy(struct frame *f, enum frame_op op, const struct copy *copy);
 void frame_to_copy(const struct frame *f, struct copy *copy);
 
+/*
+ * Of a command as it was written, with its value behind it: is what copies must be
+ * told, once it was stored, the same but for the head and the time to live?  Then
+ * its length, else 0.  It is made so in place; ttl_ms: see frame_sent_ttl().
+ */
+size_t frame_sent_len(const char *command);
+int64_t frame_sent_ttl(const char *command);
+void frame_make_copy(char *command, uint64_t version, int64_t ttl_ms);
+
 void frame_from_answer(struct frame *f, const struct answer *a);
 
-/* The same, written, as with frame_put(): FRAME_HEAD + FRAME_FIELDS_MAX bytes at most. */
+/* Written, as with frame_put(): FRAME_HEAD + FRAME_FIELDS_MAX bytes at most. */
 char *frame_put_answer(char *out, const struct answer *a);
 
 /* False when the status is none. */
