@@ -417,18 +417,16 @@ static void answer_apart(struct multiget *m, struct wanted *k, struct request *r
     r->open = 0;
 }
 
-/* A value lies in `chunk`; *last: where the one before of the same origin does. */
-static void take_hit(struct multiget *m, struct wanted *k, const struct answer *a,
-                     struct chunk *chunk, struct chunk **last)
+/* Its value lies in `chunk`; *last: where the one before of the same origin does. */
+static void take_value(struct multiget *m, struct wanted *k, const char *value, size_t len,
+                       struct chunk *chunk, struct chunk **last)
 {
     k->hit = true;
-    k->client_flags = a->client_flags;
-    k->token = answer_token(a);
-    k->value = a->value;
-    k->value_len = (uint32_t)a->value_len;
+    k->value = value;
+    k->value_len = (uint32_t)len;
     m->n_hits++;
-    if (a->value_len > m->most_bytes)
-        m->most_bytes = a->value_len;
+    if (len > m->most_bytes)
+        m->most_bytes = len;
     if (chunk != *last)
         k->chunk = *last = chunk_ref(chunk);
 }
@@ -436,11 +434,12 @@ static void take_hit(struct multiget *m, struct wanted *k, const struct answer *
 static void answer_plain(struct multiget *m, struct part *part, struct wanted *k,
                          const struct frame *f, struct chunk *chunk)
 {
-    struct answer a;
-
     k->answered = true;
-    if (f->st == STATUS_HIT && frame_to_answer(f, &a))
-        take_hit(m, k, &a, chunk, &part->chunk);
+    if (f->st != STATUS_HIT)
+        return;
+    k->client_flags = f->client_flags;
+    k->token = (f->marks & MARK_TOKEN) != 0 ? f->token : f->version;
+    take_value(m, k, f->value, f->value_len, chunk, &part->chunk);
 }
 
 static void on_each(struct request *r, const struct frame *f, struct chunk *chunk)
@@ -474,30 +473,32 @@ static bool has_self(const struct front_worker *fw, const struct placing *p)
     return false;
 }
 
-static struct whereabouts find_simple(const struct front_worker *fw, uint32_t position)
+static uint32_t position_of(const struct links *ls, const struct lookup *key)
 {
-    const struct links *ls = &fw->links;
-    const int owner = ls->n > 1 ? (int)ring_owner(ls->view->ring, position) : 0;
-
-    return (struct whereabouts){ .member = ls->link[owner] != NULL ? owner : -1 };
+    return ls->n > 1 ? ring_hash(key->key, key->key_len) : 0;
 }
 
 static struct whereabouts find(struct front_worker *fw, const struct session *s,
                                const struct lookup *key, bool reads_copies)
 {
-    const struct links *ls = &fw->links;
-    const uint32_t position = ls->n > 1 ? ring_hash(key->key, key->key_len) : 0;
+    const uint32_t position = position_of(&fw->links, key);
     struct whereabouts w = { .member = -1 };
     struct placing p;
 
-    if (ls->view->simple)
-        return find_simple(fw, position);
-    view_place(ls->view, position, &p);
+    view_place(fw->links.view, position, &p);
     w.here = p.owner >= 0 && p.owner == fw->self && here_serves(fw, NULL);
     w.copy = reads_copies && (s->written & here_bit(position)) == 0 && has_self(fw, &p);
     if (p.owner >= 0 && p.owner != fw->self && way_reaches(fw, (unsigned)p.owner))
         w.member = p.owner;
     return w;
+}
+
+/* Where there is one copy, and all is well: sooner. */
+static int find_simple(const struct links *ls, const struct lookup *key)
+{
+    const int owner = ls->n > 1 ? (int)ring_owner(ls->view->ring, position_of(ls, key)) : 0;
+
+    return ls->link[owner] != NULL ? owner : -1;
 }
 
 /* That of a member, a new one if it has none yet; NULL: no memory. */
@@ -561,7 +562,7 @@ struct finding {
     const struct lookup *key;
 };
 
-static bool keep_key(struct finding *f, size_t value_len)
+static bool keep_key(const struct finding *f, size_t value_len)
 {
     char *at = request_room(&f->m->fw->links, f->key->key_len + value_len);
 
@@ -574,13 +575,16 @@ static bool keep_key(struct finding *f, size_t value_len)
 
 static bool on_found(void *arg, const struct answer *a)
 {
-    struct finding *f = arg;
-    struct answer kept = *a;
+    const struct finding *f = arg;
+    struct wanted *k = f->k;
+    char *value;
 
     if (a->value_len >= PLAIN_BYTES || !keep_key(f, a->value_len))
         return false;
-    kept.value = memcpy((char *)f->k->key + f->key->key_len, a->value, a->value_len);
-    take_hit(f->m, f->k, &kept, f->m->fw->links.kept, &f->m->chunk);
+    value = memcpy((char *)k->key + k->key_len, a->value, a->value_len);
+    k->client_flags = a->client_flags;
+    k->token = answer_token(a);
+    take_value(f->m, k, value, a->value_len, f->m->fw->links.kept, &f->m->chunk);
     return true;
 }
 
@@ -608,8 +612,12 @@ static bool look_here(struct multiget *m, struct session *s, const struct lookup
 /* The next key; false: it is not to be had together with others. */
 static bool add_key(struct multiget *m, struct session *s, const struct lookup *key)
 {
-    const struct whereabouts w = find(m->fw, s, key, m->reads_copies);
+    struct whereabouts w = { .member = -1 };
 
+    if (m->fw->links.view->simple)
+        w.member = find_simple(&m->fw->links, key);
+    else
+        w = find(m->fw, s, key, m->reads_copies);
     if ((w.here || w.copy) && look_here(m, s, key, w.here))
         return true;
     return w.member >= 0 && ask_for(m, w.member);
@@ -649,8 +657,8 @@ static void send_part(struct multiget *m, struct part *part, const struct lookup
     for (unsigned i = 0; i < part->n; i++, k = m->keys[k].next)
         end = frame_put_get(end, m->verb, keys[k].key, keys[k].key_len);
     m->held += (size_t)(end - frames);
-    link_send_all(m->fw->links.link[part->member], part->request, frames,
-                  (size_t)(end - frames), part->n);
+    (void)link_send_all(m->fw->links.link[part->member], part->request, frames,
+                        (size_t)(end - frames), part->n);
     m->failed |= !find_keys(m, part);
 }
 
@@ -668,7 +676,7 @@ static bool is_answered_alone(struct front_worker *fw, const struct session *s,
 {
     struct whereabouts w;
 
-    if (fw->self < 0 || s->first != NULL)
+    if (fw->self < 0 || s->first != NULL || fw->links.view->simple)
         return false;
     w = find(fw, s, first, reads_copies);
     return w.here || w.copy;
