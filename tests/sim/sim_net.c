@@ -6,6 +6,7 @@
 #include "sim_conn.h"
 
 #define RETRY_NS (1000 * MS)    /* of a handshake that found no place; doubles */
+#define LATE_NS (400 * MS)      /* at most, without a fault: less than any time-out */
 #define RESEND_NS (200 * MS)    /* of a piece that was lost; doubles */
 #define DOUBLES_MAX 5
 #define LEAST_ROOM_BITS 13
@@ -134,8 +135,11 @@ static int64_t some_delay(struct sim *s, const struct path *p)
     const uint64_t range_ns = (uint64_t)(p->max_ns - p->min_ns) + 1;
     int64_t ns = p->min_ns + (int64_t)chance_below(&s->net, range_ns);
 
-    if (chance_below(&s->net, 256) == 0)
-        ns += p->max_ns * (int64_t)(1 + chance_below(&s->net, 20));
+    if (chance_below(&s->net, 256) == 0) {
+        const int64_t late_ns = p->max_ns * (int64_t)(1 + chance_below(&s->net, 20));
+
+        ns += late_ns < LATE_NS ? late_ns : LATE_NS;
+    }
     for (int i = 0; i < DOUBLES_MAX && p->loss_per_mille > 0 &&
                     chance_below(&s->net, 1000) < p->loss_per_mille; i++)
         ns += RESEND_NS << i;
