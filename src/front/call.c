@@ -410,7 +410,7 @@ static void note_write(struct session *s, const struct cmd *cmd)
 
     s->n_writes++;
     if (fw->self >= 0 && fw->has_copies)
-        s->written |= here_bit(ring_hash(cmd->key, cmd->key_len));
+        s->written |= here_bit(cmd->position);
 }
 
 /* Inlined by force: this is on the way of every command. */
@@ -428,6 +428,7 @@ void describe(struct call *c, const struct cmd *cmd, bool too_large, struct fram
     c->request.statuses = call_statuses(too_large ? VERB_DELETE : cmd->verb, f->options);
     c->request.needs_key = cmd->form.protocol != PROTOCOL_TEXT;
     c->verb = cmd->verb;
+    c->position = cmd->position;
     form_copy(&c->form, &cmd->form);
     c->too_large = too_large;
 }

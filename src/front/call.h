@@ -57,6 +57,7 @@ struct call {
     bool held_back;             /* it waited for another: it has not been tried since */
     uint8_t n_tries;
     unsigned owner_options;     /* enum option: those that no copy is asked with */
+    uint32_t position;          /* of its key, on the ring */
     unsigned first_marks;       /* of the answer that was dropped */
     uint32_t first_idle_s;
     int64_t first_ttl_ms;

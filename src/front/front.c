@@ -64,7 +64,7 @@ static bool read_here(struct front_worker *fw, struct session *s, struct cmd *cm
     if (cmd->verb > VERB_GETS || (cmd->options & OPTION_VIVIFY) != 0 ||
         v->map->phase == MAP_SWITCHED)
         return false;
-    if (view_owner(v, ring_hash(cmd->key, cmd->key_len)) != fw->self)
+    if (view_owner(v, cmd->position) != fw->self)
         return here_read_copy(fw, s, cmd);
     if (!here_serves(fw, NULL))
         return false;
@@ -72,39 +72,41 @@ static bool read_here(struct front_worker *fw, struct session *s, struct cmd *cm
     return true;
 }
 
-/* More than its owner has to do with a key, or another owner than the ring's first. */
-static void route_by_map(struct front_worker *fw, struct session *s, struct cmd *cmd,
-                         bool too_large)
+/* By the map: there are copies, or not all is as it was, or it is asked of others. */
+static void route(struct front_worker *fw, struct session *s, struct cmd *cmd)
 {
-    if (fw->self < 0 || !read_here(fw, s, cmd))
-        call_route(s, cmd, too_large);
-}
-
-static void route(struct session *s, struct cmd *cmd)
-{
-    struct front_worker *fw = s->worker->front;
-    struct links *ls = &fw->links;
+    const struct links *ls = &fw->links;
     const bool simple = ls->view->simple, too_large = is_too_large(s, cmd);
-    unsigned owner = 0;
+    unsigned owner;
 
-    if (simple && ls->n > 1)
-        owner = ring_owner(ls->view->ring, ring_hash(cmd->key, cmd->key_len));
+    cmd->position = ring_hash(cmd->key, cmd->key_len);
+    owner = simple && ls->n > 1 ? ring_owner(ls->view->ring, cmd->position) : 0;
     if (simple && (int)owner == fw->self && (!fw->is_led || here_serves(fw, NULL)))
         here_execute(fw, s, cmd);
     else if (too_large && cmd->verb != VERB_SET)
         say_too_large(s, cmd);
     else if (simple && ls->link[owner] != NULL)     /* the old value of a set must go */
         call_make(ls->link[owner], s, cmd, too_large);
-    else
-        route_by_map(fw, s, cmd, too_large);
+    else if (simple || fw->self < 0 || !read_here(fw, s, cmd))
+        call_route(s, cmd, too_large);
+}
+
+/* Nobody else could have it. */
+static bool is_alone(const struct front_worker *fw)
+{
+    return fw->self == 0 && fw->links.n == 1 && fw->links.view->simple && !fw->is_led;
 }
 
 static void handle(struct session *s, struct cmd *cmd)
 {
-    if (verb_is_keyed(cmd->verb))
-        route(s, cmd);
-    else
+    struct front_worker *fw = s->worker->front;
+
+    if (!verb_is_keyed(cmd->verb))
         control_handle(s, cmd);
+    else if (is_alone(fw))
+        here_execute(fw, s, cmd);
+    else
+        route(fw, s, cmd);
 }
 
 /* All of a batch is on its way from memory before the first of it is needed. */

@@ -282,13 +282,12 @@ static bool put_copy(void *arg, const struct answer *a)
 bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd *cmd)
 {
     const unsigned harmless = OPTION_WIN | OPTION_KEY_ENCODED;
-    const uint32_t position = ring_hash(cmd->key, cmd->key_len);
     struct reading r = { s, NULL, asked_by(cmd), NULL };
     struct cmd plain;
 
     if ((cmd->options & ~harmless) != 0 || !call_is_plain(cmd) ||
-        !here_reads_copies(fw) || (s->written & here_bit(position)) != 0 ||
-        !view_reads(fw->links.view, fw->self, position))
+        !here_reads_copies(fw) || (s->written & here_bit(cmd->position)) != 0 ||
+        !view_reads(fw->links.view, fw->self, cmd->position))
         return false;
     plain = *cmd;
     plain.options = 0;

@@ -261,6 +261,7 @@ static struct call *call_of(struct multiget *m, const struct wanted *k)
     struct call *c;
 
     cmd_of(m, k->key, k->key_len, &cmd);
+    cmd.position = ring_hash(k->key, k->key_len);
     c = call_apart(m->fw, &cmd, m->began_ms);
     if (c == NULL)
         return NULL;

@@ -66,7 +66,7 @@ static bool place(struct call *c)
     judge = map_find_number(v->map, rp->judge.number);
     if (rp->judge.epoch == 0 || !still_serves(&rp->judge, v->map, judge))
         return false;
-    view_place(v, ring_hash(c->request.key, c->request.key_len), &p);
+    view_place(v, c->position, &p);
     set_targets(rp, v, &p, judge);
     return true;
 }

@@ -35,25 +35,25 @@ static bool reaches_all(const struct front_worker *fw, const struct placing *p)
 }
 
 /* May this copy answer reads now, as far as is known here? */
-static bool reads(const struct call *c, int copy, uint32_t position)
+static bool reads(const struct call *c, int copy)
 {
     struct front_worker *fw = c->fw;
     const struct view *v = view_of(c);
 
-    if (v->map->phase == MAP_JOINT && !view_reads(v, copy, position))
+    if (v->map->phase == MAP_JOINT && !view_reads(v, copy, c->position))
         return false;           /* it leaves the chain */
     return copy == fw->self ? here_serves(fw, NULL) : way_reaches(fw, (unsigned)copy);
 }
 
 /* A copy that answers in the owner's place, at each try another; -1: none. */
-static int copy_of(const struct call *c, uint32_t position, const struct placing *p)
+static int copy_of(const struct call *c, const struct placing *p)
 {
     if (!c->plain || !c->fw->front->config.ack_all)
         return -1;
     for (unsigned i = 0; i < p->n_copies; i++) {
         const int copy = p->copies[(i + c->n_tries) % p->n_copies];
 
-        if (reads(c, copy, position))
+        if (reads(c, copy))
             return copy;
     }
     return -1;
@@ -69,13 +69,12 @@ static bool reaches_owner(const struct call *c, const struct placing *p)
     return way_reaches(c->fw, (unsigned)p->owner);
 }
 
-static enum way decide(const struct call *c, uint32_t position, const struct placing *p,
-                       int *to)
+static enum way decide(const struct call *c, const struct placing *p, int *to)
 {
     *to = p->owner;
     if (reaches_owner(c, p) && (!c->copies || reaches_all(c->fw, p)))
         return TO_OWNER;
-    *to = copy_of(c, position, p);
+    *to = copy_of(c, p);
     return *to >= 0 ? TO_COPY : NOWHERE;
 }
 
@@ -114,24 +113,23 @@ static const char *why_not(const struct call *c, const struct placing *p)
 }
 
 /* Whom the client is told of: the owner, or who would be if it were up. */
-static struct link *link_to_blame(const struct call *c, uint32_t position,
-                                  const struct placing *p)
+static struct link *link_to_blame(const struct call *c, const struct placing *p)
 {
     const struct view *v = view_of(c);
     unsigned first;
 
     if (p->owner >= 0)
         return c->fw->links.link[p->owner];
-    first = ring_owner(v->ring, position);
+    first = ring_owner(v->ring, c->position);
     return c->fw->links.link[v->members != NULL ? v->members[first] : first];
 }
 
 /* It was not asked: what the client is told, should it come to that. */
-static void blame(struct call *c, uint32_t position, const struct placing *p)
+static void blame(struct call *c, const struct placing *p)
 {
     c->request.outcome = NOT_SENT;
     c->request.reason = why_not(c, p);
-    request_set_link(&c->request, link_to_blame(c, position, p));
+    request_set_link(&c->request, link_to_blame(c, p));
 }
 
 /* sending */
@@ -186,18 +184,17 @@ static void send(struct call *c, enum way way, int to, const struct placing *p,
 
 void way_go(struct call *c, struct frame *f, struct chunk *chunk)
 {
-    const uint32_t position = ring_hash(f->key, f->key_len);
     struct placing p;
     enum way way;
     int to;
 
-    view_place(view_of(c), position, &p);
-    way = decide(c, position, &p, &to);
+    view_place(view_of(c), c->position, &p);
+    way = decide(c, &p, &to);
     if (way != NOWHERE) {
         send(c, way, to, &p, f, chunk);
         return;
     }
-    blame(c, position, &p);
+    blame(c, &p);
     c->framed_ms = worker_now(c->fw->worker);
     if (request_keep(&c->fw->links, &c->request, f, chunk) && may_wait(c, &p))
         parked_add(c->fw, c);
@@ -232,7 +229,6 @@ bool way_go_again(struct call *c)
 {
     struct placing p;
     struct frame f;
-    uint32_t position;
     enum way way;
     int to;
 
@@ -241,16 +237,15 @@ bool way_go_again(struct call *c)
         return true;
     }
     c->held_back = false;
-    position = ring_hash(f.key, f.key_len);
-    view_place(view_of(c), position, &p);
-    way = decide(c, position, &p, &to);
+    view_place(view_of(c), c->position, &p);
+    way = decide(c, &p, &to);
     if (way != NOWHERE) {
         send_again(c, way, to, &p, &f);
         return true;
     }
     if (may_wait(c, &p))
         return false;
-    blame(c, position, &p);
+    blame(c, &p);
     call_finish(c);
     return true;
 }
@@ -274,16 +269,14 @@ void way_failed(struct call *c)
     const struct view *v = view_of(c);
     struct request *r = &c->request;
     struct placing p;
-    uint32_t position;
 
     if (v == NULL || is_unknown(c) || is_too_much(r) || r->frame_chunk == NULL ||
         (v->map->leader[0] == '\0' && v->map->replicas == 1)) {
         call_finish(c);
         return;
     }
-    position = ring_hash(r->key, r->key_len);
-    view_place(v, position, &p);
-    if (!may_wait(c, &p) && copy_of(c, position, &p) < 0) {
+    view_place(v, c->position, &p);
+    if (!may_wait(c, &p) && copy_of(c, &p) < 0) {
         call_finish(c);
         return;
     }

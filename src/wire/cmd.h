@@ -151,6 +151,7 @@ struct cmd {
     const char *key;            /* keyed verbs; a get of many keys: see text.h */
     size_t key_len;             /* 1 .. KEY_MAX */
     uint64_t hash;              /* the store's, of the key, if it was taken before; or 0 */
+    uint32_t position;          /* the ring's, of the key: a front that routes it takes it */
 
     int64_t exptime;            /* as sent: see cmd_settle_times() */
     int64_t ttl_ms;             /* what the store goes by: TTL_* or time left */
