@@ -125,10 +125,10 @@ static void foresee(struct worker *w, struct lookup *keys, unsigned n)
         store_prefetch_item(store, keys[i].hash);
 }
 
-/* A row for each member. */
+/* A row for each member; for those of the present map as well, which may stay. */
 static bool make_parts(struct front_worker *fw, size_t n)
 {
-    uint8_t *part_of = calloc(n, sizeof(*part_of));
+    uint8_t *part_of = calloc(n > fw->links.n ? n : fw->links.n, sizeof(*part_of));
 
     if (part_of == NULL)
         return false;
