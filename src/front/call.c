@@ -252,7 +252,7 @@ static bool can_leave(const struct session *s, const struct call *c)
 }
 
 /* It will be asked for once more, when its turn has come. */
-void call_drop_answer(struct call *c, struct session *s)
+static void drop_answer(struct session *s, struct call *c)
 {
     struct request *r = &c->request;
 
@@ -284,8 +284,8 @@ static void hold_answer(struct session *s, struct call *c)
     if (s->n_writes == 0)
         s->written = 0;
     c->writes = false;
-    if (!c->ask_again && !c->kept && is_too_much(s, c, bytes))
-        call_drop_answer(c, s);
+    if (!c->kept && is_too_much(s, c, bytes))
+        drop_answer(s, c);
     c->held = c->ask_again ? 0 : bytes;
     s->held_bytes += c->held;
 }
@@ -484,7 +484,7 @@ struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t 
         return NULL;
     describe(c, cmd, false, &f);
     classify(c, cmd);
-    c->began_ms = began_ms;
+    c->began_ms = c->framed_ms = began_ms;
     if (!request_keep(&fw->links, &c->request, &f, NULL)) {
         call_free(c);
         return NULL;

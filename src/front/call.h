@@ -87,8 +87,6 @@ struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large
  * its frame, its slot in no session yet.  `began_ms`: when it was sent.  NULL: no memory.
  */
 struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ms);
-/* It was answered; its answer is not held, as `s` has enough: see slot.h. */
-void call_drop_answer(struct call *c, struct session *s);
 /* How it went: it is answered, replayed, or tried again. */
 void call_go_on(struct call *c);
 

@@ -32,7 +32,7 @@ struct wanted {
     uint64_t token;
     struct chunk *chunk;        /* a reference, where `value` lies in another than the one
                                    before it of its part; or NULL */
-    struct call *call;          /* owned: the answer, if that is not a plain one; or NULL */
+    struct call *call;          /* owned: waits for the answer in its place; or NULL */
 };
 
 /* What one shard was asked for. */
@@ -45,19 +45,30 @@ struct part {
     struct chunk *chunk;        /* where the last value lies; a key has the reference */
 };
 
+/*
+ *   TOGETHER --all answered--> its slot is ready
+ *   TOGETHER --one needs more--> APART: a call in the place of each key
+ *   TOGETHER --the same, and memory is short--> GIVEN_UP: its session ends
+ *
+ * Apart it only hands on what still comes, each answer to its call.
+ */
+enum multiget_state { TOGETHER, APART, GIVEN_UP };
+
 struct multiget {
     struct slot slot;
     struct front_worker *fw;
     struct multiget *next;      /* among the free */
+    enum multiget_state state;
     enum verb verb;
     bool more;                  /* see struct form */
-    bool plain;                 /* no key has a call, all were answered */
-    bool failed;                /* memory is short: its session ends */
+    bool asking;                /* not all parts were sent yet */
+    bool unsent;                /* one of them could not be */
+    bool keyless;               /* nor were its keys kept: memory is short */
     unsigned n, n_parts;
     unsigned n_waiting;         /* parts that are not answered */
     unsigned n_hits;
-    size_t held;                /* what the session is charged */
-    size_t large_bytes;         /* held for calls: not charged yet */
+    size_t share;               /* what the session is charged for a key in flight, */
+    size_t held;                /* and for all, answers included */
     size_t most_bytes;          /* the longest value */
     int64_t began_ms;
     bool reads_copies;          /* so can be read here now */
@@ -80,17 +91,23 @@ static struct multiget *multiget_new(struct front_worker *fw, const struct gets 
     m->fw = fw;
     m->verb = gets->verb;
     m->more = gets->more;
-    m->plain = true;
     m->began_ms = worker_now(fw->worker);
     return m;
+}
+
+static void let_go_of_values(struct multiget *m)
+{
+    for (unsigned i = 0; i < m->n; i++) {
+        chunk_unref(m->keys[i].chunk);
+        m->keys[i].chunk = NULL;
+    }
 }
 
 static void multiget_free(struct multiget *m)
 {
     struct front_worker *fw = m->fw;
 
-    for (unsigned i = 0; i < m->n; i++)
-        chunk_unref(m->keys[i].chunk);
+    let_go_of_values(m);
     for (unsigned i = 0; i < m->n_parts; i++)
         request_free(&fw->links, m->parts[i].request);
     m->next = fw->free_multigets;
@@ -157,6 +174,13 @@ static bool write_one(struct writing *w, const struct asked *asked, const struct
     return true;
 }
 
+/* It was charged for its values, and counted as many slots as it has keys. */
+static void take_leave(struct multiget *m, struct session *s)
+{
+    s->held_bytes -= m->held;
+    s->n_slots -= m->n - 1;
+}
+
 static bool emit(struct slot *slot, struct session *s)
 {
     struct multiget *m = multiget_of_slot(slot);
@@ -171,7 +195,7 @@ static bool emit(struct slot *slot, struct session *s)
         s->broken = !write_one(&w, &asked, &a);
     }
     s->broken |= !commit(&w);
-    s->held_bytes -= m->held;
+    take_leave(m, s);
     multiget_free(m);
     return true;
 }
@@ -227,17 +251,9 @@ static void note(struct multiget *m)
 
 static void be_ready(struct multiget *m)
 {
-    struct session *s = m->slot.session;
-
     note(m);
-    if (s != NULL) {
-        s->held_bytes -= m->held;
-        m->held = 0;
-        for (unsigned i = 0; i < m->n; i++)
-            m->held += m->keys[i].value_len;
-        s->held_bytes += m->held;
-        session_expect_bytes(s, m->most_bytes);
-    }
+    if (m->slot.session != NULL)
+        session_expect_bytes(m->slot.session, m->most_bytes);
     slot_ready(&m->slot);
 }
 
@@ -253,7 +269,7 @@ static void cmd_of(const struct multiget *m, const char *key, size_t key_len, st
     cmd->form.more = m->more;
 }
 
-/* The key on its own, as far as it was answered. */
+/* The key on its own: it waits for its answer. */
 static struct call *call_of(struct multiget *m, const struct wanted *k)
 {
     const struct part *part = k->part != HERE ? &m->parts[k->part] : NULL;
@@ -273,10 +289,10 @@ static struct call *call_of(struct multiget *m, const struct wanted *k)
 }
 
 /* Its plain answer becomes the call's. */
-static void take_answer(struct multiget *m, const struct wanted *k, struct call *c,
-                        struct chunk *chunk)
+static void take_answer(struct multiget *m, const struct wanted *k, struct chunk *chunk)
 {
     const struct answer a = answer_of(m, k);
+    struct call *c = k->call;
 
     frame_from_answer(&c->request.reply, &a);
     c->request.outcome = ANSWERED;
@@ -285,76 +301,79 @@ static void take_answer(struct multiget *m, const struct wanted *k, struct call 
         c->request.reply_chunk = chunk_ref(chunk);
 }
 
-/* It was not answered: as its part was not. */
-static void take_outcome(const struct part *part, struct call *c)
-{
-    const struct request *r = part->request;
-
-    c->request.outcome = r->outcome;
-    c->request.refusal = r->refusal;
-    c->request.reason = r->reason;
-}
-
-/* Each key has a call that is complete, before any of them goes on.  False: no memory. */
+/* Each key has a call, before any of them goes on.  False: no memory. */
 static bool make_calls(struct multiget *m)
 {
     struct chunk *chunk[BATCH_MAX + 1] = { NULL };      /* of each part, so far */
 
+    if (m->keyless)
+        return false;
     for (unsigned i = 0; i < m->n; i++) {
         struct wanted *k = &m->keys[i];
 
         if (k->chunk != NULL)
             chunk[k->part] = k->chunk;
-        if (k->call != NULL)
-            continue;
         k->call = call_of(m, k);
         if (k->call == NULL)
             return false;
         if (k->answered)
-            take_answer(m, k, k->call, chunk[k->part]);
-        else
-            take_outcome(&m->parts[k->part], k->call);
+            take_answer(m, k, chunk[k->part]);
     }
     return true;
 }
 
-/* Nobody waits for them any more, or memory is short. */
+static struct call *take_call(struct wanted *k)
+{
+    struct call *c = k->call;
+
+    k->call = NULL;
+    return c;
+}
+
+/* Its session ends, and drops its slot once that is ready. */
 static void give_up(struct multiget *m)
 {
+    m->state = GIVEN_UP;
     for (unsigned i = 0; i < m->n; i++) {
-        struct call *c = m->keys[i].call;
+        struct call *c = take_call(&m->keys[i]);
 
         if (c != NULL)
-            call_go_on(c);
+            slot_ready(&c->slot);       /* it is nobody's: it goes */
     }
     if (m->slot.session != NULL) {
         m->slot.session->broken = true;
-        slot_ready(&m->slot);   /* its session ends, and drops it */
-    } else {
-        multiget_free(m);
+        session_join_flush(m->slot.session);
     }
 }
 
 /* In the place of this slot those of the calls, in the order of the keys. */
+static void make_room(struct multiget *m, struct session *s)
+{
+    take_leave(m, s);
+    for (unsigned i = 0; i < m->n; i++) {
+        const struct wanted *k = &m->keys[i];
+
+        session_expect_before(s, &k->call->slot, &m->slot);
+        k->call->held = k->answered ? k->value_len : m->share;
+        s->held_bytes += k->call->held;
+    }
+    session_forgo(s, &m->slot);
+}
+
+/* From here on it is as if they had been asked one by one. */
 static void fall_apart(struct multiget *m)
 {
-    struct session *s = m->slot.session;
-    struct call *calls[BATCH_MAX];
-    const unsigned n = m->n;
-
-    if (s == NULL || m->failed || !make_calls(m)) {
+    if (!make_calls(m)) {
         give_up(m);
         return;
     }
-    for (unsigned i = 0; i < n; i++) {
-        calls[i] = m->keys[i].call;
-        session_expect_before(s, &calls[i]->slot, &m->slot);
-    }
-    session_forgo(s, &m->slot);
-    s->held_bytes -= m->held;
-    multiget_free(m);
-    for (unsigned i = 0; i < n; i++)
-        call_go_on(calls[i]);
+    m->state = APART;
+    if (m->slot.session != NULL)
+        make_room(m, m->slot.session);
+    let_go_of_values(m);        /* the calls have references of their own */
+    for (unsigned i = 0; i < m->n; i++)
+        if (m->keys[i].answered)
+            call_go_on(take_call(&m->keys[i]));
 }
 
 /* on the way */
@@ -363,59 +382,97 @@ static void one_less(struct multiget *m)
 {
     if (--m->n_waiting > 0)
         return;
-    if (m->plain && !m->failed)
+    if (m->state == TOGETHER)
         be_ready(m);
+    else if (m->state == APART)
+        multiget_free(m);
     else
-        fall_apart(m);
+        slot_ready(&m->slot);
+}
+
+/* Nobody shows it: its judge is to see to it that copies have what they must. */
+static void forget_answer(struct request *r)
+{
+    if (r->open != 0)
+        link_confirm(r->link, r->open, true);
+    request_forget_answer(r);
+}
+
+/* The call has all that was said of it: `f`, or NULL: how the request went. */
+static void hand_over(struct wanted *k, struct request *r, const struct frame *f,
+                      struct chunk *chunk)
+{
+    struct call *c = take_call(k);
+
+    if (c == NULL) {
+        forget_answer(r);
+        return;
+    }
+    c->request.outcome = f != NULL ? ANSWERED : r->outcome;
+    c->request.refusal = r->refusal;
+    c->request.reason = r->reason;
+    if (f != NULL) {
+        c->request.reply = *f;
+        c->request.reply_chunk = f->value_len > 0 ? chunk_ref(chunk) : NULL;
+        c->request.told_chunk = r->told_chunk;
+        c->request.told = r->told;
+        c->request.open = r->open;
+        r->told_chunk = NULL;
+        r->told = NULL;
+        r->open = 0;
+    }
+    call_go_on(c);
+}
+
+/* Those that were not answered. */
+static void lose_rest(struct multiget *m, struct part *part)
+{
+    struct request *r = part->request;
+
+    for (unsigned i = 0; i < r->n_open; i++) {
+        struct wanted *k = &m->keys[part->at];
+
+        part->at = k->next;
+        hand_over(k, r, NULL, NULL);
+    }
 }
 
 static void on_done(struct request *r)
 {
     struct multiget *m = r->owner;
 
-    m->plain &= r->outcome == ANSWERED;
+    if (m->asking) {
+        m->unsent |= r->outcome != ANSWERED;
+    } else if (r->n_open > 0) {
+        if (m->state == TOGETHER)
+            fall_apart(m);
+        lose_rest(m, &m->parts[r->part]);
+    }
     one_less(m);
 }
 
-/* Held by its call, and charged with that one's slot. */
-static void hold(struct multiget *m, struct call *c)
+/* As a call's answer would be, that may be asked for again: see call.c. */
+static bool is_too_much(const struct multiget *m, size_t bytes)
 {
-    struct session *s = m->slot.session;
-    const size_t bytes = c->request.reply.value_len;
+    const struct session *s = m->slot.session;
 
-    if (s != NULL && s->n_writes == 0 && !s->barrier && c->request.open == 0 &&
-        m->large_bytes + bytes > SESSION_OUTPUT_PAUSE)
-        call_drop_answer(c, s);
-    else
-        m->large_bytes += bytes;
+    return s != NULL && s->held_bytes - m->share + bytes > SESSION_OUTPUT_PAUSE && bytes > 0 &&
+           s->n_writes == 0 && !s->barrier &&
+           (s->first != &m->slot || s->out.bytes >= SESSION_OUTPUT_PAUSE);
 }
 
-/* A long value, or an open one: a call takes what there is of it. */
-static void answer_apart(struct multiget *m, struct wanted *k, struct request *r,
-                         const struct frame *f, struct chunk *chunk)
+static bool is_plain(const struct multiget *m, const struct request *r, const struct frame *f)
 {
-    struct call *c = call_of(m, k);
+    return f != NULL && r->open == 0 && f->value_len < PLAIN_BYTES &&
+           !is_too_much(m, f->value_len);
+}
 
-    m->plain = false;
-    if (c == NULL) {
-        m->failed = true;
-        if (r->open != 0)
-            link_confirm(r->link, r->open, true);
-        chunk_unref(r->told_chunk);
-    } else {
-        c->request.outcome = ANSWERED;
-        c->kept = true;
-        c->request.reply = *f;
-        c->request.reply_chunk = f->value_len > 0 ? chunk_ref(chunk) : NULL;
-        c->request.told_chunk = r->told_chunk;
-        c->request.told = r->told;
-        c->request.open = r->open;
-        k->call = c;
-        hold(m, c);
-    }
-    r->told_chunk = NULL;
-    r->told = NULL;
-    r->open = 0;
+/* `bytes` more, or less. */
+static void charge(struct multiget *m, size_t bytes)
+{
+    if (m->slot.session != NULL)
+        m->slot.session->held_bytes += bytes;
+    m->held += bytes;
 }
 
 /* Its value lies in `chunk`; *last: where the one before of the same origin does. */
@@ -436,11 +493,12 @@ static void answer_plain(struct multiget *m, struct part *part, struct wanted *k
                          const struct frame *f, struct chunk *chunk)
 {
     k->answered = true;
-    if (f->st != STATUS_HIT)
-        return;
-    k->client_flags = f->client_flags;
-    k->token = (f->marks & MARK_TOKEN) != 0 ? f->token : f->version;
-    take_value(m, k, f->value, f->value_len, chunk, &part->chunk);
+    if (f->st == STATUS_HIT) {
+        k->client_flags = f->client_flags;
+        k->token = (f->marks & MARK_TOKEN) != 0 ? f->token : f->version;
+        take_value(m, k, f->value, f->value_len, chunk, &part->chunk);
+    }
+    charge(m, k->value_len - m->share);
 }
 
 static void on_each(struct request *r, const struct frame *f, struct chunk *chunk)
@@ -450,12 +508,13 @@ static void on_each(struct request *r, const struct frame *f, struct chunk *chun
     struct wanted *k = &m->keys[part->at];
 
     part->at = k->next;
-    if (f == NULL)
-        return;                 /* refused */
-    if (r->open != 0 || f->value_len >= PLAIN_BYTES)
-        answer_apart(m, k, r, f, chunk);
-    else
+    if (m->state == TOGETHER && is_plain(m, r, f)) {
         answer_plain(m, part, k, f, chunk);
+        return;
+    }
+    if (m->state == TOGETHER)
+        fall_apart(m);
+    hand_over(k, r, f, chunk);
 }
 
 /* asking */
@@ -660,7 +719,7 @@ static void send_part(struct multiget *m, struct part *part, const struct lookup
     m->held += (size_t)(end - frames);
     (void)link_send_all(m->fw->links.link[part->member], part->request, frames,
                         (size_t)(end - frames), part->n);
-    m->failed |= !find_keys(m, part);
+    m->keyless |= !find_keys(m, part);
 }
 
 /* Until the answers are there their size is guessed: see session_expect_bytes(). */
@@ -669,6 +728,23 @@ static size_t may_take(const struct multiget *m, const struct session *s)
     if (s->answer_bytes == s->worker->config->first_answer_bytes)
         return s->answer_bytes;         /* the first one goes alone */
     return m->n * s->answer_bytes;
+}
+
+/* Its size is known. */
+static void charge_what_is_here(struct multiget *m)
+{
+    for (unsigned i = 0; i < m->n; i++)
+        if (m->keys[i].part == HERE)
+            charge(m, m->keys[i].value_len - m->share);
+}
+
+/* Some parts have failed already. */
+static void fall_apart_unsent(struct multiget *m)
+{
+    fall_apart(m);
+    for (unsigned i = 0; i < m->n_parts; i++)
+        if (m->parts[i].request->outcome != WAITING)
+            lose_rest(m, &m->parts[i]);
 }
 
 /* What is here is answered sooner alone, as long as nothing has to wait before it. */
@@ -697,11 +773,18 @@ static void begin(struct multiget *m, struct session *s, const struct gets *gets
 {
     m->slot.ops = &multiget_ops;
     session_expect(s, &m->slot);
+    s->n_slots += m->n - 1;
+    m->asking = true;
     m->n_waiting = m->n_parts + 1;      /* this function */
     for (unsigned i = 0; i < m->n_parts; i++)
         send_part(m, &m->parts[i], gets->keys);
+    m->asking = false;
     m->held += may_take(m, s);
+    m->share = m->held / m->n;
     s->held_bytes += m->held;
+    charge_what_is_here(m);
+    if (m->unsent)
+        fall_apart_unsent(m);
     one_less(m);
 }
 

@@ -8,9 +8,11 @@
  * of its own (see frame.h), but there is one request a shard, and one slot for all:
  * what a key costs beside its bytes is a row in a table.
  *
- * That is for hits of a moderate size and misses.  Where one key needs more (its
- * shard is not reached, a copy must be told first, its value is large) all of them
- * become calls, as if they had been asked one by one: see call.h.
+ * That is for hits of a moderate size and misses.  As soon as one key needs more (its
+ * shard is not reached or refuses, a copy must be told first, its value is large, or
+ * more than can be held) all of them become calls: from there on it is as if they
+ * had been asked one by one, see call.h.  At once, not when all is answered: what is
+ * to be tried again must hold back what its session sends behind it.
  */
 #ifndef FRONT_MULTIGET_H
 #define FRONT_MULTIGET_H
