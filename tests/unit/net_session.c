@@ -761,6 +761,67 @@ static void large_answers_that_wait_for_another_are_bounded(void **state)
     assert_int_equal(strlen(stage_heard(&stage, c)), 8 + 1000 * BIG);
 }
 
+/* One slot becomes several, wherever it stands among the others; or none. */
+static void others_may_take_the_place_of_a_slot(void **state)
+{
+    static const char *const lines[] = { "get l0\r\n", "get l1\r\n", "get l2\r\n" };
+
+    (void)state;
+    for (unsigned place = 0; place < 3; place++) {
+        for (unsigned n = 0; n <= 2; n++) {
+            int c = stage_client(&stage);
+            struct session *s = stage.worker.sessions;
+            struct later **at = &laters, *old;
+            char want[100] = "", name[12];
+
+            for (unsigned i = 0; i < 3; i++)
+                assert_string_equal(stage_ask(&stage, c, lines[i]), "");
+            for (unsigned i = 0; i < place; i++)
+                at = &(*at)->next;
+            old = *at;
+            *at = old->next;
+            for (unsigned i = 0; i < n; i++) {
+                struct later *l = calloc(1, sizeof(*l)), **last = &laters;
+
+                assert_non_null(l);
+                snprintf(l->text, sizeof(l->text), "[new%u]", i);
+                l->slot.ops = &later_ops;
+                session_expect_before(s, &l->slot, &old->slot);
+                while (*last != NULL)
+                    last = &(*last)->next;
+                *last = l;
+            }
+            session_forgo(s, &old->slot);
+            assert_null(old->slot.session);
+            free(old);
+            assert_int_equal(s->n_slots, 2 + n);
+            /* what is asked now is still the last */
+            assert_string_equal(stage_ask(&stage, c, "get l3\r\n"), "");
+            for (unsigned i = n; i-- > 0;) {
+                snprintf(name, sizeof(name), "[new%u", i);
+                answer(name);
+            }
+            for (unsigned i = 4; i-- > 0;) {
+                snprintf(name, sizeof(name), "[get l%u", i);
+                if (i != place)
+                    answer(name);
+            }
+            for (unsigned i = 0; i < 4; i++) {
+                if (i != place)
+                    sprintf(want + strlen(want), "[get l%u]", i);
+                for (unsigned k = 0; i == place && k < n; k++)
+                    sprintf(want + strlen(want), "[new%u]", k);
+            }
+            assert_string_equal(stage_ask(&stage, c, ""), want);
+            assert_int_equal(s->n_slots, 0);
+            assert_null(s->first);
+            assert_ptr_equal(s->last, &s->first);
+            fake_reset(stage.world, c);
+            stage_run(&stage, 0);
+        }
+    }
+}
+
 static void open_slots_are_bounded(void **state)
 {
     int c = stage_client(&stage);
@@ -1159,6 +1220,7 @@ int main(void)
         TEST(an_idle_session_holds_no_memory),
         TEST(a_client_that_does_not_read_is_not_executed),
         TEST(large_answers_that_wait_for_another_are_bounded),
+        TEST(others_may_take_the_place_of_a_slot),
         TEST(open_slots_are_bounded),
         TEST(two_sessions_take_turns),
         TEST(a_barrier_keeps_what_follows_it_waiting),

@@ -370,6 +370,142 @@ static void a_front_that_does_not_read_is_not_executed(void **state)
     free(value);
 }
 
+/* `n` sets, then a frame that cannot be, then one more: "k0" ... */
+static void say_sets_and_a_bad_frame(int peer, unsigned n, const struct frame *bad, size_t bad_len)
+{
+    char key[12], *bytes;
+    struct frame f = { COMMAND(SET), .key = key, VALUE("v") };
+
+    for (unsigned i = 0; i <= n; i++) {
+        f.key_len = (uint16_t)snprintf(key, sizeof(key), "k%u", i);
+        if (i < n)
+            stage_send_frame(&stage, peer, &f);
+    }
+    bytes = calloc(1, FRAME_HEAD + FRAME_FIELDS_MAX + 300);
+    assert_non_null(bytes);
+    frame_put(bytes, bad);
+    fake_write(stage.world, peer, bytes, bad_len);
+    free(bytes);
+    stage_send_frame(&stage, peer, &f);
+    stage_run(&stage, 0);
+}
+
+/* How many of "k0" ... are there, from the first on; none is behind them. */
+static unsigned stored(void)
+{
+    int peer = open_peer();
+    unsigned n = 0, end = 0;
+    char key[12];
+    struct frame f = { COMMAND(GET), .key = key };
+
+    for (unsigned i = 0; i < 200; i++) {
+        f.key_len = (uint16_t)snprintf(key, sizeof(key), "k%u", i);
+        if (ask(peer, f).st != STATUS_HIT)
+            continue;
+        f.op = FRAME_COMMAND + VERB_DELETE;
+        assert_int_equal(ask(peer, f).st, STATUS_DELETED);
+        f.op = FRAME_COMMAND + VERB_GET;
+        n++;
+        end = i + 1;
+    }
+    assert_int_equal(n, end);
+    return n;
+}
+
+/* Read in one piece: those before it are executed and answered, none behind it. */
+static void what_stands_before_a_bad_frame_is_executed_and_nothing_behind_it(void **state)
+{
+    static const struct {
+        struct frame f;
+        size_t len;
+    } bad[] = {
+        { { .op = 0x7e }, FRAME_HEAD },                         /* no such op */
+        { { COMMAND(GET), KEY("k"), .value_len = 5 }, FRAME_HEAD + 6 },
+        { { COMMAND(SET), KEY("k"), .value_len = (1 << 20) + 1 }, FRAME_HEAD + 20 }, /* no room */
+        { { .op = FRAME_MAP, .value_len = (1 << 20) + 1 }, FRAME_HEAD },
+        { { .op = FRAME_ANSWER, .st = STATUS_STORED }, FRAME_HEAD + 8 },                             /* ours to send */
+    };
+    static const unsigned before[] = { 0, 1, 30, 31, 32, 33, 64, 70 };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(bad); i++) {
+        for (size_t n = 0; n < N_OF(before); n++) {
+            int peer = open_peer();
+            struct frame f;
+
+            say_sets_and_a_bad_frame(peer, before[n], &bad[i].f, bad[i].len);
+            assert_true(fake_is_closed(stage.world, peer));
+            for (unsigned k = 0; k < before[n]; k++) {
+                assert_true(stage_take_frame(&stage, peer, &f));
+                assert_int_equal(f.st, STATUS_STORED);
+            }
+            assert_false(stage_take_frame(&stage, peer, &f));
+            assert_int_equal(stored(), before[n]);
+        }
+    }
+}
+
+/* Output that is full ends a helping in its midst: what was read ahead is read again. */
+static void a_pause_loses_nothing_of_what_was_read_ahead(void **state)
+{
+    enum { LEN = 60000 };
+    static const unsigned many[] = { 17, 18, 31, 32, 33, 50, 100 };
+    int peer = open_peer();
+    char *value = calloc(1, LEN), key[12];
+    struct frame set = { COMMAND(SET), KEY("large"), .value = value, .value_len = LEN }, f;
+
+    (void)state;
+    assert_int_equal(ask(peer, set).st, STATUS_STORED);
+    for (size_t i = 0; i < N_OF(many); i++) {
+        set = (struct frame){ COMMAND(SET), .key = key, VALUE("v") };
+        fake_set_room(stage.world, peer, 1);
+        for (unsigned n = 0; n < many[i]; n++) {
+            set.key_len = (uint16_t)snprintf(key, sizeof(key), "k%u", n);
+            stage_send_frame(&stage, peer, &(struct frame){ COMMAND(GET), KEY("large") });
+            stage_send_frame(&stage, peer, &set);
+        }
+        stage_run(&stage, 0);
+        fake_set_room(stage.world, peer, SIZE_MAX);
+        stage_run(&stage, 0);
+        for (unsigned n = 0; n < many[i]; n++) {
+            assert_true(stage_take_frame(&stage, peer, &f));
+            assert_int_equal(f.value_len, LEN);
+            assert_true(stage_take_frame(&stage, peer, &f));
+            assert_int_equal(f.st, STATUS_STORED);
+        }
+        assert_false(stage_take_frame(&stage, peer, &f));
+        assert_int_equal(stored(), many[i]);
+    }
+    assert_int_equal(stage.worker.pool.bytes_out, 0);
+    free(value);
+}
+
+/* ... nor does it lose the bad one behind: no frame after it, all before it. */
+static void a_bad_frame_behind_a_pause_ends_the_link_when_its_turn_comes(void **state)
+{
+    enum { LEN = 60000, N = 30 };
+    int peer = open_peer();
+    char *value = calloc(1, LEN);
+    struct frame f = { COMMAND(SET), KEY("large"), .value = value, .value_len = LEN };
+
+    (void)state;
+    assert_int_equal(ask(peer, f).st, STATUS_STORED);
+    fake_set_room(stage.world, peer, 1);
+    for (unsigned n = 0; n < N; n++)
+        stage_send_frame(&stage, peer, &(struct frame){ COMMAND(GET), KEY("large") });
+    say_sets_and_a_bad_frame(peer, 3, &(struct frame){ .op = 0x7e }, FRAME_HEAD);
+    assert_false(fake_is_closed(stage.world, peer));
+    fake_set_room(stage.world, peer, SIZE_MAX);
+    stage_run(&stage, 0);
+    assert_true(fake_is_closed(stage.world, peer));
+    for (unsigned n = 0; n < N; n++) {
+        assert_true(stage_take_frame(&stage, peer, &f));
+        assert_int_equal(f.value_len, LEN);
+    }
+    assert_int_equal(stored(), 3);
+    free(value);
+}
+
 /* the rest */
 
 static void a_flush_hides_what_was_there(void **state)
@@ -484,6 +620,9 @@ int main(void)
         TEST(a_version_is_of_this_shard_and_grows),
         TEST(a_large_value_comes_back),
         TEST(a_front_that_does_not_read_is_not_executed),
+        TEST(what_stands_before_a_bad_frame_is_executed_and_nothing_behind_it),
+        TEST(a_pause_loses_nothing_of_what_was_read_ahead),
+        TEST(a_bad_frame_behind_a_pause_ends_the_link_when_its_turn_comes),
         TEST(a_flush_hides_what_was_there),
         TEST(a_shard_tells_what_is_in_it),
         TEST(a_digest_tells_what_an_arc_holds),

@@ -166,6 +166,7 @@ static void every_frame_is_read_as_it_was_written(void **state)
         char *data = bytes_of(&frames[i], &len);
         struct frame f;
 
+        memset(&f, 0xa5, sizeof(f));    /* whatever was there is overwritten */
         assert_int_equal(frame_read(data, len, &f), FRAME_WHOLE);
         assert_int_equal(f.len, len);
         check_equal(&f, &frames[i]);
@@ -391,6 +392,58 @@ static void an_answer_travels_and_a_strange_status_does_not(void **state)
     assert_false(frame_to_answer(&f, &got));
     f = (struct frame){ .op = FRAME_DONE, .st = STATUS_STORED };
     assert_false(frame_to_answer(&f, &got));
+}
+
+/* Straight from what a store says, or by way of a frame: the same bytes. */
+static void an_answer_is_written_as_its_frame_would_be(void **state)
+{
+    (void)state;
+    for (unsigned status = 0; status < N_STATUSES; status++) {
+        for (unsigned marks = 0; marks <= MARKS_ALL; marks++) {
+            const struct answer a = {
+                .status = (enum status)status, .version = 1ull << 62 | 5, .marks = marks,
+                .client_flags = 0xfedcba98, .ttl_ms = -7, .token = 1ull << 63 | 8,
+                .idle_s = 0x89abcdef, .number = UINT64_MAX - 10, VALUE("value"),
+            };
+            char direct[FRAME_HEAD + FRAME_FIELDS_MAX], *by_frame;
+            struct frame f;
+            size_t len, whole;
+
+            frame_from_answer(&f, &a);
+            by_frame = bytes_of(&f, &whole);
+            len = frame_head_len(&f);
+            assert_ptr_equal(frame_put_answer(direct, &a), direct + len);
+            assert_memory_equal(direct, by_frame, len);
+            assert_int_equal(frame_read(by_frame, whole, &f), FRAME_WHOLE);
+            free(by_frame);
+        }
+    }
+}
+
+static void a_get_is_written_as_its_frame_would_be(void **state)
+{
+    static char key[KEY_MAX];
+    char direct[FRAME_HEAD + KEY_MAX];
+
+    (void)state;
+    memset(key, 'k', sizeof(key));
+    for (unsigned verb = VERB_GET; verb <= VERB_GETS; verb++) {
+        for (size_t key_len = 1; key_len <= KEY_MAX; key_len++) {
+            const struct cmd cmd = { .verb = (enum verb)verb, .key = key, .key_len = key_len };
+            struct frame f;
+            size_t len;
+            uint8_t got_len;
+            char *by_frame;
+
+            frame_from_cmd(&f, &cmd);
+            by_frame = bytes_of(&f, &len);
+            assert_ptr_equal(frame_put_get(direct, (enum verb)verb, key, key_len), direct + len);
+            assert_memory_equal(direct, by_frame, len);
+            assert_ptr_equal(frame_next_get(direct, &got_len), direct + len);
+            assert_int_equal(got_len, key_len);
+            free(by_frame);
+        }
+    }
 }
 
 static void check_copy(const struct copy *got, const struct copy *want)
@@ -641,6 +694,8 @@ int main(void)
         cmocka_unit_test(the_longest_value_is_awaited),
         cmocka_unit_test(a_command_travels),
         cmocka_unit_test(an_answer_travels_and_a_strange_status_does_not),
+        cmocka_unit_test(an_answer_is_written_as_its_frame_would_be),
+        cmocka_unit_test(a_get_is_written_as_its_frame_would_be),
         cmocka_unit_test(a_copy_travels_with_its_key_and_is_told_without),
         cmocka_unit_test(a_copy_is_no_more_than_its_kind),
         cmocka_unit_test(what_was_sent_is_a_copy_when_nothing_else_is_told),
