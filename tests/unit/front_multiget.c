@@ -637,6 +637,37 @@ static void a_get_is_not_asked_again_past_a_write_that_was_answered_behind_it(vo
     expect_all_given_back();
 }
 
+/* Held because a write was behind it: when that is over it is too late to ask again. */
+static void what_was_held_before_a_write_was_answered_is_held_on(void **state)
+{
+    enum { N = 100, LEN = 4000 };
+    int c = stage_client(&stage), s1 = opened(1), s2 = opened(2);
+    size_t left;
+    const char *all;
+
+    (void)state;
+    stage.config.max_requests = 300;
+    ask(c, "get %s\r\n", a[0]);
+    miss(s1);
+    expect(c, "END\r\n");
+    say_keys(c, N, false);
+    ask(c, "delete %s\r\n", b[1]);
+    hear_all(s2);
+    for (unsigned k = 1; k < N; k++)
+        stage_send_frame(&stage, s2, &(struct frame){ ANSWER(HIT), .value = large,
+                                                      .value_len = LEN });
+    say(s2, (struct frame){ ANSWER(DELETED) });
+    assert_in_range(session()->held_bytes, (N - 1) * LEN, N * LEN + 1000);
+    assert_int_equal(session()->n_writes, 0);
+    close_far(s1);
+    stage_run(&stage, 0);
+    expect_nothing(s2);
+    all = fake_take(stage.world, c, &left);
+    assert_true(left > (N - 1) * LEN);
+    assert_string_equal(all + left - strlen("END\r\nDELETED\r\n"), "END\r\nDELETED\r\n");
+    expect_all_given_back();
+}
+
 /* open answers */
 
 static void what_is_open_is_replayed_before_anything_of_it_is_shown(void **state)
@@ -665,6 +696,26 @@ static void what_is_open_is_replayed_before_anything_of_it_is_shown(void **state
     assert_int_equal(stage.worker.stats.cmd_get, 4);
     assert_int_equal(stage.worker.stats.get_hits, 3);
     expect_all_given_back();
+}
+
+/* It may have lain on its way as long as the command and it took together. */
+static void what_copies_are_told_lives_no_longer_than_at_the_owner(void **state)
+{
+    int c = stage_client(&stage), s1 = opened(1), s3;
+    const char *key = key_on(1, 3, "o");
+    struct copy told = { .kind = COPY_VALUE, .any_age = true, .version = 9, VALUE("v") };
+    struct frame f;
+
+    (void)state;
+    (void)opened(2);
+    s3 = opened(3);
+    ask(c, "get %s %s\r\n", key, b[0]);
+    stage_run(&stage, 400);
+    told.ttl_ms = 5000;
+    frame_from_copy(&f, FRAME_TOLD, &told);
+    stage_send_frame(&stage, s1, &f);
+    say(s1, (struct frame){ OPEN(HIT, 9), VALUE("v"), .ttl_ms = 5000 });
+    assert_in_range(applied(s3, key).ttl_ms, 4500, 4600);
 }
 
 /* Others wait for its confirm: their shard counts from the oldest on. */
@@ -1088,7 +1139,9 @@ int main(void)
         TEST(a_write_refused_behind_a_get_stays_behind_it, led),
         TEST(nothing_overtakes_a_get_that_was_refused, led),
         TEST(a_get_is_not_asked_again_past_a_write_that_was_answered_behind_it, two),
+        TEST(what_was_held_before_a_write_was_answered_is_held_on, two),
         TEST(what_is_open_is_replayed_before_anything_of_it_is_shown, copied),
+        TEST(what_copies_are_told_lives_no_longer_than_at_the_owner, copied),
         TEST(what_is_open_is_replayed_at_once_though_another_shard_is_slow, copied),
         TEST(what_is_open_is_replayed_though_its_client_is_gone, copied),
         TEST(a_client_that_is_gone_leaves_nothing_behind, two),
