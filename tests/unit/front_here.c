@@ -350,6 +350,40 @@ static void gets_that_came_together_are_answered_from_here_and_by_others(void **
     assert_int_equal(stage.worker.stats.local_copy_reads, 1);
 }
 
+/* One that is found here keeps its place, and is read once. */
+static void what_was_found_here_stays_when_others_are_lost(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2), s3 = linked(3);
+    char here[32], far[32], own[32], want[200];
+    const struct session *s = stage.worker.sessions;
+    struct frame f;
+
+    (void)state;
+    give_lease(10000);
+    snprintf(here, sizeof(here), "%s", copied_key("copy"));
+    snprintf(far, sizeof(far), "%s", key_on(3, 2, "f"));
+    snprintf(own, sizeof(own), "%s", key_on(1, 2, "o"));
+    ask(c, "get %s %s %s %s\r\n", far, here, own, far);
+    (void)heard(s3);
+    say(s3, (struct frame){ ANSWER(HIT), VALUE("1") });
+    close_far(s3);
+    stage_run(&stage, 20);
+    f = heard(s2);
+    assert_int_equal(f.flags, FRAME_AS_COPY);
+    assert_memory_equal(f.key, far, strlen(far));
+    expect_nothing(s2);
+    snprintf(want, sizeof(want), "VALUE %s 0 1\r\n1\r\nVALUE %s 0 4\r\ncopy\r\n", far, here);
+    expect(c, want);
+    say(s2, (struct frame){ ANSWER(HIT), VALUE("2") });
+    snprintf(want, sizeof(want), "VALUE %s 0 1\r\n2\r\nEND\r\n", far);
+    expect(c, want);
+    assert_int_equal(stage.worker.stats.cmd_get, 4);
+    assert_int_equal(stage.worker.stats.get_hits, 3);
+    assert_int_equal(stage.worker.stats.get_misses, 1);
+    assert_int_equal(s->held_bytes, 0);
+    assert_int_equal(s->n_slots, 0);
+}
+
 static void the_owner_hears_of_one_read_in_sixteen_here(void **state)
 {
     int c = stage_client(&stage), s2 = linked(2);
@@ -444,6 +478,7 @@ int main(void)
         TEST(without_a_lease_the_copy_here_answers_nothing, set_up),
         TEST(a_get_behind_a_write_of_its_session_is_asked_of_the_owner, set_up),
         TEST(gets_that_came_together_are_answered_from_here_and_by_others, set_up),
+        TEST(what_was_found_here_stays_when_others_are_lost, set_up),
         TEST(the_owner_hears_of_one_read_in_sixteen_here, set_up),
         TEST(what_is_open_is_not_shown_by_the_copy_here, set_up),
         TEST(a_new_owner_waits_for_the_end_of_the_old_one, set_up),

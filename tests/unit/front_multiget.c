@@ -101,6 +101,18 @@ static int thrice(void **state)
     return 0;
 }
 
+/* One process that keeps items and a front: it is s1. */
+static int both(void **state)
+{
+    (void)state;
+    stage_init(&stage, &front_handler);
+    map = stage_map(1, 2);
+    stage.world->ops->listen(stage.world, "shard:2", 10, 0);
+    stage_add_both_by(&stage, stage_map(1, 2));
+    find_keys();
+    return 0;
+}
+
 /* The next frame is a get of this key. */
 static void expect_get(int shard, enum verb verb, const char *key)
 {
@@ -371,6 +383,31 @@ static void answers_may_be_cut_at_every_byte(void **state)
                     a[0], a[2], a[3]);
     }
     expect_all_given_back();
+}
+
+static void keys_that_are_kept_here_stand_in_between(void **state)
+{
+    int s2 = greeted_as(2, "s1"), c = stage_client(&stage);
+    struct hello h = stage_hello(&stage, "s2", map);
+    char set[60];
+
+    (void)state;
+    stage_send_hello(&stage, s2, &h);
+    snprintf(set, sizeof(set), "set %s 0 0 3\r\nown\r\n", a[0]);
+    assert_string_equal(stage_ask(&stage, c, set), "STORED\r\n");
+    ask(c, "get %s %s %s %s %s %s\r\nget %s\r\nget %s\r\n", b[0], b[1], a[0], b[2], a[1], b[3],
+        b[4], a[0]);
+    for (unsigned i = 0; i < 5; i++)
+        expect_get(s2, VERB_GET, b[i]);
+    for (unsigned i = 0; i < 5; i++)
+        hit(s2, "v");
+    expect_text(c, "VALUE %s 0 1\r\nv\r\nVALUE %s 0 1\r\nv\r\nVALUE %s 0 3\r\nown\r\n"
+                "VALUE %s 0 1\r\nv\r\nVALUE %s 0 1\r\nv\r\nEND\r\n"
+                "VALUE %s 0 1\r\nv\r\nEND\r\nVALUE %s 0 3\r\nown\r\nEND\r\n", b[0], b[1], a[0],
+                b[2], b[3], b[4], a[0]);
+    expect_all_given_back();
+    assert_int_equal(stage.worker.stats.cmd_get, 8);
+    assert_int_equal(stage.worker.stats.get_hits, 7);
 }
 
 /* a shard is lost */
@@ -1128,6 +1165,7 @@ int main(void)
         TEST(a_write_between_gets_stays_between_them, two),
         TEST(there_may_be_more_keys_than_a_batch_holds, two),
         TEST(answers_may_be_cut_at_every_byte, two),
+        TEST(keys_that_are_kept_here_stand_in_between, both),
         TEST(a_shard_that_is_not_there_costs_its_keys_alone, one_of_two),
         TEST(a_link_that_is_lost_costs_what_it_has_not_answered, two),
         TEST(what_waits_for_a_first_connect_that_fails_was_not_sent, two),
