@@ -2,80 +2,10 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/unset.h"
 #include "front/answer.h"
-#include "front/call.h"
 #include "front/here.h"
-#include "front/replay.h"
-#include "front/watchers.h"
-#include "front/way.h"
-#include "net/session.h"
-
-/* What one answer may take: a longer value is better held by a call, by reference. */
-#define PLAIN_BYTES SENDQ_REF_BYTES
-
-/* Not a part: what this process has itself. */
-#define HERE BATCH_MAX
-
-/* A key, and what was answered. */
-struct wanted {
-    const char *key;            /* in the frame that was sent, or beside a value from here */
-    uint8_t key_len;
-    bool answered, hit;
-    uint8_t part;               /* who was asked: index in `parts`, or HERE */
-    uint8_t next;               /* the next key of the same part */
-    uint32_t client_flags;
-    uint32_t value_len;
-    const char *value;
-    uint64_t token;
-    struct chunk *chunk;        /* a reference, where `value` lies in another than the one
-                                   before it of its part; or NULL */
-    struct call *call;          /* owned: waits for the answer in its place; or NULL */
-};
-
-/* What one shard was asked for. */
-struct part {
-    struct request *request;    /* owned; its owner is the multiget */
-    struct judge judge;
-    uint16_t member;            /* by index, of the map that it was sent by */
-    uint8_t first, last, n;     /* its keys */
-    uint8_t at;                 /* the one that is answered next */
-    struct chunk *chunk;        /* where the last value lies; a key has the reference */
-};
-
-/*
- *   TOGETHER --all answered--> its slot is ready
- *   TOGETHER --one needs more--> APART: a call in the place of each key
- *   TOGETHER --the same, and memory is short--> GIVEN_UP: its session ends
- *
- * Apart it only hands on what still comes, each answer to its call.
- */
-enum multiget_state { TOGETHER, APART, GIVEN_UP };
-
-struct multiget {
-    struct slot slot;
-    struct front_worker *fw;
-    struct multiget *next;      /* among the free */
-    enum multiget_state state;
-    enum verb verb;
-    bool more;                  /* see struct form */
-    bool asking;                /* not all parts were sent yet */
-    bool unsent;                /* one of them could not be */
-    bool keyless;               /* nor were its keys kept: memory is short */
-    unsigned n, n_parts;
-    unsigned n_waiting;         /* parts that are not answered */
-    unsigned n_hits;
-    size_t share;               /* what the session is charged for a key in flight, */
-    size_t held;                /* and for all, answers included */
-    size_t most_bytes;          /* the longest value */
-    int64_t began_ms;
-    bool reads_copies;          /* so can be read here now */
-    struct chunk *chunk;        /* as part->chunk, of what was found here */
-    struct part parts[BATCH_MAX];
-    struct wanted keys[BATCH_MAX];
-};
+#include "front/multiget_parts.h"
 
 /* its life */
 
@@ -259,16 +189,6 @@ static void be_ready(struct multiget *m)
 
 /* one by one */
 
-/* A get of one of the keys alone. */
-static void cmd_of(const struct multiget *m, const char *key, size_t key_len, struct cmd *cmd)
-{
-    cmd_clear(cmd);
-    cmd->verb = m->verb;
-    cmd->key = key;
-    cmd->key_len = key_len;
-    cmd->form.more = m->more;
-}
-
 /* The key on its own: it waits for its answer. */
 static struct call *call_of(struct multiget *m, const struct wanted *k)
 {
@@ -276,7 +196,7 @@ static struct call *call_of(struct multiget *m, const struct wanted *k)
     struct cmd cmd;
     struct call *c;
 
-    cmd_of(m, k->key, k->key_len, &cmd);
+    multiget_cmd(m, k->key, k->key_len, &cmd);
     cmd.position = ring_hash(k->key, k->key_len);
     c = call_apart(m->fw, &cmd, m->began_ms);
     if (c == NULL)
@@ -437,7 +357,7 @@ static void lose_rest(struct multiget *m, struct part *part)
     }
 }
 
-static void on_done(struct request *r)
+void multiget_on_done(struct request *r)
 {
     struct multiget *m = r->owner;
 
@@ -475,20 +395,6 @@ static void charge(struct multiget *m, size_t bytes)
     m->held += bytes;
 }
 
-/* Its value lies in `chunk`; *last: where the one before of the same origin does. */
-static void take_value(struct multiget *m, struct wanted *k, const char *value, size_t len,
-                       struct chunk *chunk, struct chunk **last)
-{
-    k->hit = true;
-    k->value = value;
-    k->value_len = (uint32_t)len;
-    m->n_hits++;
-    if (len > m->most_bytes)
-        m->most_bytes = len;
-    if (chunk != *last)
-        k->chunk = *last = chunk_ref(chunk);
-}
-
 static void answer_plain(struct multiget *m, struct part *part, struct wanted *k,
                          const struct frame *f, struct chunk *chunk)
 {
@@ -496,12 +402,12 @@ static void answer_plain(struct multiget *m, struct part *part, struct wanted *k
     if (f->st == STATUS_HIT) {
         k->client_flags = f->client_flags;
         k->token = (f->marks & MARK_TOKEN) != 0 ? f->token : f->version;
-        take_value(m, k, f->value, f->value_len, chunk, &part->chunk);
+        multiget_take(m, k, f->value, f->value_len, chunk, &part->chunk);
     }
     charge(m, k->value_len - m->share);
 }
 
-static void on_each(struct request *r, const struct frame *f, struct chunk *chunk)
+void multiget_on_each(struct request *r, const struct frame *f, struct chunk *chunk)
 {
     struct multiget *m = r->owner;
     struct part *part = &m->parts[r->part];
@@ -515,211 +421,6 @@ static void on_each(struct request *r, const struct frame *f, struct chunk *chun
     if (m->state == TOGETHER)
         fall_apart(m);
     hand_over(k, r, f, chunk);
-}
-
-/* asking */
-
-/* Where the answer to a key is. */
-struct whereabouts {
-    int member;                 /* that owns it and can be asked, or -1 */
-    bool here, copy;            /* this process may answer: as owner, or as a copy */
-};
-
-static bool has_self(const struct front_worker *fw, const struct placing *p)
-{
-    for (unsigned i = 0; i < p->n_copies; i++)
-        if (p->copies[i] == fw->self)
-            return true;
-    return false;
-}
-
-static uint32_t position_of(const struct links *ls, const struct lookup *key)
-{
-    return ls->n > 1 ? ring_hash(key->key, key->key_len) : 0;
-}
-
-static struct whereabouts find(struct front_worker *fw, const struct session *s,
-                               const struct lookup *key, bool reads_copies)
-{
-    const uint32_t position = position_of(&fw->links, key);
-    struct whereabouts w = { .member = -1 };
-    struct placing p;
-
-    view_place(fw->links.view, position, &p);
-    w.here = p.owner >= 0 && p.owner == fw->self && here_serves(fw, NULL);
-    w.copy = reads_copies && (s->written & here_bit(position)) == 0 && has_self(fw, &p);
-    if (p.owner >= 0 && p.owner != fw->self && way_reaches(fw, (unsigned)p.owner))
-        w.member = p.owner;
-    return w;
-}
-
-/* Where there is one copy, and all is well: sooner. */
-static int find_simple(const struct links *ls, const struct lookup *key)
-{
-    const int owner = ls->n > 1 ? (int)ring_owner(ls->view->ring, position_of(ls, key)) : 0;
-
-    return ls->link[owner] != NULL ? owner : -1;
-}
-
-/* That of a member, a new one if it has none yet; NULL: no memory. */
-static struct part *part_of(struct multiget *m, unsigned member)
-{
-    struct front_worker *fw = m->fw;
-    struct part *part;
-    struct request *r;
-
-    if (fw->part_of[member] != 0)
-        return &m->parts[fw->part_of[member] - 1];
-    r = request_new(&fw->links);
-    if (r == NULL)
-        return NULL;
-    r->owner = m;
-    r->part = m->n_parts;
-    r->each = on_each;
-    r->done = on_done;
-    r->answer_op = FRAME_ANSWER;
-    r->statuses = 1u << STATUS_HIT | 1u << STATUS_NOT_FOUND;
-    part = &m->parts[m->n_parts++];
-    memset(part, 0, sizeof(*part));
-    part->request = r;
-    part->member = (uint16_t)member;
-    if (!fw->links.view->simple)
-        replay_judge(&part->judge, fw->links.view, (int)member);
-    fw->part_of[member] = (uint8_t)m->n_parts;
-    return part;
-}
-
-static struct wanted *new_row(struct multiget *m, unsigned part)
-{
-    struct wanted *k = &m->keys[m->n++];
-
-    memset(k, 0, sizeof(*k));
-    k->part = (uint8_t)part;
-    return k;
-}
-
-/* A key of a member; false: memory is short. */
-static bool ask_for(struct multiget *m, int member)
-{
-    struct part *part = part_of(m, (unsigned)member);
-    const uint8_t row = (uint8_t)m->n;
-
-    if (part == NULL)
-        return false;
-    (void)new_row(m, (unsigned)(part - m->parts));
-    if (part->n++ == 0)
-        part->first = part->at = row;
-    else
-        m->keys[part->last].next = row;
-    part->last = row;
-    return true;
-}
-
-/* What is found here is kept with its key: both may be gone when it is emitted. */
-struct finding {
-    struct multiget *m;
-    struct wanted *k;
-    const struct lookup *key;
-};
-
-static bool keep_key(const struct finding *f, size_t value_len)
-{
-    char *at = request_room(&f->m->fw->links, f->key->key_len + value_len);
-
-    if (at == NULL)
-        return false;
-    f->k->key = memcpy(at, f->key->key, f->key->key_len);
-    f->k->key_len = (uint8_t)f->key->key_len;
-    return true;
-}
-
-static bool on_found(void *arg, const struct answer *a)
-{
-    const struct finding *f = arg;
-    struct wanted *k = f->k;
-    char *value;
-
-    if (a->value_len >= PLAIN_BYTES || !keep_key(f, a->value_len))
-        return false;
-    value = memcpy((char *)k->key + k->key_len, a->value, a->value_len);
-    k->client_flags = a->client_flags;
-    k->token = answer_token(a);
-    take_value(f->m, k, value, a->value_len, f->m->fw->links.kept, &f->m->chunk);
-    return true;
-}
-
-/* A key that this process may answer; false: it does not. */
-static bool look_here(struct multiget *m, struct session *s, const struct lookup *key,
-                      bool as_owner)
-{
-    struct finding f = { m, new_row(m, HERE), key };
-    struct cmd cmd;
-
-    cmd_of(m, key->key, key->key_len, &cmd);
-    cmd.hash = key->hash;
-    f.k->answered = here_look(m->fw, s, &cmd, as_owner, on_found, &f)
-                    && (f.k->hit || keep_key(&f, 0));
-    if (!f.k->answered) {
-        m->n--;
-        return false;
-    }
-    if (!f.k->hit && m->fw->links.kept != m->chunk)
-        f.k->chunk = m->chunk = chunk_ref(m->fw->links.kept);
-    STAT_ADD(&m->fw->worker->stats, local_copy_reads, !as_owner);
-    return true;
-}
-
-/* The next key; false: it is not to be had together with others. */
-static bool add_key(struct multiget *m, struct session *s, const struct lookup *key)
-{
-    struct whereabouts w = { .member = -1 };
-
-    if (m->fw->links.view->simple)
-        w.member = find_simple(&m->fw->links, key);
-    else
-        w = find(m->fw, s, key, m->reads_copies);
-    if ((w.here || w.copy) && look_here(m, s, key, w.here))
-        return true;
-    return w.member >= 0 && ask_for(m, w.member);
-}
-
-/* How many keys, from the first on, have found who is asked for them. */
-static unsigned share_out(struct multiget *m, struct session *s, const struct gets *gets)
-{
-    while (m->n < gets->n && add_key(m, s, &gets->keys[m->n]))
-        ;
-    for (unsigned i = 0; i < m->n_parts; i++)
-        m->fw->part_of[m->parts[i].member] = 0;
-    return m->n;
-}
-
-/* Keys lie in the frames, wherever these are; false: nowhere. */
-static bool find_keys(struct multiget *m, const struct part *part)
-{
-    const char *frame = part->request->value;
-    unsigned k = part->first;
-
-    if (part->request->frame_chunk == NULL)
-        return false;
-    for (unsigned i = 0; i < part->n; i++, k = m->keys[k].next) {
-        m->keys[k].key = frame + FRAME_HEAD;
-        frame = frame_next_get(frame, &m->keys[k].key_len);
-    }
-    return true;
-}
-
-static void send_part(struct multiget *m, struct part *part, const struct lookup *keys)
-{
-    UNSET char frames[BATCH_MAX * (FRAME_HEAD + KEY_MAX)];
-    char *end = frames;
-    unsigned k = part->first;
-
-    for (unsigned i = 0; i < part->n; i++, k = m->keys[k].next)
-        end = frame_put_get(end, m->verb, keys[k].key, keys[k].key_len);
-    m->held += (size_t)(end - frames);
-    (void)link_send_all(m->fw->links.link[part->member], part->request, frames,
-                        (size_t)(end - frames), part->n);
-    m->keyless |= !find_keys(m, part);
 }
 
 /* Until the answers are there their size is guessed: see session_expect_bytes(). */
@@ -747,18 +448,6 @@ static void fall_apart_unsent(struct multiget *m)
             lose_rest(m, &m->parts[i]);
 }
 
-/* What is here is answered sooner alone, as long as nothing has to wait before it. */
-static bool is_answered_alone(struct front_worker *fw, const struct session *s,
-                              const struct lookup *first, bool reads_copies)
-{
-    struct whereabouts w;
-
-    if (fw->self < 0 || s->first != NULL || fw->links.view->simple)
-        return false;
-    w = find(fw, s, first, reads_copies);
-    return w.here || w.copy;
-}
-
 static bool is_worth_it(const struct session *s)
 {
     const struct front_worker *fw = s->worker->front;
@@ -776,8 +465,7 @@ static void begin(struct multiget *m, struct session *s, const struct gets *gets
     s->n_slots += m->n - 1;
     m->asking = true;
     m->n_waiting = m->n_parts + 1;      /* this function */
-    for (unsigned i = 0; i < m->n_parts; i++)
-        send_part(m, &m->parts[i], gets->keys);
+    multiget_send(m, gets);
     m->asking = false;
     m->held += may_take(m, s);
     m->share = m->held / m->n;
@@ -795,11 +483,11 @@ unsigned multiget_make(struct session *s, const struct gets *gets)
     struct multiget *m;
     unsigned n;
 
-    if (!is_worth_it(s) || is_answered_alone(fw, s, &gets->keys[0], reads_copies) ||
+    if (!is_worth_it(s) || multiget_begins_here(fw, s, gets, reads_copies) ||
         (m = multiget_new(fw, gets)) == NULL)
         return 0;
     m->reads_copies = reads_copies;
-    n = share_out(m, s, gets);
+    n = multiget_share_out(m, s, gets);
     if (n >= 2) {
         begin(m, s, gets);
         return n;
