@@ -477,6 +477,12 @@ enum keys_status text_keys_next(const char *data, size_t len, size_t *pos, bool 
         at++;
     *pos = at;
     end = at + run_len(data + at, len - at);
+    if (end < len && data[end] == ' ' && end > at && end - at <= KEY_MAX) {
+        *key = data + at;       /* as nearly all of them */
+        *key_len = end - at;
+        *pos = end;
+        return KEYS_KEY;
+    }
     while (end < len && end - at <= KEY_MAX && !ends_key(data[end]))
         end++;
     if (end - at > KEY_MAX)
