@@ -108,6 +108,8 @@ struct worker {
     bool stopping;              /* sessions end as they fall idle */
     bool drained;               /* atomic: stopping, and all have ended */
     bool stopped;               /* the loop ends */
+
+    char apart[64];             /* a cache line: workers are an array, and each writes its own */
 };
 
 /* False when memory is short: worker_fini() copes. */
