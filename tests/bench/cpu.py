@@ -118,7 +118,7 @@ TABLES = [
               ("p16-sets", (1.70, 1.50), (0.50, 0.50, 0.35)),))),
     Table("own", "One node, whose keys are all its own, against a proxy and one memcached",
           True, False, False,
-          [ours(servers.chcached(1)), proxy(shards=1)],
+          [ours(servers.chcached(1)), proxy(shards=1), floor("fixedreply", servers.fixedreply)],
           bars(("memcached proxy",), (
               ("p1-c10",   (0.40,)),
               ("p16",      (0.18,)),
