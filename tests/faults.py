@@ -486,6 +486,7 @@ def run_one(row, function, seed, how, args):
                                          traceback.format_exc().replace("\n", "\n# ")), flush=True)
         finally:
             if seed in row.failed and logs:
+                os.makedirs(logs, exist_ok=True)
                 with open(os.path.join(logs, "%s.%d.report" % (row.name.replace(" ", "-"), seed)),
                           "w") as f:
                     f.write(row.last)
