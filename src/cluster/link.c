@@ -896,6 +896,11 @@ bool link_is_open(const struct link *l)
     return link_why_closed(l) == NULL;
 }
 
+bool link_is_refusing(const struct link *l)
+{
+    return l->state == LINK_OPEN && l->refusing;
+}
+
 bool link_is_refused(const struct link *l)
 {
     return l->refused;

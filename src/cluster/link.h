@@ -66,6 +66,9 @@ bool link_is_open(const struct link *l);
 /* NULL when it can, or why not: static words, or as long as it is so. */
 const char *link_why_closed(const struct link *l);
 
+/* It is well, but has refused something, and does until the next flush. */
+bool link_is_refusing(const struct link *l);
+
 /* The last thing that is known: its connection was lost or refused, it is not
  * only silent. */
 bool link_is_refused(const struct link *l);

@@ -80,6 +80,14 @@ static enum way decide(const struct call *c, const struct placing *p, int *to)
 
 /* waiting */
 
+/* It refuses until it has heard that its refusal was seen: soon. */
+static bool refuses_for_now(const struct call *c, int member)
+{
+    const struct link *l = c->fw->links.link[member];
+
+    return l != NULL && link_is_refusing(l);
+}
+
 /* There is somebody to wait for, and time. */
 static bool may_wait(const struct call *c, const struct placing *p)
 {
@@ -93,7 +101,7 @@ static bool may_wait(const struct call *c, const struct placing *p)
         return false;
     /* where nobody else can have it nothing is to be waited for, but what is here */
     return map->replicas > 1 || map->phase != MAP_STABLE || c->request.outcome == REFUSED ||
-           p->owner == c->fw->self;
+           p->owner == c->fw->self || refuses_for_now(c, p->owner);
 }
 
 /* Why it was not asked. */

@@ -669,6 +669,40 @@ static void what_an_ejected_owner_judged_is_replayed_no_more(void **state)
     expect(c, "SERVER_ERROR shard s1: the map has changed, outcome unknown\r\n");
 }
 
+/* Until it is told that its refusal was seen; that is all there is to wait for. */
+static void what_comes_while_a_shard_refuses_waits_without_copies_too(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), e = stage_client(&stage);
+    int s1 = opened(1);
+    char key[32], line[100];
+
+    (void)state;
+    snprintf(key, sizeof(key), "%s", key_of(1, "k"));
+    ask(c, "get %s\r\n", key);
+    (void)heard(s1);
+    snprintf(line, sizeof(line), "set %s 0 0 1\r\n1\r\n", key);
+    stage_say(&stage, d, line);
+    snprintf(line, sizeof(line), "get %s\r\nget %s\r\n", key, key);
+    stage_say(&stage, e, line);
+    say(s1, (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NOT_READY });
+    stage_run(&stage, 50);
+    expect(d, "");
+    expect(e, "");
+    assert_int_equal(heard(s1).op, FRAME_MAP);
+    stage_send_frame(&stage, s1, &(struct frame){ .op = FRAME_DONE, .version = 1 });
+    for (unsigned i = 0; i < 4; i++) {
+        const bool set = heard(s1).op == FRAME_COMMAND + VERB_SET;
+
+        stage_send_frame(&stage, s1, set ? &(struct frame){ ANSWER(STORED) }
+                                         : &(struct frame){ ANSWER(NOT_FOUND) });
+    }
+    stage_run(&stage, 0);
+    expect(c, "END\r\n");
+    expect(d, "STORED\r\n");
+    expect(e, "END\r\nEND\r\n");
+    assert_int_equal(stage.worker.stats.shard_misses, 0);
+}
+
 static void what_was_refused_is_sent_again_in_order(void **state)
 {
     int c = stage_client(&stage), d = stage_client(&stage), shards[3];
@@ -754,6 +788,7 @@ int main(void)
         TEST(a_replay_goes_to_nobody_when_the_copy_was_ejected, two_copies),
         TEST(what_an_ejected_owner_judged_is_replayed_no_more, two_copies),
         TEST(what_was_refused_is_sent_again_in_order, two_copies),
+        TEST(what_comes_while_a_shard_refuses_waits_without_copies_too, one_copy),
         TEST(without_any_copy_gets_miss_and_writes_fail, two_copies),
     };
 
