@@ -285,7 +285,8 @@ char *frame_put_applied(char *out, uint64_t version, enum applied applied)
     return put_head(out, 0, FRAME_APPLIED, (uint8_t)applied, 0, version);
 }
 
-char *frame_put(char *out, const struct frame *f)
+/* Inlined by force: of an answer that is written at once nothing is ever a frame. */
+static inline __attribute__((always_inline)) char *put(char *out, const struct frame *f)
 {
     const struct head h = head_of(f);
     const unsigned fields = h.fields;
@@ -306,6 +307,11 @@ char *frame_put(char *out, const struct frame *f)
     if (fields & HAS_ARGUMENTS)
         out = put_arguments(out, f);
     return out;
+}
+
+char *frame_put(char *out, const struct frame *f)
+{
+    return put(out, f);
 }
 
 void frame_from_cmd(struct frame *f, const struct cmd *cmd)
@@ -427,9 +433,9 @@ void frame_make_copy(char *command, uint64_t version, int64_t ttl_ms)
     command[AT_ST] = COPY_VALUE;
 }
 
-void frame_from_answer(struct frame *f, const struct answer *a)
+static inline struct frame answer_frame(const struct answer *a)
 {
-    *f = (struct frame){
+    return (struct frame){
         .op = FRAME_ANSWER,
         .st = (uint8_t)a->status,
         .version = a->version,
@@ -444,22 +450,16 @@ void frame_from_answer(struct frame *f, const struct answer *a)
     };
 }
 
+void frame_from_answer(struct frame *f, const struct answer *a)
+{
+    *f = answer_frame(a);
+}
+
 char *frame_put_answer(char *out, const struct answer *a)
 {
-    const unsigned fields = fields_of_answer((uint8_t)a->status, a->marks);
-    const size_t value_len = (fields & HAS_VALUE) != 0 ? a->value_len : 0;
+    const struct frame f = answer_frame(a);
 
-    out = put_head(out, fields_len(fields) + value_len, FRAME_ANSWER, (uint8_t)a->status,
-                   (uint16_t)a->marks, a->version);
-    if (fields & HAS_ATTRIBUTES) {
-        out = bytes_put_u32(out, a->client_flags);
-        out = bytes_put_u64(out, (uint64_t)a->ttl_ms);
-    }
-    if (fields & HAS_NUMBER)
-        out = bytes_put_u64(out, a->number);
-    if (fields & HAS_IDLE)
-        out = bytes_put_u32(out, a->idle_s);
-    return (fields & HAS_TOKEN) != 0 ? bytes_put_u64(out, a->token) : out;
+    return put(out, &f);
 }
 
 bool frame_to_answer(const struct frame *f, struct answer *a)
