@@ -261,9 +261,12 @@ bool here_look(struct front_worker *fw, struct session *s, const struct cmd *cmd
     return true;
 }
 
+/* Of more than one copy none knows whether the others have what it has: one would
+ * show what another does not have yet. */
 bool here_reads_copies(struct front_worker *fw)
 {
-    return fw->self >= 0 && fw->has_copies && fw->front->config.ack_all && here_serves(fw, NULL);
+    return fw->self >= 0 && fw->has_copies && fw->links.view->map->replicas == 2 &&
+           fw->front->config.ack_all && here_serves(fw, NULL);
 }
 
 static bool put_copy(void *arg, const struct answer *a)

@@ -23,7 +23,8 @@ void here_get(struct front_worker *fw, struct session *s, struct cmd *cmd);
 
 /*
  * May copies in this process answer plain gets now?  Under a lease they have all
- * that was acknowledged.  What a session has sent and was not told of yet they may
+ * that was acknowledged, and where a key has no other copy, all that anybody was
+ * shown.  What a session has sent and was not told of yet they may
  * not have: keys whose bit is in session->written are asked of their owner.
  */
 bool here_reads_copies(struct front_worker *fw);

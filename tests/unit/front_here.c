@@ -306,6 +306,32 @@ static void without_a_lease_the_copy_here_answers_nothing(void **state)
     assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_GET);
 }
 
+/* One of two copies may have what the other has not yet: who was shown that by one
+ * must not be shown less by the other. */
+static void where_there_are_three_of_each_key_the_owner_is_asked(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2), s3 = linked(3);
+    struct map *m = map_of_s1(2);
+    const char *key;
+
+    (void)state;
+    m->replicas = 3;
+    change_map(m, (int[]){ -1, s2, s3 });
+    key = copied_key("here");
+    give_lease(10000);
+    ask(c, "get %s\r\n", key);
+    assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_GET);
+    say(s2, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "END\r\n");
+    ask(c, "get %s %s\r\n", key, key);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(heard(s2).op, FRAME_COMMAND + VERB_GET);
+        say(s2, (struct frame){ ANSWER(NOT_FOUND) });
+    }
+    expect(c, "END\r\n");
+    assert_int_equal(stage.worker.stats.local_copy_reads, 0);
+}
+
 /* The copy here has it later than the client has sent it. */
 static void a_get_behind_a_write_of_its_session_is_asked_of_the_owner(void **state)
 {
@@ -476,6 +502,7 @@ int main(void)
         TEST(a_get_whose_owner_is_gone_is_answered_by_the_copy_here, set_up),
         TEST(what_the_copy_here_cannot_answer_is_asked_of_the_owner, set_up),
         TEST(without_a_lease_the_copy_here_answers_nothing, set_up),
+        TEST(where_there_are_three_of_each_key_the_owner_is_asked, set_up),
         TEST(a_get_behind_a_write_of_its_session_is_asked_of_the_owner, set_up),
         TEST(gets_that_came_together_are_answered_from_here_and_by_others, set_up),
         TEST(what_was_found_here_stays_when_others_are_lost, set_up),
