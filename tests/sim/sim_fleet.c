@@ -5,7 +5,10 @@
 
 const char *fleet_client_address(unsigned front)
 {
-    static const char *const addresses[FLEET_FRONTS] = { "10.0.0.1:11211", "10.0.0.2:11211" };
+    static const char *const addresses[] = {
+        "10.0.0.1:11211", "10.0.0.2:11211", "10.0.0.3:11211", "10.0.0.4:11211",
+        "10.0.0.5:11211", "10.0.0.6:11211", "10.0.0.7:11211",
+    };
 
     return addresses[front];
 }
@@ -72,7 +75,9 @@ static void make_shard(struct fleet *f, unsigned i)
     sim_node_init(n, f->sim, name);
     fleet_address(f, n, address);
     say_cluster(f, n);
-    sim_node_arg(n, "--role=shard");
+    sim_node_arg(n, "--role=%s", f->config.shards_have_fronts ? "both" : "shard");
+    if (f->config.shards_have_fronts)
+        sim_node_arg(n, "--listen=%s", fleet_client_address(FLEET_FRONTS + i));
     sim_node_arg(n, "--peer=%s", address);
     if (i < f->config.n_shards)
         name_shard(f, fleet_leader_node(f), n);

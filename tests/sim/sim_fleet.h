@@ -20,6 +20,7 @@ struct fleet_config {
     unsigned replicas;
     unsigned threads;           /* most of a node */
     bool leader_has_shard;
+    bool shards_have_fronts;    /* clients are served there too */
     int64_t hold_down_ms;
 };
 

@@ -1,13 +1,15 @@
 /*
  * simulate - clusters in a world of their own, one from each seed
  *
- *      simulate [--seeds N] [--seed S] [--scenario NAME] [--kept FILE] [--replicas N] [-v]
+ *      simulate [--seeds N] [--seed S] [--scenario NAME] [--kept FILE] [--replicas N] [--everywhere] [-v]
  *
  *      --seed S          the first seed (1)
  *      --seeds N         so many, one after the other (1)
  *      --scenario NAME   what befalls it; else the seed decides
  *      --kept FILE       first those that once failed: a line "SEED SCENARIO" each
  *      --replicas N      copies; else the seed decides
+ *      --everywhere      shards serve clients too, and may answer from copies: a client
+ *                        at one that is cut off may miss, and is not served meanwhile
  *      -v                what happens, as a trace
  *
  * Clients work on a cluster through two fronts, something befalls it, it heals,
@@ -36,6 +38,7 @@ struct settings {
     const char *kept;
     unsigned replicas;          /* 0: as the seed says */
     bool verbose;
+    bool everywhere;            /* clients at shards too */
 };
 
 struct outcome {
@@ -113,6 +116,7 @@ static void begin_run(struct run *r, const struct settings *s, const struct scen
         fleet.replicas = 1;
     if (s->replicas > 0)
         fleet.replicas = s->replicas;
+    fleet.shards_have_fronts = s->everywhere;
     fleet_init(&r->fleet, r->sim, &r->complaints, &fleet);
     crowd = (struct crowd_config){
         .sim = r->sim, .complaints = &r->complaints,
@@ -127,8 +131,10 @@ static void begin_run(struct run *r, const struct settings *s, const struct scen
         .flushes = (scenario->traits & FLUSHES) != 0,
         .gone = on_gone,
         .arg = r,
-        .may_vanish = (scenario->traits & LOSES) != 0,
+        .may_vanish = (scenario->traits & LOSES) != 0 || s->everywhere,
     };
+    for (unsigned i = 0; i < fleet.n_shards && s->everywhere; i++)
+        crowd.fronts[crowd.n_fronts++] = fleet_client_address(FLEET_FRONTS + i);
     r->crowd = crowd_new(&crowd);
     r->is_rough = sim_pick(r->sim, 3) == 0;
     fleet_start_all(&r->fleet);
@@ -180,7 +186,8 @@ static void judge(struct run *r, const struct scenario *scenario, struct outcome
 {
     struct history *h = crowd_history(r->crowd);
     const struct history_counts *counts = history_counts(h);
-    const int64_t most_ms = r->is_rough || r->is_hushed ? 0 : scenario->outage_ms;
+    const int64_t most_ms = r->is_rough || r->is_hushed || r->fleet.config.shards_have_fronts
+                          ? 0 : scenario->outage_ms;
     const char *words;
 
     history_finish(h, sim_now_ms(r->sim));
@@ -305,7 +312,7 @@ static void try_twice(struct tally *t, const struct settings *s)
 static void usage(void)
 {
     fprintf(stderr, "usage: simulate [--seeds N] [--seed S] [--scenario NAME] [--kept FILE] "
-            "[--replicas N] [-v]\n");
+            "[--replicas N] [--everywhere] [-v]\n");
     for (unsigned i = 0; i < n_scenarios; i++)
         fprintf(stderr, "%s%s", i % 8 == 0 ? "\n  " : " ", scenarios[i].name);
     fprintf(stderr, "\n");
@@ -329,6 +336,10 @@ static void read_settings(struct settings *s, int argc, char **argv)
 
         if (strcmp(name, "-v") == 0) {
             s->verbose = true;
+            continue;
+        }
+        if (strcmp(name, "--everywhere") == 0) {
+            s->everywhere = true;
             continue;
         }
         if (strcmp(name, "--seeds") == 0)
