@@ -277,7 +277,6 @@ static bool put_copy(void *arg, const struct answer *a)
     if (r->q == NULL)
         return false;
     on_hit(r, a);
-    chunk_unref(r->loan);
     front_note(r->s->worker->front, r->s->fd, &r->asked, a);
     return true;
 }
@@ -287,6 +286,7 @@ bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd
     const unsigned harmless = OPTION_WIN | OPTION_KEY_ENCODED;
     struct reading r = { s, NULL, asked_by(cmd), NULL };
     struct cmd plain;
+    bool shown;
 
     if ((cmd->options & ~harmless) != 0 || !call_is_plain(cmd) ||
         !here_reads_copies(fw) || (s->written & here_bit(cmd->position)) != 0 ||
@@ -294,7 +294,9 @@ bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd
         return false;
     plain = *cmd;
     plain.options = 0;
-    if (!here_look(fw, s, &plain, false, put_copy, &r))
+    shown = here_look(fw, s, &plain, false, put_copy, &r);
+    chunk_unref(r.loan);        /* now: the last reference takes the store's lock */
+    if (!shown)
         return s->broken;       /* a miss proves nothing */
     STAT_ADD(&s->worker->stats, local_copy_reads, 1);
     return true;
