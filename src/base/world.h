@@ -50,6 +50,8 @@ struct world_ops {
     int (*connect_result)(struct world *w, int fd);     /* 0, or the errno */
     enum io (*recv)(struct world *w, int fd, void *to, size_t size, size_t *got);
     enum io (*sendv)(struct world *w, int fd, const struct iovec *iov, int n, size_t *sent);
+    /* Nothing more is sent: the other end reads what was, and then the end. */
+    void (*shut)(struct world *w, int fd);
     void (*close)(struct world *w, int fd);
     /* Who is at the other end, as an address; "unix" where it has none. */
     void (*peer_name)(struct world *w, int fd, char *out, size_t size);

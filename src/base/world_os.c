@@ -123,6 +123,12 @@ static int socket_for(const char *address, union any_address *a, socklen_t *len)
     return socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
+static void os_shut(struct world *w, int fd)
+{
+    (void)w;
+    (void)shutdown(fd, SHUT_WR);
+}
+
 static void os_close(struct world *w, int fd)
 {
     (void)w;
@@ -412,7 +418,7 @@ static const struct world_ops os_ops = {
     .connect_result = os_connect_result,
     .recv = os_recv,
     .sendv = os_sendv,
-    .close = os_close,
+    .shut = os_shut, .close = os_close,
     .peer_name = os_peer_name,
     .load = os_load,
     .save = os_save,

@@ -556,32 +556,54 @@ static void drive(struct session *s)
 /* sockets */
 
 #define DISCARD_READS 1024
+#define LINGER_MS 1000          /* for a client to see that we have ended */
 #define STREAM_STALL_MS 10000   /* so long a stream may stand still */
 
 static void set_watch(struct session *s)
 {
     int what = 0;
 
-    if (s->state != FINISH && !s->blocked)
+    if (s->lingers || (s->state != FINISH && !s->blocked))
         what |= WATCH_READ;
     if (s->output_full)
         what |= WATCH_WRITE;
     s->worker->world->ops->watch_set(s->watch, what);
 }
 
-/*
- * A close with bytes unread makes the kernel reset the connection, and throw
- * away answers that are still on their way to the client.
- */
-static void discard_input(struct session *s)
+/* What is there is thrown away.  False: there will be no more; *some: there was some. */
+static bool discard_input(struct session *s, bool *some)
 {
     struct world *w = s->worker->world;
+    enum io io = IO_OK;
     char rest[4096];
     size_t got;
 
-    for (int i = 0; i < DISCARD_READS; i++)
-        if (w->ops->recv(w, s->fd, rest, sizeof(rest), &got) != IO_OK)
-            return;
+    for (int i = 0; i < DISCARD_READS && io == IO_OK; i++) {
+        io = w->ops->recv(w, s->fd, rest, sizeof(rest), &got);
+        *some |= io == IO_OK;
+    }
+    return io == IO_OK || io == IO_AGAIN;
+}
+
+/*
+ * A close with bytes unread makes the kernel reset the connection, and throw away
+ * answers that are still on their way.  So a client that goes on sending is told that
+ * nothing more comes, and is listened to until it ends, too, or for a moment.
+ */
+static void part(struct session *s)
+{
+    bool some = s->lingers;
+
+    if (!discard_input(s, &some) || !some) {
+        session_close(s);
+        return;
+    }
+    if (!s->lingers) {
+        s->lingers = true;
+        s->moved_ms = worker_now(s->worker);
+        s->worker->world->ops->shut(s->worker->world, s->fd);
+    }
+    set_watch(s);
 }
 
 /* After anything happened: what is left to do, and for what to wait. */
@@ -592,8 +614,7 @@ static void settle(struct session *s)
     if (s->broken) {
         session_close(s);
     } else if (s->state == FINISH && s->first == NULL && s->out.bytes == 0) {
-        discard_input(s);
-        session_close(s);
+        part(s);
     } else {
         set_watch(s);
     }
@@ -670,6 +691,8 @@ void session_look(struct session *s)
     static const char text[] = "CLIENT_ERROR the command took too long to arrive\r\n";
     int64_t limit_ms = s->worker->config->request_timeout_ms;
 
+    if (s->lingers && worker_now(s->worker) - s->moved_ms > LINGER_MS)
+        session_close(s);
     if (is_stalled(s)) {
         STAT_ADD(&s->worker->stats, idle_kicks, 1);
         session_close(s);
@@ -689,6 +712,10 @@ static void on_readable(struct session *s)
     size_t before = recvq_len(&s->in);
     enum io io;
 
+    if (s->lingers) {
+        part(s);
+        return;
+    }
     if (s->in_run || s->blocked)
         return;                 /* has enough to do with what it has */
     io = recvq_fill(&s->in, w->world, s->fd, wanted(s));

@@ -72,6 +72,7 @@ struct session {
     bool output_full;           /* the socket took no more */
     bool lease;                 /* what is unsent may leave under a lease only */
     bool streams;               /* sent more than it asks for: it must read */
+    bool lingers;               /* all is said; its client is still sending */
     int64_t moved_ms;           /* when output last left */
 
     int64_t last_cmd_ms;

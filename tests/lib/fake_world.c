@@ -171,6 +171,14 @@ static enum io op_sendv(struct world *w, int fd, const struct iovec *iov, int n,
     return IO_OK;
 }
 
+static void op_shut(struct world *w, int fd)
+{
+    struct end *far = far_of(w, fd);
+
+    if (far != NULL)
+        far->eof = true;
+}
+
 static void op_close(struct world *w, int fd)
 {
     struct end *e = end_of(w, fd), *far = far_of(w, fd);
@@ -218,7 +226,7 @@ static int op_save(struct world *w, const char *path, const char *data, size_t l
 
 static const struct world_ops fake_ops = {
     mono_ns, wall_ms, random_bytes,
-    op_listen, op_accept, op_connect, op_connect_result, op_recv, op_sendv, op_close,
+    op_listen, op_accept, op_connect, op_connect_result, op_recv, op_sendv, op_shut, op_close,
     op_peer_name, op_load, op_save,
     fake_loop_new, fake_loop_free, fake_loop_turn, fake_loop_wake,
     fake_watch_new, fake_watch_set, fake_watch_free,

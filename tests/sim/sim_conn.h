@@ -51,6 +51,7 @@ struct end {
     enum end_state state;
     int fd;                     /* -1: nobody holds it */
     bool eof;
+    bool shut;                  /* it has said that it sends no more */
     int error;
 };
 

@@ -146,6 +146,7 @@ int sim_connect(struct world *w, const char *address);
 int sim_connect_result(struct world *w, int fd);
 enum io sim_recv(struct world *w, int fd, void *to, size_t size, size_t *got);
 enum io sim_sendv(struct world *w, int fd, const struct iovec *iov, int n, size_t *sent);
+void sim_shut(struct world *w, int fd);
 void sim_close(struct world *w, int fd);
 void sim_peer_name(struct world *w, int fd, char *out, size_t size);
 /* Which of WATCH_READ and WATCH_WRITE the socket would do now. */

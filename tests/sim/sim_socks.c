@@ -197,12 +197,25 @@ static void close_end(struct conn *c, int side)
     struct flow *in = &c->flows[side];
     const int64_t now_ns = host_now(e->host);
 
-    if (e->state == END_OPEN && e->error == 0)
+    if (e->state == END_OPEN && e->error == 0 && (in->arrived > 0 || !e->shut))
         conn_send(c, !side, in->arrived > 0 ? PIECE_RST : PIECE_FIN, 0, now_ns, 0);
     flow_take(in, in->arrived);
     e->state = END_CLOSED;
     e->fd = -1;
     conn_reap(c);
+}
+
+void sim_shut(struct world *w, int fd)
+{
+    struct host *h = host_of(w);
+    const struct sock *sock = sock_of(h, fd);
+    struct end *e = sock->conn != NULL ? &sock->conn->ends[sock->side] : NULL;
+
+    host_spend(h, CALL_NS);
+    if (e == NULL || e->state != END_OPEN || e->error != 0 || e->shut)
+        return;
+    e->shut = true;
+    conn_send(sock->conn, !sock->side, PIECE_FIN, 0, host_now(h), 0);
 }
 
 void sim_close(struct world *w, int fd)

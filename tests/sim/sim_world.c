@@ -176,7 +176,7 @@ static void random_bytes(struct world *w, void *out, size_t len)
 
 static const struct world_ops sim_ops = {
     mono_ns, wall_ms, random_bytes,
-    sim_listen, sim_accept, sim_connect, sim_connect_result, sim_recv, sim_sendv, sim_close,
+    sim_listen, sim_accept, sim_connect, sim_connect_result, sim_recv, sim_sendv, sim_shut, sim_close,
     sim_peer_name, sim_load, sim_save,
     sim_loop_new, sim_loop_free, sim_loop_turn, sim_loop_wake,
     sim_watch_new, sim_watch_set, sim_watch_free,

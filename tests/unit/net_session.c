@@ -1143,6 +1143,35 @@ static void http_is_hung_up_on(void **state)
     assert_string_equal(notes, "");
 }
 
+/* Else the kernel would reset the connection, and take back what was answered. */
+static void who_goes_on_sending_is_listened_to_until_it_ends_too(void **state)
+{
+    enum { MUCH = 300 << 10 };
+    char *much = calloc(1, MUCH);
+
+    (void)state;
+    assert_non_null(much);
+    memset(much, 'x', MUCH);
+    for (unsigned ends = 0; ends < 2; ends++) {
+        const int c = stage_client(&stage);
+
+        stage_say(&stage, c, "get a\r\nquit\r\n");
+        fake_write(stage.world, c, much, MUCH);
+        stage_run(&stage, 0);
+        assert_string_equal(stage_heard(&stage, c), "[get a]");
+        assert_true(fake_is_closed(stage.world, c));        /* it reads the end */
+        assert_int_equal(stage.worker.stats.curr_connections, 1);
+        fake_write(stage.world, c, much, MUCH);
+        stage_run(&stage, 0);
+        assert_int_equal(stage.worker.stats.curr_connections, 1);
+        if (ends)
+            stage.world->ops->close(stage.world, c);
+        stage_run(&stage, ends ? 0 : 3000);                 /* or stays, for a moment */
+        assert_int_equal(stage.worker.stats.curr_connections, 0);
+    }
+    free(much);
+}
+
 static void a_drain_lets_sessions_finish_what_they_have_begun(void **state)
 {
     int idle = stage_client(&stage), waits = stage_client(&stage), sends = stage_client(&stage);
@@ -1234,6 +1263,7 @@ int main(void)
         TEST(a_stream_that_moves_or_is_read_to_the_end_is_kept),
         TEST(answers_that_stand_still_are_kept),
         TEST(quit_is_answered_by_closing_after_all_else),
+        TEST(who_goes_on_sending_is_listened_to_until_it_ends_too),
         TEST(a_client_that_sends_no_more_still_gets_its_answers),
         TEST(a_client_that_sends_no_more_is_executed_to_the_end),
         TEST(an_answer_for_a_client_that_is_gone_goes_nowhere),
