@@ -47,6 +47,21 @@ static bool still_serves(const struct judge *j, const struct map *map, int membe
            map->members[member].state != MEMBER_EJECTED;
 }
 
+/* Nobody but its owner has anything.  What others judged before, while members
+ * changed, was handed to it before it owned; what it has deleted since has left no
+ * tombstone, and must not be told anew. */
+static bool has_no_copies(const struct map *map)
+{
+    return map->replicas == 1 && map->phase == MAP_STABLE;
+}
+
+static void set_no_targets(struct replay *rp, const struct view *v)
+{
+    rp->placed = v->map->epoch;
+    rp->n = rp->n_chain = 0;
+    rp->applied = 0;
+}
+
 /* Goes by the present map; false where what was judged is nobody's any more. */
 static bool place(struct call *c)
 {
@@ -58,14 +73,16 @@ static bool place(struct call *c)
     if (rp->placed == v->map->epoch)
         return true;
     if (v->simple && rp->judge.epoch == 0) {
-        rp->placed = v->map->epoch;
-        rp->n = rp->n_chain = 0;
-        rp->applied = 0;
+        set_no_targets(rp, v);
         return true;
     }
     judge = map_find_number(v->map, rp->judge.number);
     if (rp->judge.epoch == 0 || !still_serves(&rp->judge, v->map, judge))
         return false;
+    if (has_no_copies(v->map)) {
+        set_no_targets(rp, v);
+        return true;
+    }
     view_place(v, c->position, &p);
     set_targets(rp, v, &p, judge);
     return true;

@@ -171,6 +171,45 @@ static void who_is_pending_is_told_too(void **state)
     expect(c, "STORED\r\n");
 }
 
+/* s3 has been given it, may have deleted it since, and keeps no tombstones now. */
+static void where_there_is_one_copy_nobody_is_told_when_a_change_is_over(void **state)
+{
+    struct map *joint = copies_map(2, 1), *stable = copies_map(3, 1);
+    int shards[] = { opened(1), opened(2), opened(3) }, c;
+    static char key[20];
+
+    (void)state;
+    joint->phase = MAP_JOINT;
+    joint->members[2].weight = 0;
+    joint->members[2].filling = true;
+    change_map(joint, shards);
+    c = stage_client(&stage);
+    for (unsigned n = 0;; n++) {        /* one that moves from s1 to s3 */
+        struct view *v = cluster_view(stage.cluster);
+        struct placing p;
+
+        snprintf(key, sizeof(key), "k%u", n);
+        view_place(v, ring_hash(key, strlen(key)), &p);
+        view_unref(v);
+        if (p.owner == 0 && p.n_pending == 1)
+            break;
+    }
+    ask(c, "set %s 0 0 1\r\n1\r\n", key);
+    assert_int_equal(heard(shards[0]).flags, FRAME_COPIES | FRAME_PENDING);
+    free(map);
+    map = map_copy(stable, 0);
+    assert_int_equal(cluster_adopt(stage.cluster, stable), ADOPTED);
+    stage_run(&stage, 100);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(heard(shards[i]).op, FRAME_MAP);
+    say(shards[0], (struct frame){ OPEN(STORED, 77) });
+    for (unsigned i = 0; i < 3; i++)
+        say(shards[i], (struct frame){ .op = FRAME_DONE, .version = 3 });
+    expect(c, "STORED\r\n");
+    expect_nothing(shards[2]);
+    expect_confirm(shards[0], 1, false);
+}
+
 static void confirms_of_a_turn_are_one_frame_in_the_order_of_judging(void **state)
 {
     int c = stage_client(&stage), d = stage_client(&stage);
@@ -764,6 +803,7 @@ int main(void)
         TEST(copies_are_told_what_only_the_owner_knows, two_copies),
         TEST(a_large_value_reaches_the_copy_whole, two_copies),
         TEST(of_three_the_next_of_the_chain_is_told_first, three_copies),
+        TEST(where_there_is_one_copy_nobody_is_told_when_a_change_is_over, one_copy),
         TEST(who_is_pending_is_told_too, two_copies),
         TEST(confirms_of_a_turn_are_one_frame_in_the_order_of_judging, two_copies),
         TEST(a_confirm_goes_before_what_is_asked_in_its_turn, two_copies),
