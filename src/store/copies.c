@@ -12,11 +12,18 @@ static bool is_ahead(const struct partition *p, uint64_t version, int64_t at_ms)
 static enum applied apply_touch(struct partition *p, uint64_t hash, const struct copy *copy,
                                 struct found *old, int64_t at_ms)
 {
+    const struct tombstone t = { copy->key, copy->key_len, copy->version, false };
+
     if (old == NULL || old->item.version != copy->version || item_is_deleted(&old->item) ||
         copy->ttl_ms < 0 || partition_is_dead(p, &old->item, at_ms))
         return APPLIED_OLDER;
-    partition_touch(p, hash, copy->key, old, store_expires_at(copy->ttl_ms, at_ms), at_ms);
-    return APPLIED;
+    if (partition_touch(p, hash, copy->key, old, store_expires_at(copy->ttl_ms, at_ms), at_ms) ||
+        copy->ttl_ms == TTL_NEVER)
+        return APPLIED;
+    /* no room for an end: better none than one that lasts longer than elsewhere */
+    partition_bury(p, hash, &t, at_ms);
+    p->counts.no_memory++;
+    return APPLIED_NO_MEMORY;
 }
 
 /* False when there is no room for it. */

@@ -325,6 +325,32 @@ static void a_touch_that_cannot_be_is_refused_and_changes_nothing(void **state)
     store_free(s);
 }
 
+/* A copy must not show for longer what ends elsewhere: better none. */
+static void a_touch_that_a_copy_has_no_room_for_leaves_it_none(void **state)
+{
+    struct store *s = one_partition(MIB, false);
+    char key[32], value[401];
+    struct copy copy = { .kind = COPY_VALUE, .any_age = true, .key = "k", .key_len = 1,
+                         .version = store_clock(s, START_MS) + 1, .value = value,
+                         .value_len = 400 };
+    unsigned n = 0;
+
+    (void)state;
+    memset(value, 'v', 400);
+    value[400] = '\0';
+    assert_int_equal(store_apply(s, &copy, START_MS), APPLIED);
+    while (SET(s, 0, help_key(key, n++), value + 200) == STATUS_STORED)
+        continue;
+    while (RUN(s, 0, NULL, VERB_SET, .key = help_key(key, n++), .value = value + 200, .ttl_ms = 1000)
+           == STATUS_STORED)
+        continue;
+    copy.kind = COPY_TOUCHED;
+    copy.ttl_ms = 1000;
+    assert_int_equal(store_apply(s, &copy, START_MS), APPLIED_NO_MEMORY);
+    assert_int_equal(GET(s, 5000, "k"), STATUS_NOT_FOUND);
+    store_free(s);
+}
+
 static void what_can_never_fit_evicts_nothing(void **state)
 {
     struct store_config config = help_config(512 * 1024);
@@ -446,6 +472,7 @@ int main(void)
         cmocka_unit_test(what_is_over_is_no_eviction),
         cmocka_unit_test(what_is_refused_costs_only_a_set_its_old_value),
         cmocka_unit_test(a_touch_that_cannot_be_is_refused_and_changes_nothing),
+        cmocka_unit_test(a_touch_that_a_copy_has_no_room_for_leaves_it_none),
         cmocka_unit_test(what_can_never_fit_evicts_nothing),
         cmocka_unit_test(a_lower_limit_is_kept_at_once),
         cmocka_unit_test(memory_that_is_refused_is_made_by_eviction),
