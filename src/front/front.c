@@ -210,7 +210,8 @@ static bool serves(struct worker *w)
 }
 
 const struct handler front_handler = {
-    .handle = handle, .handle_gets = multiget_make, .foresee = foresee, .turn_end = turn_end, .serves = serves,
+    .handle = handle, .handle_gets = multiget_make, .foresee = foresee,
+    .turn_end = turn_end, .serves = serves,
     .opened = watchers_opened, .closed = watchers_closed,
 };
 

@@ -269,22 +269,27 @@ bool here_reads_copies(struct front_worker *fw)
            fw->front->config.ack_all && here_serves(fw, NULL);
 }
 
+struct reading_copy {
+    struct reading reading;
+    struct answer shown;        /* its value is gone when the store is unlocked */
+};
+
 static bool put_copy(void *arg, const struct answer *a)
 {
-    struct reading *r = arg;
+    struct reading_copy *r = arg;
 
-    r->q = session_reply(r->s);
-    if (r->q == NULL)
+    r->reading.q = session_reply(r->reading.s);
+    if (r->reading.q == NULL)
         return false;
-    on_hit(r, a);
-    front_note(r->s->worker->front, r->s->fd, &r->asked, a);
+    on_hit(&r->reading, a);
+    r->shown = *a;
     return true;
 }
 
 bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd *cmd)
 {
     const unsigned harmless = OPTION_WIN | OPTION_KEY_ENCODED;
-    struct reading r = { s, NULL, asked_by(cmd), NULL };
+    struct reading_copy r = { .reading = { s, NULL, asked_by(cmd), NULL } };
     struct cmd plain;
     bool shown;
 
@@ -295,9 +300,10 @@ bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd
     plain = *cmd;
     plain.options = 0;
     shown = here_look(fw, s, &plain, false, put_copy, &r);
-    chunk_unref(r.loan);        /* now: the last reference takes the store's lock */
+    chunk_unref(r.reading.loan);        /* now: the last reference takes the store's lock */
     if (!shown)
         return s->broken;       /* a miss proves nothing */
+    front_note(fw, s->fd, &r.reading.asked, &r.shown);
     STAT_ADD(&s->worker->stats, local_copy_reads, 1);
     return true;
 }

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-
 /* The line of a status that needs nothing else to be said. */
 static const char *status_line(enum verb verb, enum status status)
 {
