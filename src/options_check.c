@@ -1,14 +1,12 @@
 #include "options_check.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "option_fail.h"
 #include "option_value.h"
 #include "ring/ring.h"
 #include "wire/hello.h"
@@ -19,18 +17,6 @@
 /* A child of --local-shards is NAME-1 .. NAME-64. */
 static_assert(OPTION_NAME_MAX + 3 <= HELLO_NAME_MAX, "names fit into a hello");
 
-int options_fail(const char *format, ...)
-{
-    va_list args;
-
-    fputs("chcached: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return EX_USAGE;
-}
-
 static void set_string(char **field, char *owned)
 {
     free(*field);
@@ -40,13 +26,13 @@ static void set_string(char **field, char *owned)
 static int check_protocols(const struct options *o)
 {
     if (o->udp_port != 0)
-        return options_fail("--udp-port: read \"%u\", expected 0: there is no UDP here, "
-                            "it lends itself to amplified attacks", o->udp_port);
+        return option_fail("--udp-port: read \"%u\", expected 0: there is no UDP here, "
+                           "it lends itself to amplified attacks", o->udp_port);
     if (strcmp(o->protocol, "binary") == 0)
-        return options_fail("--protocol: read \"binary\", expected auto or ascii: "
-                            "the text protocol is always spoken");
+        return option_fail("--protocol: read \"binary\", expected auto or ascii: "
+                           "the text protocol is always spoken");
     if (strcmp(o->protocol, "auto") != 0 && strcmp(o->protocol, "ascii") != 0)
-        return options_fail("--protocol: read \"%s\", expected auto or ascii", o->protocol);
+        return option_fail("--protocol: read \"%s\", expected auto or ascii", o->protocol);
     return -1;
 }
 
@@ -54,16 +40,16 @@ static int check_delimiter(const struct options *o)
 {
     if (strlen(o->stat_delimiter) <= 1)
         return -1;
-    return options_fail("--stat-delimiter: read \"%s\", expected one character",
-                        o->stat_delimiter);
+    return option_fail("--stat-delimiter: read \"%s\", expected one character",
+                       o->stat_delimiter);
 }
 
 static int check_name(const char *option, const char *name)
 {
     if (option_value_is_name(name, strlen(name)))
         return -1;
-    return options_fail("--%s: read \"%s\", expected 1 to %d letters, digits, '.', '_' or '-'",
-                        option, name, OPTION_NAME_MAX);
+    return option_fail("--%s: read \"%s\", expected 1 to %d letters, digits, '.', '_' or '-'",
+                       option, name, OPTION_NAME_MAX);
 }
 
 static const struct shard_spec *shard_of_name(const struct shard_specs *shards, size_t n,
@@ -80,15 +66,15 @@ static int check_shards(const struct options *o)
     const struct shard_specs *s = &o->shards;
 
     if (s->n > RING_MAX_MEMBERS)
-        return options_fail("--shard: %zu of them, expected %d at most", s->n,
-                            RING_MAX_MEMBERS);
+        return option_fail("--shard: %zu of them, expected %d at most", s->n,
+                           RING_MAX_MEMBERS);
     for (size_t i = 0; i < s->n; i++) {
         if (shard_of_name(s, i, s->items[i].name) != NULL)
-            return options_fail("--shard: %s is there twice", s->items[i].name);
+            return option_fail("--shard: %s is there twice", s->items[i].name);
         for (size_t j = 0; j < i; j++)
             if (strcmp(s->items[i].address, s->items[j].address) == 0)
-                return options_fail("--shard: %s and %s have one address, %s",
-                                    s->items[j].name, s->items[i].name, s->items[i].address);
+                return option_fail("--shard: %s and %s have one address, %s",
+                                   s->items[j].name, s->items[i].name, s->items[i].address);
     }
     return -1;
 }
@@ -99,11 +85,11 @@ static int check_local_shards(struct options *o)
     if (o->local_shards == 0)
         return -1;
     if (o->given[OPTION_role] && o->role != ROLE_FRONT)
-        return options_fail("--local-shards makes this process a front: "
-                            "it does not go with --role %s", role_word(o->role));
+        return option_fail("--local-shards makes this process a front: "
+                           "it does not go with --role %s", role_word(o->role));
     if (o->shards.n > 0)
-        return options_fail("--local-shards and --shard do not go together: "
-                            "local shards are a cluster of their own");
+        return option_fail("--local-shards and --shard do not go together: "
+                           "local shards are a cluster of their own");
     o->role = ROLE_FRONT;
     return -1;
 }
@@ -141,13 +127,13 @@ static int check_coordinator(struct options *o)
     if (o->coordinator[0] == '\0')
         return -1;
     if (o->local_shards > 0)
-        return options_fail("--local-shards and --coordinator do not go together: "
-                            "this process makes the maps of its shards");
+        return option_fail("--local-shards and --coordinator do not go together: "
+                           "this process makes the maps of its shards");
     address = o->coordinator[len] == '@' && option_value_is_name(o->coordinator, len)
             ? option_value_member(o->coordinator + len + 1) : NULL;
     if (address == NULL)
-        return options_fail("--coordinator: read \"%s\", expected NAME@ADDR:PORT with the "
-                            "address as a number, or a path", o->coordinator);
+        return option_fail("--coordinator: read \"%s\", expected NAME@ADDR:PORT with the "
+                           "address as a number, or a path", o->coordinator);
     set_string(&o->coordinator, xasprintf("%.*s@%s", (int)len, o->coordinator, address));
     free(address);
     return -1;
@@ -165,18 +151,18 @@ static int check_leader(struct options *o)
     if (o->peer[0] == '\0')
         set_string(&o->peer, xstrdup(options_coordinator_address(o)));
     if (o->state_dir[0] == '\0')
-        return options_fail("--coordinator is this process: it needs --state-dir, "
-                            "where it keeps the map");
+        return option_fail("--coordinator is this process: it needs --state-dir, "
+                           "where it keeps the map");
     return -1;
 }
 
 static int check_copies(const struct options *o)
 {
     if (strcmp(o->ack, "all") != 0 && strcmp(o->ack, "owner") != 0)
-        return options_fail("--ack: read \"%s\", expected all or owner", o->ack);
+        return option_fail("--ack: read \"%s\", expected all or owner", o->ack);
     if (o->replicas > 1 && o->local_shards == 0 && o->coordinator[0] == '\0')
-        return options_fail("--replicas needs --local-shards or --coordinator: "
-                            "somebody must say who is alive");
+        return option_fail("--replicas needs --local-shards or --coordinator: "
+                           "somebody must say who is alive");
     return -1;
 }
 
@@ -198,8 +184,8 @@ static int check_member(struct options *o)
     if (own != NULL && has_shard && !o->given[OPTION_peer])
         set_string(&o->peer, xstrdup(own->address));
     if (own == NULL && has_shard && o->shards.n > 0 && o->coordinator[0] == '\0')
-        return options_fail("--shard: none is this process, \"%s\"; "
-                            "say with --name which one it is", o->name);
+        return option_fail("--shard: none is this process, \"%s\"; "
+                           "say with --name which one it is", o->name);
     return -1;
 }
 
@@ -208,28 +194,28 @@ static int check_role(const struct options *o)
     switch (o->role) {
     case ROLE_BOTH:
         if (o->given[OPTION_peer] && !o->given[OPTION_name])
-            return options_fail("--peer needs --name: fronts know a shard by its name");
+            return option_fail("--peer needs --name: fronts know a shard by its name");
         if (o->coordinator[0] != '\0' && *o->peer == '\0')
-            return options_fail("--coordinator needs --peer, the address where others reach "
-                                "this member");
+            return option_fail("--coordinator needs --peer, the address where others reach "
+                               "this member");
         return -1;
     case ROLE_FRONT:
         if (o->local_shards == 0 && o->shards.n == 0 && o->coordinator[0] == '\0')
-            return options_fail("--role front needs --shard, --local-shards or --coordinator: "
-                                "a front keeps nothing itself");
+            return option_fail("--role front needs --shard, --local-shards or --coordinator: "
+                               "a front keeps nothing itself");
         if (o->given[OPTION_peer] && !is_coordinator(o))
-            return options_fail("--peer is for shards and the coordinator: it does not go with "
-                                "this --role front");
+            return option_fail("--peer is for shards and the coordinator: it does not go with "
+                               "this --role front");
         return -1;
     case ROLE_SHARD:
         if (!o->given[OPTION_name])
-            return options_fail("--role shard needs --name: fronts know a shard by its name");
+            return option_fail("--role shard needs --name: fronts know a shard by its name");
         if (*o->peer == '\0')
-            return options_fail("--role shard needs --peer, the address where fronts reach it");
+            return option_fail("--role shard needs --peer, the address where fronts reach it");
         if (o->given[OPTION_listen] || o->given[OPTION_port] || o->given[OPTION_unix_socket])
-            return options_fail("--role shard has no clients: it does not go with --%s",
-                                o->given[OPTION_listen] ? "listen"
-                                : o->given[OPTION_port] ? "port" : "unix-socket");
+            return option_fail("--role shard has no clients: it does not go with --%s",
+                               o->given[OPTION_listen] ? "listen"
+                               : o->given[OPTION_port] ? "port" : "unix-socket");
         return -1;
     }
     return -1;
@@ -243,8 +229,8 @@ static int check_peer(struct options *o)
         return -1;
     whole = option_value_member(o->peer);
     if (whole == NULL)
-        return options_fail("--peer: read \"%s\", expected ADDR:PORT with the address as a "
-                            "number, or a path", o->peer);
+        return option_fail("--peer: read \"%s\", expected ADDR:PORT with the address as a "
+                           "number, or a path", o->peer);
     set_string(&o->peer, whole);
     return -1;
 }
@@ -262,12 +248,12 @@ static int check_http(struct options *o)
     }
     whole = option_value_address(o->http, HTTP_PORT, &written);
     if (whole == NULL)
-        return options_fail("--http: read \"%s\", expected ADDR:PORT with the address as a "
-                            "number, or off", o->http);
+        return option_fail("--http: read \"%s\", expected ADDR:PORT with the address as a "
+                           "number, or off", o->http);
     set_string(&o->http, whole);
     if (strncmp(whole, "127.", 4) != 0 && strncmp(whole, "[::1]", 5) != 0)
-        return options_fail("--http: read \"%s\", expected an address of this host alone, "
-                            "127.0.0.1 or [::1]: who reaches it may change the cluster", whole);
+        return option_fail("--http: read \"%s\", expected an address of this host alone, "
+                           "127.0.0.1 or [::1]: who reaches it may change the cluster", whole);
     return -1;
 }
 
@@ -288,8 +274,8 @@ static int check_listen(struct options *o)
             /* The list stays one of owned strings. */
             memmove(list->items + kept, list->items + i, (list->n - i) * sizeof(char *));
             list->n -= i - kept;
-            return options_fail("--listen: read \"%s\", expected ADDR or ADDR:PORT with the "
-                                "address as a number", read);
+            return option_fail("--listen: read \"%s\", expected ADDR or ADDR:PORT with the "
+                               "address as a number", read);
         }
         free(read);
         if (tcp && (written || o->port != 0))
@@ -299,8 +285,8 @@ static int check_listen(struct options *o)
     }
     list->n = kept;
     if (kept == 0 && o->role != ROLE_SHARD && *o->unix_socket == '\0')
-        return options_fail("--port 0 leaves no address for clients: "
-                            "give --unix-socket or --listen ADDR:PORT");
+        return option_fail("--port 0 leaves no address for clients: "
+                           "give --unix-socket or --listen ADDR:PORT");
     return -1;
 }
 
@@ -311,18 +297,18 @@ static int check_limits(struct options *o)
     bool has_items = o->role != ROLE_FRONT || o->local_shards != 0;
 
     if (has_items && o->memory_limit / parts < two_items)
-        return options_fail("--memory-limit: %lluk for each shard, expected room for two of the "
-                            "largest items (--max-item-size), %lluk",
-                            (unsigned long long)(o->memory_limit / parts >> 10),
-                            (unsigned long long)(two_items >> 10));
+        return option_fail("--memory-limit: %lluk for each shard, expected room for two of the "
+                           "largest items (--max-item-size), %lluk",
+                           (unsigned long long)(o->memory_limit / parts >> 10),
+                           (unsigned long long)(two_items >> 10));
     if (!o->given[OPTION_link_queue_limit] && o->link_queue_limit < two_items)
         o->link_queue_limit = two_items;
     if (!o->given[OPTION_output_limit] && o->output_limit < two_items)
         o->output_limit = two_items;
     if (o->link_queue_limit < o->max_item_size)
-        return options_fail("--link-queue-limit: an item of --max-item-size would never fit");
+        return option_fail("--link-queue-limit: an item of --max-item-size would never fit");
     if (o->output_limit < o->max_item_size)
-        return options_fail("--output-limit: an item of --max-item-size would never fit");
+        return option_fail("--output-limit: an item of --max-item-size would never fit");
     return -1;
 }
 

@@ -12,7 +12,4 @@
  */
 int options_check(struct options *o);
 
-/* One line on stderr, "chcached: ..."; returns EX_USAGE. */
-int options_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 #endif
