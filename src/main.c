@@ -218,7 +218,7 @@ static void on_signal(void *arg, int what)
     if (info.ssi_signo == SIGCHLD && c->children != NULL && !c->stopping)
         local_shards_reap(c->children);
     else if (info.ssi_signo == SIGHUP)
-        log_info("main", "nothing to reload: all settings are on the command line");
+        log_info("main", "nothing is reloaded: settings are read at the start");
     else if ((info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) && c->stopping)
         c->stopped = true;
     else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)

@@ -8,16 +8,17 @@
 #include "option_fail.h"
 
 const struct option_row option_rows[] = {
-#define ROW(id, name, letter, manner, TYPE, dflt, min, max, ARG, help) \
-    { name, letter, manner, TYPE, offsetof(struct options, id), dflt, { min, max }, ARG, help },
-#define OPTION(id, name, letter, TYPE, dflt, min, max, ARG, help) \
-    ROW(id, name, letter, COMMON, TYPE, dflt, min, max, ARG, help)
-#define OPTION_RARE(id, name, letter, TYPE, dflt, min, max, ARG, help) \
-    ROW(id, name, letter, RARE, TYPE, dflt, min, max, ARG, help)
+#define ROW(id, name, letter, manner, TYPE, dflt, min, max, SECTION, ARG, help) \
+    { name, letter, manner, TYPE, offsetof(struct options, id), \
+      sizeof(((struct options *)0)->id), dflt, { min, max }, SECTION_##SECTION, ARG, help },
+#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) \
+    ROW(id, name, letter, COMMON, TYPE, dflt, min, max, SECTION, ARG, help)
+#define OPTION_RARE(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) \
+    ROW(id, name, letter, RARE, TYPE, dflt, min, max, SECTION, ARG, help)
 #define OPTION_IGNORED(name, letter, ARG, reason) \
-    { name, letter, IGNORED, STRING, 0, "", { "", "" }, ARG, reason },
+    { name, letter, IGNORED, STRING, 0, 0, "", { "", "" }, SECTION_NONE, ARG, reason },
 #define OPTION_REFUSED(name, letter, reason) \
-    { name, letter, REFUSED, FLAG, 0, "", { "", "" }, NULL, reason },
+    { name, letter, REFUSED, FLAG, 0, 0, "", { "", "" }, SECTION_NONE, NULL, reason },
 #include "options.def"
 #undef ROW
 };
@@ -25,6 +26,26 @@ const struct option_row option_rows[] = {
 #define N_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
 
 const size_t n_option_rows = N_ROWS;
+
+static const char *const section_words[] = {
+    [SECTION_NODE] = "node", [SECTION_FRONT] = "front", [SECTION_ADMIN] = "admin",
+    [SECTION_CLUSTER] = "cluster", [SECTION_LOG] = "log", [SECTION_SHARD] = "shard",
+};
+
+const char *option_section_word(enum option_section section)
+{
+    assert(section < SECTION_NONE);
+    return section_words[section];
+}
+
+enum option_section option_section_of(const char *word)
+{
+    enum option_section s = SECTION_NODE;
+
+    while (s < SECTION_NONE && strcmp(section_words[s], word) != 0)
+        s++;
+    return s;
+}
 
 const struct option_row *option_row_by_letter(char letter)
 {
@@ -42,41 +63,59 @@ const struct option_row *option_row_by_name(const char *name, size_t len)
     return NULL;
 }
 
-const char *option_nearest(const char *name, size_t len)
+const char *option_nearest(const char *name, size_t len, bool in_file)
 {
     const char *names[N_ROWS];
+    size_t n = 0;
 
     for (size_t i = 0; i < N_ROWS; i++)
-        names[i] = option_rows[i].name;
-    return nearest_word(name, len, names, N_ROWS);
+        if (!in_file || option_rows[i].section < SECTION_SHARD)
+            names[n++] = option_rows[i].name;
+    return nearest_word(name, len, names, n);
+}
+
+/* The field has nothing of its own. */
+static void set_default(struct options *o, const struct option_row *r)
+{
+    void *field = option_field(o, r);
+    bool in_range = true;
+
+    memset(field, 0, r->size);
+    if (r->type == STRING)
+        *(char **)field = xstrdup(r->dflt);
+    else if (*r->dflt != '\0')
+        in_range = option_value_parse(r->type, r->range, r->dflt, field);
+    assert(in_range);
 }
 
 void option_defaults(struct options *o)
 {
     memset(o, 0, sizeof(*o));
-    for (const struct option_row *r = option_rows; r < option_rows + N_OPTIONS; r++) {
-        void *field = option_field(o, r);
-        bool in_range = true;
-
-        if (r->type == STRING)
-            *(char **)field = xstrdup(r->dflt);
-        else if (*r->dflt != '\0')
-            in_range = option_value_parse(r->type, r->range, r->dflt, field);
-        assert(in_range);
-    }
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        set_default(o, &option_rows[i]);
 }
 
-static int bad_value(const struct option_row *r, const char *s)
+void option_default(struct options *o, const struct option_row *r)
 {
+    option_value_fini(r->type, option_field(o, r));
+    set_default(o, r);
+    o->given[r - option_rows] = false;
+    o->line[r - option_rows] = 0;
+}
+
+static int bad_value(const struct options *o, const struct option_row *r, const char *s)
+{
+    const enum option_id id = (enum option_id)(r - option_rows);
     const char *expected = option_value_expected(r->type);
 
     if (*r->range.max == '\0')
-        return option_fail("--%s: read \"%s\", expected %s", r->name, s, expected);
-    return option_fail("--%s: read \"%s\", expected %s, from %s to %s", r->name, s, expected,
-                       r->range.min, r->range.max);
+        return option_fail_of(o, id, "--%s: read \"%s\", expected %s", r->name, s, expected);
+    return option_fail_of(o, id, "--%s: read \"%s\", expected %s, from %s to %s", r->name, s,
+                          expected, r->range.min, r->range.max);
 }
 
-int option_take(struct options *o, const struct option_row *r, const char *value)
+int option_take(struct options *o, const struct option_row *r, const char *value,
+                unsigned line)
 {
     const size_t id = (size_t)(r - option_rows);
 
@@ -85,7 +124,8 @@ int option_take(struct options *o, const struct option_row *r, const char *value
     if (r->type == LIST && !o->given[id])
         option_value_fini(r->type, option_field(o, r));
     o->given[id] = true;
+    o->line[id] = line;
     if (!option_value_parse(r->type, r->range, value, option_field(o, r)))
-        return bad_value(r, value);
+        return bad_value(o, r, value);
     return -1;
 }

@@ -8,15 +8,28 @@
 
 enum option_manner { COMMON, RARE, IGNORED, REFUSED };
 
+/* Of a file.  What one start is to do stands in none. */
+enum option_section {
+    SECTION_NODE, SECTION_FRONT, SECTION_ADMIN, SECTION_CLUSTER, SECTION_LOG,
+    SECTION_SHARD,              /* [shard "NAME"], made of several keys */
+    SECTION_NONE
+};
+
+/* "node"; not for SECTION_NONE. */
+const char *option_section_word(enum option_section section);
+/* SECTION_NONE where there is no such section. */
+enum option_section option_section_of(const char *word);
+
 /* What becomes of an option, and where its value goes. */
 struct option_row {
     const char *name;
     char letter;                /* 0: has none */
     enum option_manner manner;
     enum option_type type;
-    size_t at;                  /* of the field in struct options */
+    size_t at, size;            /* of the field in struct options */
     const char *dflt;
     struct option_range range;
+    enum option_section section;
     const char *arg;            /* NULL: takes no value on the command line */
     const char *help;           /* or the reason why not */
 };
@@ -29,21 +42,28 @@ extern const size_t n_option_rows;
 const struct option_row *option_row_by_letter(char letter);
 const struct option_row *option_row_by_name(const char *name, size_t len);
 
-/* The option that `name` was most likely meant to be, or NULL. */
-const char *option_nearest(const char *name, size_t len);
+/*
+ * The option that `name` was most likely meant to be, or NULL; `in_file`: of
+ * those that a file may have.
+ */
+const char *option_nearest(const char *name, size_t len, bool in_file);
 
 static inline void *option_field(struct options *o, const struct option_row *r)
 {
     return (char *)o + r->at;
 }
 
-/* All fields, from nothing. */
+/* All fields, from nothing; one field, back from what was said. */
 void option_defaults(struct options *o);
+void option_default(struct options *o, const struct option_row *r);
 
 /*
- * Sets a row that has a field.  -1 to go on, or the exit code after a line on
- * stderr.
+ * Sets a row that has a field: to `value`, which is from line `line` of
+ * o->config, or from the command line (0).  What a file says takes the place of
+ * a default, and so does the first of several values.  -1 to go on, or the exit
+ * code after a line on stderr.
  */
-int option_take(struct options *o, const struct option_row *r, const char *value);
+int option_take(struct options *o, const struct option_row *r, const char *value,
+                unsigned line);
 
 #endif

@@ -21,6 +21,23 @@ const char *role_word(enum role role)
     return role_words[role];
 }
 
+static bool parse_flag(const char *s, bool *out)
+{
+    static const char *const words[][2] = {
+        { "no", "yes" }, { "false", "true" }, { "off", "on" },
+    };
+
+    for (size_t i = 0; s != NULL && i < 2 * sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(s, words[i / 2][i % 2]) == 0) {
+            *out = i % 2 == 1;
+            return true;
+        }
+    }
+    if (s == NULL)
+        *out = true;
+    return s == NULL;
+}
+
 static bool parse_count(struct option_range range, const char *s, unsigned *out)
 {
     uint32_t v, min = 0, max = UINT32_MAX;
@@ -201,9 +218,10 @@ bool option_value_parse(enum option_type type, struct option_range range, const 
 {
     switch (type) {
     case FLAG:
-        *(bool *)field = true;
-        return true;
+        return parse_flag(s, field);
     case TALLY:
+        if (s != NULL)
+            return parse_count(range, s, field);
         ++*(unsigned *)field;
         return true;
     case COUNT:
@@ -228,10 +246,58 @@ bool option_value_parse(enum option_type type, struct option_range range, const 
     return false;
 }
 
+/* With the largest suffix that leaves a whole number. */
+static char *size_text(uint64_t bytes, const char *suffixes)
+{
+    size_t i = 0;
+
+    while (bytes != 0 && bytes % 1024 == 0 && suffixes[i + 1] != '\0') {
+        bytes /= 1024;
+        i++;
+    }
+    if (suffixes[i] == ' ')
+        return xasprintf("%llu", (unsigned long long)bytes);
+    return xasprintf("%llu%c", (unsigned long long)bytes, suffixes[i]);
+}
+
+static char *duration_text(int64_t ms)
+{
+    if (ms % 1000 == 0)
+        return xasprintf("%llds", (long long)ms / 1000);
+    return xasprintf("%lldms", (long long)ms);
+}
+
+char *option_value_text(enum option_type type, const void *field)
+{
+    switch (type) {
+    case FLAG:
+        return xstrdup(*(const bool *)field ? "yes" : "no");
+    case TALLY:
+    case COUNT:
+        return xasprintf("%u", *(const unsigned *)field);
+    case OCTAL:
+        return xasprintf("%o", *(const unsigned *)field);
+    case SIZE:
+        return size_text(*(const uint64_t *)field, " kmgt");
+    case MEGABYTES:             /* "64" of these is megabytes; all of them are whole k */
+        return size_text(*(const uint64_t *)field / 1024, "kmgt");
+    case DURATION:
+        return duration_text(*(const int64_t *)field);
+    case STRING:
+        return xstrdup(*(char *const *)field);
+    case ROLE:
+        return xstrdup(role_words[*(const enum role *)field]);
+    case LIST:
+    case SHARDS:
+        break;
+    }
+    return xstrdup("");
+}
+
 const char *option_value_expected(enum option_type type)
 {
     static const char *const words[] = {
-        [FLAG] = "nothing", [TALLY] = "nothing",
+        [FLAG] = "yes or no", [TALLY] = "a whole number",
         [COUNT] = "a whole number", [OCTAL] = "an octal number",
         [SIZE] = "bytes or a number with k, m, g or t",
         [MEGABYTES] = "megabytes or a number with k, m, g or t",

@@ -16,10 +16,17 @@ struct option_range { const char *min, *max; };
 /*
  * Puts what `s` says into `field`, which is of the type's FIELD_.  False, and
  * the field as it was, when `s` is not of the type or out of range.  TALLY,
- * LIST and SHARDS add to what is there.  `s` may be NULL for FLAG and TALLY.
+ * LIST and SHARDS add to what is there.  `s` is NULL for a FLAG and a TALLY
+ * that is there and says no more: yes, and one more.
  */
 bool option_value_parse(enum option_type type, struct option_range range, const char *s,
                         void *field);
+
+/*
+ * What option_value_parse() reads as `field`; "" for an empty string.  Not for
+ * LIST and SHARDS.  Free with free().
+ */
+char *option_value_text(enum option_type type, const void *field);
 
 /* What the type wants, in words: "a whole number". */
 const char *option_value_expected(enum option_type type);

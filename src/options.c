@@ -8,10 +8,12 @@
 #include "option_fail.h"
 #include "option_table.h"
 #include "options_check.h"
+#include "options_file.h"
+#include "options_print.h"
 
 static int unknown_name(const char *name, size_t len)
 {
-    const char *nearest = option_nearest(name, len);
+    const char *nearest = option_nearest(name, len, false);
 
     if (nearest == NULL)
         return option_fail("unknown option --%.*s, see chcached --help", (int)len, name);
@@ -86,7 +88,7 @@ static int take(struct options *o, const struct option_row *r, const char *value
     case RARE:
         break;
     }
-    rc = option_take(o, r, value);
+    rc = option_take(o, r, value, 0);
     if (rc != -1)
         return rc;
     return o->help ? help() : o->version ? version() : o->license ? license() : -1;
@@ -132,9 +134,8 @@ static int take_short(struct options *o, char **argv, int *i)
     return -1;
 }
 
-int options_parse(struct options *o, int argc, char **argv)
+static int parse_words(struct options *o, int argc, char **argv)
 {
-    option_defaults(o);
     for (int i = 1; i < argc; i++) {
         int rc;
 
@@ -147,7 +148,25 @@ int options_parse(struct options *o, int argc, char **argv)
         if (rc != -1)
             return rc;
     }
-    return options_check(o);
+    return -1;
+}
+
+static int say_fine(const struct options *o)
+{
+    printf("%s: OK\n", o->given[OPTION_config] ? o->config : "command line");
+    return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv)
+{
+    int rc;
+
+    option_defaults(o);
+    if ((rc = parse_words(o, argc, argv)) != -1
+        || (o->given[OPTION_config] && (rc = options_file_read(o)) != -1)
+        || (rc = options_check(o)) != -1)
+        return rc;
+    return o->print_config ? options_print(o) : o->test_config ? say_fine(o) : -1;
 }
 
 void options_fini(struct options *o)

@@ -1,8 +1,8 @@
 /*
- * options - what the command line asks for
+ * options - what the command line asks for, and the file that it names
  *
  *      argv --options_parse--> struct options: one typed field per row of
- *                              options.def, checked alone and together
+ *      --config FILE ----^     options.def, checked alone and together
  *
  * Values are in the units that the rest of the program uses: bytes,
  * milliseconds, whole addresses with their ports.
@@ -16,6 +16,7 @@
 
 #define OPTION_NAME_MAX 60      /* bytes of a member's or a cluster's name */
 #define OPTION_WEIGHT_MAX 100
+#define OPTION_WEIGHT_MAX_TEXT "100"
 
 enum role { ROLE_BOTH, ROLE_FRONT, ROLE_SHARD };
 
@@ -51,7 +52,7 @@ struct shard_specs {
 #define FIELD_ROLE      enum role
 #define FIELD_SHARDS    struct shard_specs
 
-#define OPTION(id, name, letter, TYPE, dflt, min, max, ARG, help) OPTION_##id,
+#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) OPTION_##id,
 enum option_id {
 #include "options.def"
     N_OPTIONS
@@ -74,15 +75,18 @@ enum option_id {
  *            largest items
  */
 struct options {
-#define OPTION(id, name, letter, TYPE, dflt, min, max, ARG, help) FIELD_##TYPE id;
+#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) FIELD_##TYPE id;
 #include "options.def"
-    bool given[N_OPTIONS];      /* on the command line, not by default */
+    bool given[N_OPTIONS];      /* by an operator, not by default */
+    unsigned line[N_OPTIONS];   /* of `config`, where it was said; 0: not there */
 };
 
 /*
- * Fills `o` from the command line.  Returns -1 to go on, or the exit code of a
- * process that has said what there was to say: 0 after --help, --version and
- * --license, EX_USAGE after one line on stderr.  Call options_fini() in any case.
+ * Fills `o` from the command line, and from the file of --config what that leaves
+ * open.  Returns -1 to go on, or the exit code of a process that has said what
+ * there was to say: 0 after --help, --version, --license, --test-config and
+ * --print-config; after one line on stderr EX_USAGE, or EX_CONFIG where it is
+ * about the file.  Call options_fini() in any case.
  */
 int options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);

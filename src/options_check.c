@@ -26,13 +26,16 @@ static void set_string(char **field, char *owned)
 static int check_protocols(const struct options *o)
 {
     if (o->udp_port != 0)
-        return option_fail("--udp-port: read \"%u\", expected 0: there is no UDP here, "
-                           "it lends itself to amplified attacks", o->udp_port);
+        return option_fail_of(o, OPTION_udp_port,
+                              "--udp-port: read \"%u\", expected 0: there is no UDP here, "
+                              "it lends itself to amplified attacks", o->udp_port);
     if (strcmp(o->protocol, "binary") == 0)
-        return option_fail("--protocol: read \"binary\", expected auto or ascii: "
-                           "the text protocol is always spoken");
+        return option_fail_of(o, OPTION_protocol,
+                              "--protocol: read \"binary\", expected auto or ascii: "
+                              "the text protocol is always spoken");
     if (strcmp(o->protocol, "auto") != 0 && strcmp(o->protocol, "ascii") != 0)
-        return option_fail("--protocol: read \"%s\", expected auto or ascii", o->protocol);
+        return option_fail_of(o, OPTION_protocol,
+                              "--protocol: read \"%s\", expected auto or ascii", o->protocol);
     return -1;
 }
 
@@ -40,16 +43,27 @@ static int check_delimiter(const struct options *o)
 {
     if (strlen(o->stat_delimiter) <= 1)
         return -1;
-    return option_fail("--stat-delimiter: read \"%s\", expected one character",
-                       o->stat_delimiter);
+    return option_fail_of(o, OPTION_stat_delimiter,
+                          "--stat-delimiter: read \"%s\", expected one character",
+                          o->stat_delimiter);
 }
 
-static int check_name(const char *option, const char *name)
+static int check_name(const struct options *o, enum option_id id, const char *option,
+                      const char *name)
 {
     if (option_value_is_name(name, strlen(name)))
         return -1;
-    return option_fail("--%s: read \"%s\", expected 1 to %d letters, digits, '.', '_' or '-'",
-                       option, name, OPTION_NAME_MAX);
+    return option_fail_of(o, id,
+                          "--%s: read \"%s\", expected 1 to %d letters, digits, '.', '_' or '-'",
+                          option, name, OPTION_NAME_MAX);
+}
+
+void options_host_name(char name[OPTION_NAME_MAX + 1])
+{
+    memset(name, 0, OPTION_NAME_MAX + 1);
+    gethostname(name, OPTION_NAME_MAX);
+    if (!option_value_is_name(name, strlen(name)))
+        name[0] = '\0';
 }
 
 static const struct shard_spec *shard_of_name(const struct shard_specs *shards, size_t n,
@@ -66,15 +80,18 @@ static int check_shards(const struct options *o)
     const struct shard_specs *s = &o->shards;
 
     if (s->n > RING_MAX_MEMBERS)
-        return option_fail("--shard: %zu of them, expected %d at most", s->n,
-                           RING_MAX_MEMBERS);
+        return option_fail_of(o, OPTION_shards,
+                              "--shard: %zu of them, expected %d at most", s->n,
+                              RING_MAX_MEMBERS);
     for (size_t i = 0; i < s->n; i++) {
         if (shard_of_name(s, i, s->items[i].name) != NULL)
-            return option_fail("--shard: %s is there twice", s->items[i].name);
+            return option_fail_of(o, OPTION_shards,
+                                  "--shard: %s is there twice", s->items[i].name);
         for (size_t j = 0; j < i; j++)
             if (strcmp(s->items[i].address, s->items[j].address) == 0)
-                return option_fail("--shard: %s and %s have one address, %s",
-                                   s->items[j].name, s->items[i].name, s->items[i].address);
+                return option_fail_of(o, OPTION_shards,
+                                      "--shard: %s and %s have one address, %s",
+                                      s->items[j].name, s->items[i].name, s->items[i].address);
     }
     return -1;
 }
@@ -85,11 +102,13 @@ static int check_local_shards(struct options *o)
     if (o->local_shards == 0)
         return -1;
     if (o->given[OPTION_role] && o->role != ROLE_FRONT)
-        return option_fail("--local-shards makes this process a front: "
-                           "it does not go with --role %s", role_word(o->role));
+        return option_fail_of(o, OPTION_local_shards,
+                              "--local-shards makes this process a front: "
+                              "it does not go with --role %s", role_word(o->role));
     if (o->shards.n > 0)
-        return option_fail("--local-shards and --shard do not go together: "
-                           "local shards are a cluster of their own");
+        return option_fail_of(o, OPTION_local_shards,
+                              "--local-shards and --shard do not go together: "
+                              "local shards are a cluster of their own");
     o->role = ROLE_FRONT;
     return -1;
 }
@@ -127,13 +146,15 @@ static int check_coordinator(struct options *o)
     if (o->coordinator[0] == '\0')
         return -1;
     if (o->local_shards > 0)
-        return option_fail("--local-shards and --coordinator do not go together: "
-                           "this process makes the maps of its shards");
+        return option_fail_of(o, OPTION_local_shards,
+                              "--local-shards and --coordinator do not go together: "
+                              "this process makes the maps of its shards");
     address = o->coordinator[len] == '@' && option_value_is_name(o->coordinator, len)
             ? option_value_member(o->coordinator + len + 1) : NULL;
     if (address == NULL)
-        return option_fail("--coordinator: read \"%s\", expected NAME@ADDR:PORT with the "
-                           "address as a number, or a path", o->coordinator);
+        return option_fail_of(o, OPTION_coordinator,
+                              "--coordinator: read \"%s\", expected NAME@ADDR:PORT with the "
+                              "address as a number, or a path", o->coordinator);
     set_string(&o->coordinator, xasprintf("%.*s@%s", (int)len, o->coordinator, address));
     free(address);
     return -1;
@@ -151,18 +172,21 @@ static int check_leader(struct options *o)
     if (o->peer[0] == '\0')
         set_string(&o->peer, xstrdup(options_coordinator_address(o)));
     if (o->state_dir[0] == '\0')
-        return option_fail("--coordinator is this process: it needs --state-dir, "
-                           "where it keeps the map");
+        return option_fail_of(o, OPTION_coordinator,
+                              "--coordinator is this process: it needs --state-dir, "
+                              "where it keeps the map");
     return -1;
 }
 
 static int check_copies(const struct options *o)
 {
     if (strcmp(o->ack, "all") != 0 && strcmp(o->ack, "owner") != 0)
-        return option_fail("--ack: read \"%s\", expected all or owner", o->ack);
+        return option_fail_of(o, OPTION_ack,
+                              "--ack: read \"%s\", expected all or owner", o->ack);
     if (o->replicas > 1 && o->local_shards == 0 && o->coordinator[0] == '\0')
-        return option_fail("--replicas needs --local-shards or --coordinator: "
-                           "somebody must say who is alive");
+        return option_fail_of(o, OPTION_replicas,
+                              "--replicas needs --local-shards or --coordinator: "
+                              "somebody must say who is alive");
     return -1;
 }
 
@@ -176,16 +200,16 @@ static int check_member(struct options *o)
         char host[OPTION_NAME_MAX + 1] = "";
 
         if (o->shards.n > 0 || o->coordinator[0] != '\0')
-            gethostname(host, sizeof(host) - 1);
-        set_string(&o->name, xstrdup(option_value_is_name(host, strlen(host)) ? host
-                                                                              : LOCAL_NAME));
+            options_host_name(host);
+        set_string(&o->name, xstrdup(host[0] != '\0' ? host : LOCAL_NAME));
     }
     own = shard_of_name(&o->shards, o->shards.n, o->name);
     if (own != NULL && has_shard && !o->given[OPTION_peer])
         set_string(&o->peer, xstrdup(own->address));
     if (own == NULL && has_shard && o->shards.n > 0 && o->coordinator[0] == '\0')
-        return option_fail("--shard: none is this process, \"%s\"; "
-                           "say with --name which one it is", o->name);
+        return option_fail_of(o, OPTION_shards,
+                              "--shard: none is this process, \"%s\"; "
+                              "say with --name which one it is", o->name);
     return -1;
 }
 
@@ -194,24 +218,30 @@ static int check_role(const struct options *o)
     switch (o->role) {
     case ROLE_BOTH:
         if (o->given[OPTION_peer] && !o->given[OPTION_name])
-            return option_fail("--peer needs --name: fronts know a shard by its name");
+            return option_fail_of(o, OPTION_peer,
+                                  "--peer needs --name: fronts know a shard by its name");
         if (o->coordinator[0] != '\0' && *o->peer == '\0')
-            return option_fail("--coordinator needs --peer, the address where others reach "
-                               "this member");
+            return option_fail_of(o, OPTION_coordinator,
+                                  "--coordinator needs --peer, the address where others reach "
+                                  "this member");
         return -1;
     case ROLE_FRONT:
         if (o->local_shards == 0 && o->shards.n == 0 && o->coordinator[0] == '\0')
-            return option_fail("--role front needs --shard, --local-shards or --coordinator: "
-                               "a front keeps nothing itself");
+            return option_fail_of(o, OPTION_role,
+                                  "--role front needs --shard, --local-shards or --coordinator: "
+                                  "a front keeps nothing itself");
         if (o->given[OPTION_peer] && !is_coordinator(o))
-            return option_fail("--peer is for shards and the coordinator: it does not go with "
-                               "this --role front");
+            return option_fail_of(o, OPTION_peer,
+                                  "--peer is for shards and the coordinator: it does not go with "
+                                  "this --role front");
         return -1;
     case ROLE_SHARD:
         if (!o->given[OPTION_name])
-            return option_fail("--role shard needs --name: fronts know a shard by its name");
+            return option_fail_of(o, OPTION_role,
+                                  "--role shard needs --name: fronts know a shard by its name");
         if (*o->peer == '\0')
-            return option_fail("--role shard needs --peer, the address where fronts reach it");
+            return option_fail_of(o, OPTION_role,
+                                  "--role shard needs --peer, the address where fronts reach it");
         if (o->given[OPTION_listen] || o->given[OPTION_port] || o->given[OPTION_unix_socket])
             return option_fail("--role shard has no clients: it does not go with --%s",
                                o->given[OPTION_listen] ? "listen"
@@ -229,8 +259,9 @@ static int check_peer(struct options *o)
         return -1;
     whole = option_value_member(o->peer);
     if (whole == NULL)
-        return option_fail("--peer: read \"%s\", expected ADDR:PORT with the address as a "
-                           "number, or a path", o->peer);
+        return option_fail_of(o, OPTION_peer,
+                              "--peer: read \"%s\", expected ADDR:PORT with the address as a "
+                              "number, or a path", o->peer);
     set_string(&o->peer, whole);
     return -1;
 }
@@ -248,12 +279,29 @@ static int check_http(struct options *o)
     }
     whole = option_value_address(o->http, HTTP_PORT, &written);
     if (whole == NULL)
-        return option_fail("--http: read \"%s\", expected ADDR:PORT with the address as a "
-                           "number, or off", o->http);
+        return option_fail_of(o, OPTION_http,
+                              "--http: read \"%s\", expected ADDR:PORT with the address as a "
+                              "number, or off", o->http);
     set_string(&o->http, whole);
     if (strncmp(whole, "127.", 4) != 0 && strncmp(whole, "[::1]", 5) != 0)
-        return option_fail("--http: read \"%s\", expected an address of this host alone, "
-                           "127.0.0.1 or [::1]: who reaches it may change the cluster", whole);
+        return option_fail_of(o, OPTION_http,
+                              "--http: read \"%s\", expected an address of this host alone, "
+                              "127.0.0.1 or [::1]: who reaches it may change the cluster", whole);
+    return -1;
+}
+
+int options_check_addresses(const struct options *o, size_t from)
+{
+    for (size_t i = from; i < o->listen.n; i++) {
+        bool written;
+        char *whole = option_value_address(o->listen.items[i], 1, &written);
+
+        if (whole == NULL)
+            return option_fail_of(o, OPTION_listen,
+                                  "--listen: read \"%s\", expected ADDR or ADDR:PORT with the "
+                                  "address as a number", o->listen.items[i]);
+        free(whole);
+    }
     return -1;
 }
 
@@ -264,20 +312,15 @@ static int check_listen(struct options *o)
     bool tcp = o->role != ROLE_SHARD
                && (*o->unix_socket == '\0' || o->given[OPTION_listen]);
     size_t kept = 0;
+    int rc = options_check_addresses(o, 0);
 
+    if (rc != -1)
+        return rc;
     for (size_t i = 0; i < list->n; i++) {
         bool written;
-        char *read = list->items[i];
-        char *whole = option_value_address(read, o->port != 0 ? o->port : 1, &written);
+        char *whole = option_value_address(list->items[i], o->port != 0 ? o->port : 1, &written);
 
-        if (whole == NULL) {
-            /* The list stays one of owned strings. */
-            memmove(list->items + kept, list->items + i, (list->n - i) * sizeof(char *));
-            list->n -= i - kept;
-            return option_fail("--listen: read \"%s\", expected ADDR or ADDR:PORT with the "
-                               "address as a number", read);
-        }
-        free(read);
+        free(list->items[i]);
         if (tcp && (written || o->port != 0))
             list->items[kept++] = whole;
         else
@@ -285,8 +328,9 @@ static int check_listen(struct options *o)
     }
     list->n = kept;
     if (kept == 0 && o->role != ROLE_SHARD && *o->unix_socket == '\0')
-        return option_fail("--port 0 leaves no address for clients: "
-                           "give --unix-socket or --listen ADDR:PORT");
+        return option_fail_of(o, OPTION_port,
+                              "--port 0 leaves no address for clients: "
+                              "give --unix-socket or --listen ADDR:PORT");
     return -1;
 }
 
@@ -297,18 +341,23 @@ static int check_limits(struct options *o)
     bool has_items = o->role != ROLE_FRONT || o->local_shards != 0;
 
     if (has_items && o->memory_limit / parts < two_items)
-        return option_fail("--memory-limit: %lluk for each shard, expected room for two of the "
-                           "largest items (--max-item-size), %lluk",
-                           (unsigned long long)(o->memory_limit / parts >> 10),
-                           (unsigned long long)(two_items >> 10));
+        return option_fail_of(o, o->given[OPTION_memory_limit]    ? OPTION_memory_limit
+                                 : o->given[OPTION_max_item_size] ? OPTION_max_item_size
+                                                                  : OPTION_local_shards,
+                              "--memory-limit: %lluk for each shard, expected room for two of the "
+                              "largest items (--max-item-size), %lluk",
+                              (unsigned long long)(o->memory_limit / parts >> 10),
+                              (unsigned long long)(two_items >> 10));
     if (!o->given[OPTION_link_queue_limit] && o->link_queue_limit < two_items)
         o->link_queue_limit = two_items;
     if (!o->given[OPTION_output_limit] && o->output_limit < two_items)
         o->output_limit = two_items;
     if (o->link_queue_limit < o->max_item_size)
-        return option_fail("--link-queue-limit: an item of --max-item-size would never fit");
+        return option_fail_of(o, OPTION_link_queue_limit,
+                              "--link-queue-limit: an item of --max-item-size would never fit");
     if (o->output_limit < o->max_item_size)
-        return option_fail("--output-limit: an item of --max-item-size would never fit");
+        return option_fail_of(o, OPTION_output_limit,
+                              "--output-limit: an item of --max-item-size would never fit");
     return -1;
 }
 
@@ -327,12 +376,12 @@ int options_check(struct options *o)
     cap_threads(o);
     if ((rc = check_protocols(o)) != -1
         || (rc = check_delimiter(o)) != -1
-        || (rc = check_name("cluster", o->cluster)) != -1
+        || (rc = check_name(o, OPTION_cluster, "cluster", o->cluster)) != -1
         || (rc = check_shards(o)) != -1
         || (rc = check_local_shards(o)) != -1
         || (rc = check_coordinator(o)) != -1
         || (rc = check_member(o)) != -1
-        || (rc = check_name("name", o->name)) != -1
+        || (rc = check_name(o, OPTION_name, "name", o->name)) != -1
         || (rc = check_leader(o)) != -1
         || (rc = check_copies(o)) != -1
         || (rc = check_role(o)) != -1

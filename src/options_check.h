@@ -12,4 +12,10 @@
  */
 int options_check(struct options *o);
 
+/* The addresses for clients, from the one of index `from` on; the same answer. */
+int options_check_addresses(const struct options *o, size_t from);
+
+/* What this host is called, or "" where that is no name of a member. */
+void options_host_name(char name[OPTION_NAME_MAX + 1]);
+
 #endif

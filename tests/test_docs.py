@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -14,7 +15,7 @@ from lib import tap
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHCACHED = os.environ.get("CHCACHED", os.path.join(TOP, "build", "chcached"))
 PAGES = ["man/chcachectl.1", "man/chcached-cluster.7", "man/chcached-http.7",
-         "man/chcached-protocol.7", "man/chcached.8"]
+         "man/chcached-protocol.7", "man/chcached.8", "man/chcached.conf.5"]
 DOCUMENTS = ["README.md", "ARCHITECTURE.md", "HACKING.md", "SECURITY.md"]
 
 
@@ -112,6 +113,21 @@ class Options(unittest.TestCase):
             self.assertRegex(item.group(1), r"(?<![\w-])%s(?![\w-])"
                              % re.escape(default), name)
 
+    def test_the_page_of_the_file_has_every_option_in_its_section(self):
+        rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, ([A-Z]+), (?:"[^"]*"|NULL),$',
+                          read("src/options.def"), re.M)
+        self.assertGreater(len(rows), 40)
+        wanted = {}
+        for name, section in rows:
+            if section not in ("SHARD", "NONE"):
+                wanted.setdefault(section.lower(), set()).add(name)
+        part = read("man/chcached.conf.5").partition("\n.Sh SECTIONS")[2]
+        named = {}
+        for section, text in re.findall(r"^\.It Cm \[(\w+)\]\n(.*?)(?=^\.It|^\.El)", part,
+                                        re.M | re.S):
+            named[section] = set(re.findall(r"^\.Cm ([\w-]+)", text, re.M))
+        self.assertEqual(named, wanted)
+
     def test_help_names_every_option_in_thirty_lines(self):
         said = run(CHCACHED, "--help")
         self.assertEqual(said.returncode, 0)
@@ -119,6 +135,16 @@ class Options(unittest.TestCase):
             self.assertRegex(said.stdout, r"--%s\b" % re.escape(name))
         self.assertLessEqual(len(said.stdout.splitlines()), 30)
         self.assertIn("man chcached", said.stdout.splitlines()[-1])
+
+    def test_the_example_of_the_file_is_one(self):
+        text = re.search(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", read("man/chcached.conf.5"),
+                         re.M | re.S)[1]
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(text)
+            file.flush()
+            for name in ("s1", "s2", "s3", "f1", "other"):
+                result = run(CHCACHED, "-T", "--config", file.name, "--name", name)
+                self.assertEqual((result.stdout, result.returncode), (file.name + ": OK\n", 0))
 
     def test_the_examples_use_options_that_exist(self):
         table = options_of_table()
