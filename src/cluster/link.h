@@ -37,9 +37,10 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
 /*
  * The same for several commands at once, frames one behind the other: `len` bytes.
  * r->each is called with the answer to each, in order, and the chunk of its value, or
- * with NULL where that one was refused; what r->told and r->open say is its to take.  r->done comes last: when all
- * were answered, when some were refused, or when no more is to come.  The frames
- * are at r->value then, unless memory was short: r->frame_chunk is NULL.
+ * with NULL where that one was refused; what r->told and r->open say is its to take.
+ * r->done comes last: when all were answered, when some were refused, or when no more
+ * is to come.  The frames are at r->value then, unless memory was short: r->frame_chunk
+ * is NULL.
  *
  * One command alone needs no r->each.  Where the frames lie now, for changing them
  * before the turn ends; NULL: they were not queued, and r->done was called.

@@ -13,6 +13,7 @@
 
 /* `hash`: the store's, of its key. */
 void serve_command(struct peer *p, const struct frame *f, uint64_t hash);
+
 /*
  * Not all workers of this process go by the map yet: it comes to that in a
  * moment, so what goes by it waits, in the link's input, rather than to be
@@ -20,7 +21,7 @@ void serve_command(struct peer *p, const struct frame *f, uint64_t hash);
  */
 bool serve_must_wait(const struct peer *p);
 
-/* What others have judged: needs no lease. */
+/* What others have judged: needs no lease.  `hash` as above. */
 void serve_apply(struct peer *p, const struct frame *f, uint64_t hash);
 
 /* By one map at all members: whoever is filled under a newer one is told as well. */
@@ -35,8 +36,8 @@ void serve_confirm(struct peer *p, const struct frame *f);
 
 struct ahead {
     unsigned n;
-    size_t want;                /* what the one behind them needs to be whole; 0: it is
-                                   another turn's */
+    size_t want;                /* bytes that the one behind them needs to be whole; 0: it
+                                   was not looked at, there may be more */
     bool bad;                   /* it cannot be */
     struct frame frames[AHEAD_MAX];
     uint64_t hashes[AHEAD_MAX]; /* of those with a key: the store's */
