@@ -8,17 +8,18 @@
 #include "option_fail.h"
 
 const struct option_row option_rows[] = {
-#define ROW(id, name, letter, manner, TYPE, dflt, min, max, SECTION, ARG, help) \
+#define ROW(id, name, letter, manner, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) \
     { name, letter, manner, TYPE, offsetof(struct options, id), \
-      sizeof(((struct options *)0)->id), dflt, { min, max }, SECTION_##SECTION, ARG, help },
-#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) \
-    ROW(id, name, letter, COMMON, TYPE, dflt, min, max, SECTION, ARG, help)
-#define OPTION_RARE(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) \
-    ROW(id, name, letter, RARE, TYPE, dflt, min, max, SECTION, ARG, help)
+      sizeof(((struct options *)0)->id), dflt, { min, max }, SECTION_##SECTION, WHEN, ARG, \
+      help },
+#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) \
+    ROW(id, name, letter, COMMON, TYPE, dflt, min, max, SECTION, WHEN, ARG, help)
+#define OPTION_RARE(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) \
+    ROW(id, name, letter, RARE, TYPE, dflt, min, max, SECTION, WHEN, ARG, help)
 #define OPTION_IGNORED(name, letter, ARG, reason) \
-    { name, letter, IGNORED, STRING, 0, 0, "", { "", "" }, SECTION_NONE, ARG, reason },
+    { name, letter, IGNORED, STRING, 0, 0, "", { "", "" }, SECTION_NONE, START, ARG, reason },
 #define OPTION_REFUSED(name, letter, reason) \
-    { name, letter, REFUSED, FLAG, 0, 0, "", { "", "" }, SECTION_NONE, NULL, reason },
+    { name, letter, REFUSED, FLAG, 0, 0, "", { "", "" }, SECTION_NONE, START, NULL, reason },
 #include "options.def"
 #undef ROW
 };

@@ -20,6 +20,9 @@ const char *option_section_word(enum option_section section);
 /* SECTION_NONE where there is no such section. */
 enum option_section option_section_of(const char *word);
 
+/* When another value of it takes effect: at the next SIGHUP, or start. */
+enum option_when { LIVE, START };
+
 /* What becomes of an option, and where its value goes. */
 struct option_row {
     const char *name;
@@ -30,6 +33,7 @@ struct option_row {
     const char *dflt;
     struct option_range range;
     enum option_section section;
+    enum option_when when;
     const char *arg;            /* NULL: takes no value on the command line */
     const char *help;           /* or the reason why not */
 };

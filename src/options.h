@@ -52,7 +52,7 @@ struct shard_specs {
 #define FIELD_ROLE      enum role
 #define FIELD_SHARDS    struct shard_specs
 
-#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) OPTION_##id,
+#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) OPTION_##id,
 enum option_id {
 #include "options.def"
     N_OPTIONS
@@ -75,7 +75,7 @@ enum option_id {
  *            largest items
  */
 struct options {
-#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) FIELD_##TYPE id;
+#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) FIELD_##TYPE id;
 #include "options.def"
     bool given[N_OPTIONS];      /* by an operator, not by default */
     unsigned line[N_OPTIONS];   /* of `config`, where it was said; 0: not there */

@@ -116,7 +116,7 @@ def table():
     """{name: (type, section)} of src/options.def."""
     with open(os.path.join(TOP, "src", "options.def")) as f:
         rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)", [^,]+, ([A-Z]+), .*, ([A-Z]+), '
-                          r'(?:"[^"]*"|NULL),$', f.read(), re.M)
+                          r'(?:LIVE|START), (?:"[^"]*"|NULL),$', f.read(), re.M)
     return {name: (kind, section.lower()) for name, kind, section in rows}
 
 

@@ -114,7 +114,7 @@ class Options(unittest.TestCase):
                              % re.escape(default), name)
 
     def test_the_page_of_the_file_has_every_option_in_its_section(self):
-        rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, ([A-Z]+), (?:"[^"]*"|NULL),$',
+        rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, ([A-Z]+), [A-Z]+, (?:"[^"]*"|NULL),$',
                           read("src/options.def"), re.M)
         self.assertGreater(len(rows), 40)
         wanted = {}

@@ -439,7 +439,7 @@ static void what_is_asked_for_is_printed_and_ends_the_start(void **state)
 static void the_help_fits_a_screen_and_names_every_option(void **state)
 {
     static const char *const names[] = {
-#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, ARG, help) "--" name,
+#define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) "--" name,
 #include "options.def"
     };
     struct options o;
