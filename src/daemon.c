@@ -24,10 +24,10 @@
 /* Beside clients: links, listeners, loops, standard streams. */
 #define DESCRIPTORS_ASIDE 512
 
-static void raise_descriptors(unsigned clients)
+void daemon_raise_descriptors(const struct options *o)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)clients + DESCRIPTORS_ASIDE;
+    rlim_t wanted = (rlim_t)o->conn_limit + DESCRIPTORS_ASIDE;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
@@ -49,7 +49,7 @@ int daemon_limits(const struct options *o)
 {
     struct rlimit cores = { RLIM_INFINITY, RLIM_INFINITY };
 
-    raise_descriptors(o->conn_limit);
+    daemon_raise_descriptors(o);
     if (o->enable_coredumps) {
         if (setrlimit(RLIMIT_CORE, &cores) != 0) {
             log_error("main", "core files cannot be enabled: %s", strerror(errno));

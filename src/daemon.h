@@ -8,6 +8,9 @@
 
 #include "options.h"
 
+/* So many as --conn-limit needs, or a warning. */
+void daemon_raise_descriptors(const struct options *o);
+
 /* Descriptors for all clients, core files or none, locked memory. */
 int daemon_limits(const struct options *o);
 

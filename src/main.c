@@ -22,6 +22,7 @@
 #include "daemon.h"
 #include "front/local_shards.h"
 #include "node.h"
+#include "reload.h"
 
 #define EXIT_OS 71
 #define DRAIN_MS 5000           /* what clients have to finish after a TERM */
@@ -29,6 +30,8 @@
 
 /* All that lives as long as the daemon. */
 struct chcached {
+    int argc;
+    char **argv;
     struct options options;
     struct world *world;
     struct node node;
@@ -142,8 +145,7 @@ static int make_children(struct chcached *c)
                 strerror(errno));
     if (c->children == NULL)
         return EXIT_OS;
-    free(o->peer);
-    o->peer = xstrdup(local_shards_own_address(c->children));
+    c->node.peer = local_shards_own_address(c->children);
     return 0;
 }
 
@@ -217,8 +219,8 @@ static void on_signal(void *arg, int what)
         return;
     if (info.ssi_signo == SIGCHLD && c->children != NULL && !c->stopping)
         local_shards_reap(c->children);
-    else if (info.ssi_signo == SIGHUP)
-        log_info("main", "nothing is reloaded: settings are read at the start");
+    else if (info.ssi_signo == SIGHUP && !c->stopping)
+        reload(&c->options, &c->node, c->argc, c->argv);
     else if ((info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) && c->stopping)
         c->stopped = true;
     else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
@@ -281,7 +283,7 @@ static void tell_start(struct chcached *c)
              o->unix_socket[0] != '\0' ? o->unix_socket
              : o->listen.n > 0         ? o->listen.items[0]
                                        : "none",
-             o->peer[0] != '\0' ? o->peer : "none", c->node.admin != NULL ? o->http : "none");
+             c->node.peer[0] != '\0' ? c->node.peer : "none", c->node.admin != NULL ? o->http : "none");
     log_info("main", "map shards=%zu copies=%u epoch=%llu", v != NULL ? v->map->n : 0,
              v != NULL ? v->map->replicas : 0u,
              (unsigned long long)cluster_epoch(c->node.cluster));
@@ -386,8 +388,11 @@ int main(int argc, char **argv)
     struct chcached *c = &chcached;
     int rc = options_parse(&c->options, argc, argv);
 
+    c->argc = argc;
+    c->argv = argv;
+
     if (rc < 0) {
-        log_init(c->options.verbose > 0 ? LOG_DEBUG : LOG_INFO);
+        log_init(options_log_level(&c->options));
         c->world = world_os();
         rc = set_up(c);
         if (rc == 0) {

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "admin/asker.h"
+#include "net/hold.h"
 #include "node_admin.h"
 
 static int64_t now_ms(struct node *n)
@@ -43,13 +45,11 @@ static void control_turn_end(struct worker *w)
         agent_turn_end(n->agent);
 }
 
-void node_init(struct node *n, struct world *world, const struct options *o)
+static struct net_config net_config_of(struct node *n)
 {
-    memset(n, 0, sizeof(*n));
-    n->options = o;
-    n->world = world;
-    n->admin_fd = -1;
-    n->net = (struct net_config){
+    const struct options *o = n->options;
+
+    return (struct net_config){
         .max_requests = o->max_reqs_per_event,
         .binary = strcmp(o->protocol, "ascii") != 0,
         .max_item_bytes = o->max_item_size,
@@ -59,6 +59,16 @@ void node_init(struct node *n, struct world *world, const struct options *o)
         .request_timeout_ms = o->request_timeout,
         .n_clients = &n->n_clients,
     };
+}
+
+void node_init(struct node *n, struct world *world, const struct options *o)
+{
+    memset(n, 0, sizeof(*n));
+    n->options = o;
+    n->peer = o->peer;
+    n->world = world;
+    n->admin_fd = -1;
+    n->net = net_config_of(n);
     n->control_handler = (struct handler){ .turn_end = control_turn_end };
     n->shard_handler = (struct handler){ .turn_end = nothing_to_send };
     pthread_mutex_init(&n->state_lock, NULL);
@@ -124,20 +134,19 @@ const char *node_listen_to_operators(struct node *n)
 /* The peer address, and beside a TCP one a Unix socket for members of this host. */
 const char *node_listen_to_peers(struct node *n, int fd)
 {
-    const struct options *o = n->options;
     char local[ADDRESS_MAX];
 
-    if (o->peer[0] == '\0')
+    if (n->peer[0] == '\0')
         return NULL;
     if (fd < 0)
-        fd = listen_on(n, o->peer, 0700);
+        fd = listen_on(n, n->peer, 0700);
     if (fd < 0)
-        return o->peer;
+        return n->peer;
     n->peer_fds[n->n_peer_fds++] = fd;
-    if (o->peer[0] == '/' || o->peer[0] == '@')
+    if (n->peer[0] == '/' || n->peer[0] == '@')
         return NULL;
-    warn_if_public(o->peer);
-    if (snprintf(local, sizeof(local), MEMBER_LOCAL_PREFIX "%s", o->peer) < (int)sizeof(local)) {
+    warn_if_public(n->peer);
+    if (snprintf(local, sizeof(local), MEMBER_LOCAL_PREFIX "%s", n->peer) < (int)sizeof(local)) {
         fd = listen_on(n, local, 0);
         if (fd >= 0)
             n->peer_fds[n->n_peer_fds++] = fd;
@@ -158,8 +167,8 @@ static bool add_listener(struct node *n, int fd, bool for_clients)
         .workers = control ? &n->control : n->workers,
         .n_workers = control ? 1 : n->options->threads,
         .open = for_clients ? session_open : shard_open,
-        .limit = n->options->conn_limit,
         .n_clients = for_clients ? &n->n_clients : NULL,
+        .limit = for_clients ? &n->front.config.conn_limit : NULL,
         .stats = &n->front.accept_stats,
     };
 
@@ -225,7 +234,7 @@ static void list_members(struct node *n, const struct leader_member *given, size
         if (n_given > 0)
             *m = given[i];
         else if (is_alone)
-            *m = (struct leader_member){ o->name, "", o->peer, 1 };
+            *m = (struct leader_member){ o->name, "", n->peer, 1 };
         else
             *m = (struct leader_member){ o->shards.items[i].name, "", o->shards.items[i].address,
                                          o->shards.items[i].weight };
@@ -237,7 +246,7 @@ static bool begin_to_lead(struct node *n, const char **why)
 {
     const struct options *o = n->options;
     const struct leader_config config = {
-        .name = o->name, .address = o->peer,
+        .name = o->name, .address = n->peer,
         .incarnation = cluster_incarnation(n->cluster),
         .replicas = (uint16_t)o->replicas,
         .hold_down_ms = o->hold_down,
@@ -354,44 +363,48 @@ static void note_for_shard(struct worker *w)
     shard_note(w->shard);
 }
 
+static struct front_config front_config_of(const struct options *o)
+{
+    return (struct front_config){
+        .shard_timeout_ms = o->shard_timeout,
+        .link_queue_bytes = o->link_queue_limit,
+        .ack_all = strcmp(o->ack, "all") == 0,
+        .cas = !o->disable_cas,
+        .flush_all = !o->disable_flush_all,
+        .dumps = !o->disable_dumping,
+        .watch = !o->disable_watch,
+        .stat_delimiter = o->stat_delimiter[0],
+        .shutdown = o->enable_shutdown,
+        .conn_limit = o->conn_limit,
+        .backlog = o->listen_backlog,
+        .n_threads = o->threads,
+        .max_requests = o->max_reqs_per_event,
+        .port = o->port,
+        .max_item_bytes = o->max_item_size,
+        .evict = !o->disable_evictions,
+        .listen = o->listen.n > 0 ? o->listen.items[0] : "",
+        .unix_socket = o->unix_socket,
+        .protocol = o->protocol,
+    };
+}
+
 static void make_front(struct node *n, void (*shut_down)(void))
 {
-    const struct options *o = n->options;
+    const struct front_config config = front_config_of(n->options);
 
     n->front = (struct front){
-        .config = {
-            .shard_timeout_ms = o->shard_timeout,
-            .link_queue_bytes = o->link_queue_limit,
-            .ack_all = strcmp(o->ack, "all") == 0,
-            .cas = !o->disable_cas,
-            .flush_all = !o->disable_flush_all,
-            .dumps = !o->disable_dumping,
-            .watch = !o->disable_watch,
-            .stat_delimiter = o->stat_delimiter[0],
-            .shutdown = o->enable_shutdown,
-            .conn_limit = o->conn_limit,
-            .backlog = o->listen_backlog,
-            .n_threads = o->threads,
-            .max_requests = o->max_reqs_per_event,
-            .port = o->port,
-            .max_item_bytes = o->max_item_size,
-            .evict = !o->disable_evictions,
-            .listen = o->listen.n > 0 ? o->listen.items[0] : "",
-            .unix_socket = o->unix_socket,
-            .protocol = o->protocol,
-        },
         .cluster = n->cluster,
         .store = n->store,
         .workers = n->workers,
         .started_ms = now_ms(n),
-        .verbosity = o->verbose,
-        .memory_bytes = o->memory_limit,
+        .verbosity = n->options->verbose,
+        .memory_bytes = n->options->memory_limit,
         .note = n->store != NULL ? note_for_shard : NULL,
         .opened = n->store != NULL ? shard_opened : NULL,
         .settled = n->store != NULL ? shard_settled : NULL,
         .shut_down = shut_down,
     };
-    front_init(&n->front, n->world);
+    front_init(&n->front, &config, n->world);
 }
 
 static bool make_worker(struct node *n, unsigned i)
@@ -479,7 +492,7 @@ static bool make_agent(struct node *n)
         .worker = &n->control,
         .role = o->role == ROLE_FRONT ? PING_FRONT
               : o->role == ROLE_SHARD ? PING_SHARD : PING_FRONT | PING_SHARD,
-        .address = o->peer,
+        .address = n->peer,
         .coordinator = n->coordinator,
         .coordinator_address = options_coordinator_address(o),
         .leader = n->leader,
@@ -520,6 +533,40 @@ bool node_make_rooms(struct node *n, void (*shut_down)(void))
     if (n->store == NULL && !shard_worker_init(&n->control, &n->shard))
         return false;
     return make_agent(n);
+}
+
+/* other settings */
+
+void node_reconfigure(struct node *n)
+{
+    const struct options *o = n->options;
+    const struct front_config front = front_config_of(o);
+    struct hold *hold = hold_workers(n->workers, o->threads);
+
+    n->net = net_config_of(n);
+    front_configure(&n->front, &front);
+    hold_release(hold);
+    if (n->keeper != NULL)
+        keeper_set(n->keeper, o->shard_timeout, o->move_rate);
+    if (n->asker != NULL)
+        asker_set_timeout(n->asker, o->shard_timeout);
+    if (n->leader != NULL)
+        leader_set_hold_down(n->leader, o->hold_down);
+}
+
+bool node_set_memory(struct node *n, uint64_t bytes)
+{
+    if (n->options->local_shards > 0 ||
+        (n->store != NULL && store_set_limit(n->store, bytes, now_ms(n)) != bytes))
+        return false;
+    __atomic_store_n(&n->front.memory_bytes, bytes, __ATOMIC_RELAXED);
+    return true;
+}
+
+uint64_t node_change(struct node *n, const struct admin_change *change, const char **why)
+{
+    agent_poke(n->agent);       /* the leader looks at it soon */
+    return leading_change(&n->leading, change, why);
 }
 
 /* the end */

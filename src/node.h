@@ -25,6 +25,7 @@
 
 struct node {
     const struct options *options;      /* borrowed */
+    const char *peer;           /* borrowed: the option's, or another of the caller's */
     struct world *world;                /* borrowed */
     struct cluster *cluster;
     struct source *source;      /* what the leader keeps; NULL: nothing, or another leads */
@@ -88,6 +89,14 @@ bool node_open_to_clients(struct node *n);
  * to: one that no map knows waits for an operator. */
 bool node_has_map(const struct node *n);
 bool node_is_ready(struct node *n);
+
+/* The options have changed, in what takes effect LIVE (options.def), while the workers
+ * run: they go by them now.  Memory and shards apart: */
+void node_reconfigure(struct node *n);
+/* False, and all as it was, when the store, or those of the children, cannot. */
+bool node_set_memory(struct node *n, uint64_t bytes);
+/* An operator's wish.  A job's id; or 0, and words.  To who makes the maps only. */
+uint64_t node_change(struct node *n, const struct admin_change *change, const char **why);
 
 /* The shard here leaves its keys to others: they are told, and it serves nothing
  * any more.  Before node_drain(). */

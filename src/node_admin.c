@@ -49,10 +49,7 @@ static bool ops_leads(void *arg)
 
 static uint64_t ops_change(void *arg, const struct admin_change *change, const char **why)
 {
-    struct node *n = arg;
-
-    agent_poke(n->agent);       /* the leader looks at it soon */
-    return leading_change(&n->leading, change, why);
+    return node_change(arg, change, why);
 }
 
 static bool ops_abort(void *arg, uint64_t id, const char **why)

@@ -13,13 +13,13 @@ const struct option_row option_rows[] = {
       sizeof(((struct options *)0)->id), dflt, { min, max }, SECTION_##SECTION, WHEN, ARG, \
       help },
 #define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) \
-    ROW(id, name, letter, COMMON, TYPE, dflt, min, max, SECTION, WHEN, ARG, help)
+    ROW(id, name, letter, MANNER_COMMON, TYPE, dflt, min, max, SECTION, WHEN, ARG, help)
 #define OPTION_RARE(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) \
-    ROW(id, name, letter, RARE, TYPE, dflt, min, max, SECTION, WHEN, ARG, help)
+    ROW(id, name, letter, MANNER_RARE, TYPE, dflt, min, max, SECTION, WHEN, ARG, help)
 #define OPTION_IGNORED(name, letter, ARG, reason) \
-    { name, letter, IGNORED, STRING, 0, 0, "", { "", "" }, SECTION_NONE, START, ARG, reason },
+    { name, letter, MANNER_IGNORED, STRING, 0, 0, "", { "", "" }, SECTION_NONE, START, ARG, reason },
 #define OPTION_REFUSED(name, letter, reason) \
-    { name, letter, REFUSED, FLAG, 0, 0, "", { "", "" }, SECTION_NONE, START, NULL, reason },
+    { name, letter, MANNER_REFUSED, FLAG, 0, 0, "", { "", "" }, SECTION_NONE, START, NULL, reason },
 #include "options.def"
 #undef ROW
 };
@@ -102,6 +102,23 @@ void option_default(struct options *o, const struct option_row *r)
     set_default(o, r);
     o->given[r - option_rows] = false;
     o->line[r - option_rows] = 0;
+}
+
+void option_exchange(struct options *a, struct options *b, enum option_id id)
+{
+    const struct option_row *r = &option_rows[id];
+    const bool given = a->given[id];
+    const unsigned line = a->line[id];
+    char kept[64];
+
+    assert(r->size <= sizeof(kept));
+    memcpy(kept, option_field(a, r), r->size);
+    memcpy(option_field(a, r), option_field(b, r), r->size);
+    memcpy(option_field(b, r), kept, r->size);
+    a->given[id] = b->given[id];
+    a->line[id] = b->line[id];
+    b->given[id] = given;
+    b->line[id] = line;
 }
 
 static int bad_value(const struct options *o, const struct option_row *r, const char *s)

@@ -6,7 +6,7 @@
 
 #include "option_value.h"
 
-enum option_manner { COMMON, RARE, IGNORED, REFUSED };
+enum option_manner { MANNER_COMMON, MANNER_RARE, MANNER_IGNORED, MANNER_REFUSED };
 
 /* Of a file.  What one start is to do stands in none. */
 enum option_section {
@@ -60,6 +60,9 @@ static inline void *option_field(struct options *o, const struct option_row *r)
 /* All fields, from nothing; one field, back from what was said. */
 void option_defaults(struct options *o);
 void option_default(struct options *o, const struct option_row *r);
+
+/* One setting of each for the other's, and where they are from. */
+void option_exchange(struct options *a, struct options *b, enum option_id id);
 
 /*
  * Sets a row that has a field: to `value`, which is from line `line` of

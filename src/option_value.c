@@ -294,6 +294,52 @@ char *option_value_text(enum option_type type, const void *field)
     return xstrdup("");
 }
 
+static bool list_equal(const struct option_list *a, const struct option_list *b)
+{
+    bool equal = a->n == b->n;
+
+    for (size_t i = 0; equal && i < a->n; i++)
+        equal = strcmp(a->items[i], b->items[i]) == 0;
+    return equal;
+}
+
+static bool shards_equal(const struct shard_specs *a, const struct shard_specs *b)
+{
+    bool equal = a->n == b->n;
+
+    for (size_t i = 0; equal && i < a->n; i++)
+        equal = strcmp(a->items[i].name, b->items[i].name) == 0 &&
+                strcmp(a->items[i].address, b->items[i].address) == 0 &&
+                a->items[i].weight == b->items[i].weight;
+    return equal;
+}
+
+bool option_value_equal(enum option_type type, const void *a, const void *b)
+{
+    switch (type) {
+    case FLAG:
+        return *(const bool *)a == *(const bool *)b;
+    case TALLY:
+    case COUNT:
+    case OCTAL:
+        return *(const unsigned *)a == *(const unsigned *)b;
+    case SIZE:
+    case MEGABYTES:
+        return *(const uint64_t *)a == *(const uint64_t *)b;
+    case DURATION:
+        return *(const int64_t *)a == *(const int64_t *)b;
+    case STRING:
+        return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+    case LIST:
+        return list_equal(a, b);
+    case ROLE:
+        return *(const enum role *)a == *(const enum role *)b;
+    case SHARDS:
+        return shards_equal(a, b);
+    }
+    return false;
+}
+
 const char *option_value_expected(enum option_type type)
 {
     static const char *const words[] = {

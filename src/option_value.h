@@ -28,6 +28,9 @@ bool option_value_parse(enum option_type type, struct option_range range, const 
  */
 char *option_value_text(enum option_type type, const void *field);
 
+/* Whether two fields of the type hold the same. */
+bool option_value_equal(enum option_type type, const void *a, const void *b);
+
 /* What the type wants, in words: "a whole number". */
 const char *option_value_expected(enum option_type type);
 

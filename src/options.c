@@ -30,7 +30,7 @@ static int help(void)
         char flags[64];
         bool has_dflt = *r->dflt != '\0' && strcmp(r->dflt, "0") != 0;
 
-        if (r->manner != COMMON)
+        if (r->manner != MANNER_COMMON)
             continue;
         if (r->letter != 0)
             printf("  -%c,", r->letter);
@@ -42,7 +42,7 @@ static int help(void)
                has_dflt ? r->dflt : "", has_dflt ? ")" : "");
     }
     for (const struct option_row *r = option_rows; r < option_rows + n_option_rows; r++) {
-        if (r->manner != RARE)
+        if (r->manner != MANNER_RARE)
             continue;
         if (column == 0 || column + 4 + (int)strlen(r->name) > 78)
             column = printf("%s", column == 0 ? "\nAlso" : "\n    ") - 1;
@@ -79,13 +79,13 @@ static int take(struct options *o, const struct option_row *r, const char *value
     int rc;
 
     switch (r->manner) {
-    case IGNORED:
-        fprintf(stderr, "chcached: --%s is ignored: %s\n", r->name, r->help);
+    case MANNER_IGNORED:
+        option_warn("--%s is ignored: %s", r->name, r->help);
         return -1;
-    case REFUSED:
+    case MANNER_REFUSED:
         return option_fail("--%s: %s", r->name, r->help);
-    case COMMON:
-    case RARE:
+    case MANNER_COMMON:
+    case MANNER_RARE:
         break;
     }
     rc = option_take(o, r, value, 0);
@@ -167,6 +167,11 @@ int options_parse(struct options *o, int argc, char **argv)
         || (rc = options_check(o)) != -1)
         return rc;
     return o->print_config ? options_print(o) : o->test_config ? say_fine(o) : -1;
+}
+
+enum log_level options_log_level(const struct options *o)
+{
+    return o->verbose > 0 ? LOG_DEBUG : LOG_INFO;
 }
 
 void options_fini(struct options *o)

@@ -1,11 +1,9 @@
 #include "options_file.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "base/mem.h"
 #include "config_file.h"
@@ -194,7 +192,7 @@ static int on_setting(void *arg, unsigned line, const char *key, const char *val
 
     if (in_part && is_part_key(key))
         return take_part_key(f, line, key, value);
-    if (r != NULL && (r->manner == IGNORED || r->manner == REFUSED))
+    if (r != NULL && (r->manner == MANNER_IGNORED || r->manner == MANNER_REFUSED))
         return option_fail_line(f->path, line, "\"%s\" is not for a file: %s", key, r->help);
     if (r != NULL && r->section == SECTION_NONE)
         return option_fail_line(f->path, line, "\"%s\" is not for a file: it says what one start "
@@ -239,19 +237,9 @@ static int check_parts(const struct file *f)
 /* The command line wins; its fields stay. */
 static void merge(struct options *o, struct options *said)
 {
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        const struct option_row *r = &option_rows[i];
-        char kept[64];
-
-        assert(r->size <= sizeof(kept));
-        if (o->given[i] || !said->given[i])
-            continue;
-        memcpy(kept, option_field(o, r), r->size);
-        memcpy(option_field(o, r), option_field(said, r), r->size);
-        memcpy(option_field(said, r), kept, r->size);
-        o->given[i] = true;
-        o->line[i] = said->line[i];
-    }
+    for (enum option_id id = 0; id < N_OPTIONS; id++)
+        if (!o->given[id] && said->given[id])
+            option_exchange(o, said, id);
 }
 
 static const struct part *own_part(const struct file *f, const struct options *o)
@@ -343,10 +331,8 @@ static int read_all(struct file *f, const char *path)
     FILE *in = fopen(path, "re");
     int rc;
 
-    if (in == NULL) {
-        fprintf(stderr, "chcached: cannot read %s: %s\n", path, strerror(errno));
-        return EX_CONFIG;
-    }
+    if (in == NULL)
+        return option_fail_file(path, strerror(errno));
     rc = config_file_read(in, &handler);
     fclose(in);
     return rc != 0 ? rc : check_parts(f);

@@ -113,6 +113,14 @@ class Options(unittest.TestCase):
             self.assertRegex(item.group(1), r"(?<![\w-])%s(?![\w-])"
                              % re.escape(default), name)
 
+    def test_the_page_of_the_file_tells_which_take_effect_at_once(self):
+        live = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, LIVE, ',
+                          read("src/options.def"), re.M)
+        part = read("man/chcached.conf.5").partition("\n.Sh CHANGING SETTINGS")[2]
+        part = part.partition("if it is one of\n")[2].partition("Anything else")[0]
+        self.assertEqual(re.findall(r"^\.Cm ([\w-]+)", part, re.M),
+                         sorted(set(live) - {"shard"}))
+
     def test_the_page_of_the_file_has_every_option_in_its_section(self):
         rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, ([A-Z]+), [A-Z]+, (?:"[^"]*"|NULL),$',
                           read("src/options.def"), re.M)

@@ -317,6 +317,11 @@ struct asker *asker_new(struct worker *w, struct cluster *c, struct store *store
     return k;
 }
 
+void asker_set_timeout(struct asker *k, int64_t timeout_ms)
+{
+    k->config.timeout_ms = timeout_ms;
+}
+
 void asker_free(struct asker *k)
 {
     if (k == NULL)

@@ -23,6 +23,9 @@ struct asker *asker_new(struct worker *w, struct cluster *c, struct store *store
 /* What is not answered fails now.  Copes with NULL. */
 void asker_free(struct asker *k);
 
+/* For what is asked from here on. */
+void asker_set_timeout(struct asker *k, int64_t timeout_ms);
+
 /* struct admin_ops, ask. */
 void asker_ask(struct asker *k, struct view *v, const char *key, size_t key_len,
                admin_told *told, void *arg);

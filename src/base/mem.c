@@ -1,6 +1,5 @@
 #include "base/mem.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,16 +66,22 @@ char *xstrdup(const char *s)
     return memcpy(xmalloc(size), s, size);
 }
 
-char *xasprintf(const char *format, ...)
+char *xvasprintf(const char *format, va_list args)
 {
     char *s = NULL;
+
+    if (vasprintf(&s, format, args) < 0)
+        out_of_memory(0);
+    return s;
+}
+
+char *xasprintf(const char *format, ...)
+{
     va_list args;
-    int n;
+    char *s;
 
     va_start(args, format);
-    n = vasprintf(&s, format, args);
+    s = xvasprintf(format, args);
     va_end(args);
-    if (n < 0)
-        out_of_memory(0);
     return s;
 }

@@ -29,6 +29,11 @@ struct leader *leader_new(const struct leader_config *config)
     return l;
 }
 
+void leader_set_hold_down(struct leader *l, int64_t hold_down_ms)
+{
+    l->hold_down_ms = hold_down_ms;
+}
+
 void leader_free(struct leader *l)
 {
     if (l == NULL)

@@ -39,6 +39,9 @@ struct leader_config {
 struct leader *leader_new(const struct leader_config *config);
 void leader_free(struct leader *l);
 
+/* Another HOLD_DOWN_MS, also for who is away already. */
+void leader_set_hold_down(struct leader *l, int64_t hold_down_ms);
+
 /* What leader_save() gave an earlier process.  False, with words, when the
  * bytes are damaged: do not go on then. */
 bool leader_load(struct leader *l, const char *data, size_t len, const char **why);

@@ -224,17 +224,23 @@ static void on_links_changed(struct links *ls)
     fw->parked.due = true;
 }
 
-void front_init(struct front *front, struct world *world)
+void front_configure(struct front *front, const struct front_config *config)
 {
-    uint64_t hash_key[2];
-
+    front->config = *config;
     front->links_config = (struct links_config){
         .role = HELLO_FRONT,
-        .timeout_ms = front->config.shard_timeout_ms,
-        .queue_bytes = front->config.link_queue_bytes,
+        .timeout_ms = config->shard_timeout_ms,
+        .queue_bytes = config->link_queue_bytes,
         .request_bytes = sizeof(struct call),
         .changed = on_links_changed,
     };
+}
+
+void front_init(struct front *front, const struct front_config *config, struct world *world)
+{
+    uint64_t hash_key[2];
+
+    front_configure(front, config);
     world->ops->random(world, hash_key, sizeof(hash_key));
     prefixes_init(&front->prefixes, front->config.stat_delimiter, hash_key);
     pthread_mutex_init(&front->reset_lock, NULL);

@@ -102,9 +102,11 @@ void front_note(struct front_worker *fw, int fd, const struct asked *asked,
 /* Is somebody told of each command, beyond its being counted? */
 bool front_notes_each(const struct front_worker *fw);
 
-/* Once config, cluster and what is borrowed are filled in. */
-void front_init(struct front *front, struct world *world);
+/* Once the cluster and what is borrowed are filled in. */
+void front_init(struct front *front, const struct front_config *config, struct world *world);
 void front_fini(struct front *front);
+/* Another config, while no worker runs. */
+void front_configure(struct front *front, const struct front_config *config);
 
 /* There is a newer map: all workers are woken to go by it.  Any thread, while they
  * may run. */

@@ -62,8 +62,7 @@ static bool is_full(const struct listener *l)
 {
     const struct listener_config *c = &l->config;
 
-    return c->n_clients != NULL && c->limit > 0 &&
-           __atomic_load_n(c->n_clients, __ATOMIC_RELAXED) >= c->limit;
+    return c->limit != NULL && __atomic_load_n(c->n_clients, __ATOMIC_RELAXED) >= *c->limit;
 }
 
 /* No descriptors: the backlog keeps the clients until some are back. */

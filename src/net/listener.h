@@ -20,8 +20,8 @@ struct listener_config {
     struct worker *workers;     /* borrowed */
     unsigned n_workers;
     listener_open *open;
-    unsigned limit;             /* of *n_clients; 0: none */
     unsigned *n_clients;        /* atomic, counted up here; NULL: not counted */
+    const unsigned *limit;      /* of *n_clients, which is then there; NULL: none */
     struct stats *stats;        /* of this thread */
 };
 

@@ -226,6 +226,12 @@ static void on_links_changed(struct links *ls)
     keeper_stir(ls->owner);
 }
 
+void keeper_set(struct keeper *k, int64_t timeout_ms, uint64_t move_rate)
+{
+    k->config.timeout_ms = k->links_config.timeout_ms = timeout_ms;
+    k->config.move_rate = move_rate;
+}
+
 struct keeper *keeper_new(struct shard *shard, struct worker *control,
                           const struct keeper_config *config)
 {

@@ -52,6 +52,9 @@ struct keeper *keeper_new(struct shard *shard, struct worker *control,
  * with NULL. */
 void keeper_free(struct keeper *k);
 
+/* Others of keeper_config: for what is asked, and moves, from here on. */
+void keeper_set(struct keeper *k, int64_t timeout_ms, uint64_t move_rate);
+
 /* At the end of each turn of the control worker. */
 void keeper_turn_end(struct keeper *k);
 

@@ -136,8 +136,8 @@ class Daemon:
 
     def said(self):
         """All that it wrote to stderr."""
-        self.stderr.seek(0)
-        return self.stderr.read().decode(errors="replace")
+        fd = self.stderr.fileno()       # whose place in the file is the daemon's too
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
 
     def check_report(self):
         said = self.said()

@@ -79,20 +79,20 @@ static void shut_down(void)
 /* By the map that the cluster has; with the stage's store, if there is one. */
 static void add_front(struct stage *st)
 {
+    const struct front_config config = {
+        .shard_timeout_ms = 1000, .link_queue_bytes = 1 << 20, .ack_all = true, .cas = true,
+        .flush_all = true, .n_threads = 1,
+        .listen = "", .unix_socket = "", .protocol = "auto",
+    };
     bool ok;
 
     st->front = (struct front){
-        .config = {
-            .shard_timeout_ms = 1000, .link_queue_bytes = 1 << 20, .ack_all = true, .cas = true,
-            .flush_all = true, .n_threads = 1,
-            .listen = "", .unix_socket = "", .protocol = "auto",
-        },
         .cluster = st->cluster,
         .store = st->shard.store,
         .workers = &st->worker,
         .shut_down = shut_down,
     };
-    front_init(&st->front, st->world);
+    front_init(&st->front, &config, st->world);
     ok = front_worker_init(&st->worker, &st->front);
     assert(ok);
     (void)ok;

@@ -1,0 +1,131 @@
+#include "reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon.h"
+#include "option_fail.h"
+#include "option_table.h"
+
+#define WHY_MAX 1024
+
+/* shards: only what differs from the settings before, so that what operators have
+ * changed meanwhile stays */
+
+static const struct shard_spec *find(const struct shard_specs *specs, const char *name)
+{
+    for (size_t i = 0; i < specs->n; i++)
+        if (strcmp(specs->items[i].name, name) == 0)
+            return &specs->items[i];
+    return NULL;
+}
+
+static void ask_leader(struct node *n, const struct admin_change *change)
+{
+    const char *what = change->kind == JOB_ADD ? "joins" : "gets another weight", *why;
+    const uint64_t id = node_change(n, change, &why);
+
+    if (id != 0)
+        log_info("reload", "a shard %s name=%s weight=%u job=%llu", what, change->name,
+                 change->weight, (unsigned long long)id);
+    else
+        log_error("reload", "no shard %s: %s name=%s", what, why, change->name);
+}
+
+static void take_shards(struct node *n, const struct shard_specs *old,
+                        const struct shard_specs *new)
+{
+    for (size_t i = 0; i < new->n; i++) {
+        const struct shard_spec *s = &new->items[i], *was = find(old, s->name);
+        const struct admin_change change = {
+            .kind = was == NULL ? JOB_ADD : JOB_WEIGHT,
+            .name = s->name, .address = s->address, .zone = "", .weight = s->weight,
+        };
+
+        if (was == NULL || was->weight != s->weight)
+            ask_leader(n, &change);
+        if (was != NULL && strcmp(was->address, s->address) != 0)
+            log_info("reload", "a shard's address is what it says itself once it is started there "
+                     "name=%s addr=%s", s->name, s->address);
+    }
+    for (size_t i = 0; i < old->n; i++)
+        if (find(new, old->items[i].name) == NULL)
+            log_warn("reload", "a shard is in the settings no more, and stays a member until: "
+                     "chcachectl nodes remove %s", old->items[i].name);
+}
+
+/* settings */
+
+/* What node_reconfigure() does not see to.  False where this process has to be
+ * started again for it. */
+static bool take(struct node *n, enum option_id id, const struct options *new)
+{
+    if (id == OPTION_shards)    /* others hear of them from who makes the maps */
+        return n->leader != NULL || n->options->coordinator[0] != '\0';
+    if (id == OPTION_memory_limit)
+        return node_set_memory(n, new->memory_limit);
+    if (id == OPTION_conn_limit)
+        daemon_raise_descriptors(new);
+    if (id == OPTION_verbose) {
+        log_set_level(options_log_level(new));
+        __atomic_store_n(&n->front.verbosity, new->verbose, __ATOMIC_RELAXED);
+    }
+    return true;
+}
+
+static void tell(const struct option_row *r, const struct options *old,
+                 const struct options *new, bool applied)
+{
+    const char *const what = applied ? "a setting is applied" : "a setting waits for a restart";
+    char *from, *to;
+
+    if (r->type == LIST || r->type == SHARDS) {
+        log_write(applied ? LOG_INFO : LOG_WARN, "reload", "%s name=%s", what, r->name);
+        return;
+    }
+    from = option_value_text(r->type, (const char *)old + r->at);
+    to = option_value_text(r->type, (const char *)new + r->at);
+    log_write(applied ? LOG_INFO : LOG_WARN, "reload", "%s name=%s from=%s to=%s", what, r->name,
+              from, to);
+    free(from);
+    free(to);
+}
+
+static void apply(struct options *o, struct node *n, struct options *new)
+{
+    unsigned n_applied = 0, n_waiting = 0;
+
+    for (enum option_id id = 0; id < N_OPTIONS; id++) {
+        const struct option_row *r = &option_rows[id];
+        bool applied;
+
+        if (option_value_equal(r->type, option_field(o, r), option_field(new, r)))
+            continue;
+        applied = r->when == LIVE && take(n, id, new);
+        tell(r, o, new, applied);
+        if (applied)
+            option_exchange(o, new, id);
+        n_applied += applied;
+        n_waiting += !applied;
+    }
+    node_reconfigure(n);
+    if (n->leader != NULL)      /* they were exchanged: `new` has the old ones */
+        take_shards(n, &new->shards, &o->shards);
+    log_info("reload", "settings were read again applied=%u waiting=%u", n_applied, n_waiting);
+}
+
+void reload(struct options *o, struct node *n, int argc, char **argv)
+{
+    char why[WHY_MAX] = "";
+    struct options new;
+
+    option_fail_catch(why, sizeof(why));
+    if (options_parse(&new, argc, argv) < 0)
+        apply(o, n, &new);
+    else
+        log_error("reload", "all settings stay as they were: %s", why);
+    option_fail_catch(NULL, 0);
+    options_fini(&new);
+}
