@@ -52,6 +52,19 @@ class Usage(unittest.TestCase):
         self.assertEqual((code, err), (YES, ""))
         self.assertRegex(out, rb"\Achcachectl \d+\.\d+\.\d+\n\Z")
 
+    def test_help_on_a_command_names_its_options(self):
+        for words, said in (
+                ("get", b"  get KEY                         write the value to stdout\n"),
+                ("nodes add",
+                 b"  nodes add NAME=ADDR[*WEIGHT]    a new shard takes its share\n"
+                 b"    --json\n    --no-wait\n    --dry-run\n    --zone NAME\n")):
+            self.assertEqual(ctl("help", *words.split()), (YES, said, ""))
+        for words, said in (
+                ("fetch", "unknown command fetch, see chcachectl help"),
+                ("nodes", "nodes what? see chcachectl help"),
+                ("get a", "usage: chcachectl help [COMMAND]")):
+            self.assertEqual(ctl("help", *words.split()), (USAGE, b"", "chcachectl: %s\n" % said))
+
     def test_no_server_is_exit_code_3(self):
         nobody = "127.0.0.1:%d" % free_port()
         for args in (["ping"], ["version"], ["get", "a"], ["set", "a", "b"], ["delete", "a"]):

@@ -137,7 +137,7 @@ static int help(void)
     puts("Usage: chcachectl [--server HOST:PORT] [--admin HOST:PORT] COMMAND\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
         print_command(&commands[i]);
-    puts("  help                            this text\n\n"
+    puts("  help [COMMAND]                  this text; a command's options\n\n"
          "Of what asks a cluster:     --json for programs; --no-color, NO_COLOR\n"
          "Of what changes a cluster:  --dry-run, --no-wait; --zone NAME, --force\n"
          "Of ring simulate:           --shards N or --weights W,W,..., --to-shards N or\n"
@@ -188,6 +188,28 @@ static int wrong_usage(const struct command *c)
                c->words[1] != NULL ? c->words[1] : "", c->args);
 }
 
+static bool takes(const struct command *c, const struct option_row *o)
+{
+    return c->letters != NULL && (o->letter == ' ' || strchr(c->letters, o->letter) != NULL);
+}
+
+static int help_on(char **argv)
+{
+    int n = 0;
+    const struct command *c = command_of(argv, &n);
+
+    if (c == NULL)
+        return unknown_command(argv);
+    if (argv[n] != NULL)
+        return say(EX_USAGE, "usage: chcachectl help [COMMAND]");
+    print_command(c);
+    for (const struct option_row *o = options; o < options + N_OPTIONS; o++)
+        if (o->letter != ' ' && takes(c, o))
+            printf("    %s%s%s\n", o->name, o->arg != NULL ? " " : "",
+                   o->arg != NULL ? o->arg : "");
+    return YES;
+}
+
 /* Options out of `argv`, the rest to `args`.  YES, or what was said. */
 static int take_args(struct ctl *ctl, const struct command *c, char **argv, char **args)
 {
@@ -203,7 +225,7 @@ static int take_args(struct ctl *ctl, const struct command *c, char **argv, char
             continue;
         }
         o = option_of(argv[i]);
-        if (o == NULL || (o->letter != ' ' && strchr(c->letters, o->letter) == NULL))
+        if (o == NULL || !takes(c, o))
             return say(EX_USAGE, "%s%s%s has no option %s, see chcachectl help", c->words[0],
                        c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "",
                        argv[i]);
@@ -274,6 +296,8 @@ int main(int argc, char **argv)
     }
     if (i >= argc)
         return say(EX_USAGE, "expected a command, see chcachectl help");
+    if (strcmp(argv[i], "help") == 0 && argv[i + 1] != NULL)
+        return help_on(argv + i + 1);
     if (strcmp(argv[i], "help") == 0 || strcmp(argv[i], "-h") == 0)
         return help();
     return run(&ctl, argv + i);
