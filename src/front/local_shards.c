@@ -120,8 +120,8 @@ static void on_child_end(struct child *c, int status)
         c->wait_ms = RESTART_FIRST_MS;
     else
         c->wait_ms = c->wait_ms * 2 < RESTART_LAST_MS ? c->wait_ms * 2 : RESTART_LAST_MS;
-    log_warn("front", "a shard ended, starting it again in %d ms shard=%s %s=%d", (int)c->wait_ms,
-             c->name, how, what);
+    log_warn("front", "a shard ended, starting it again in %d ms shard=%s by=%s code=%d",
+             (int)c->wait_ms, c->name, how, what);
     start_later(c);
     c->ls->config.ended(c->ls->config.arg, c->name);
 }
