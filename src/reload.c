@@ -75,45 +75,59 @@ static bool take(struct node *n, enum option_id id, const struct options *new)
     return true;
 }
 
-static void tell(const struct option_row *r, const struct options *old,
-                 const struct options *new, bool applied)
+/* What came of it, for one line each: "conn-limit: 100 to 200, verbose: 0 to 1". */
+struct changes {
+    char *text;                 /* owned; NULL: none */
+    unsigned n;
+};
+
+static void note(struct changes *c, const struct option_row *r, const struct options *old,
+                 const struct options *new)
 {
-    const char *const what = applied ? "a setting is applied" : "a setting waits for a restart";
-    char *from, *to;
+    const char *before = c->n > 0 ? c->text : "", *comma = c->n > 0 ? ", " : "";
+    char *text;
 
     if (r->type == LIST || r->type == SHARDS) {
-        log_write(applied ? LOG_INFO : LOG_WARN, "reload", "%s name=%s", what, r->name);
-        return;
+        text = xasprintf("%s%s%s", before, comma, r->name);
+    } else {
+        char *from = option_value_text(r->type, (const char *)old + r->at);
+        char *to = option_value_text(r->type, (const char *)new + r->at);
+
+        text = xasprintf("%s%s%s: %s to %s", before, comma, r->name, from, to);
+        free(from);
+        free(to);
     }
-    from = option_value_text(r->type, (const char *)old + r->at);
-    to = option_value_text(r->type, (const char *)new + r->at);
-    log_write(applied ? LOG_INFO : LOG_WARN, "reload", "%s name=%s from=%s to=%s", what, r->name,
-              from, to);
-    free(from);
-    free(to);
+    free(c->text);
+    c->text = text;
+    c->n++;
 }
 
 static void apply(struct options *o, struct node *n, struct options *new)
 {
-    unsigned n_applied = 0, n_waiting = 0;
+    struct changes applied = { NULL, 0 }, waiting = { NULL, 0 };
 
     for (enum option_id id = 0; id < N_OPTIONS; id++) {
         const struct option_row *r = &option_rows[id];
-        bool applied;
 
         if (option_value_equal(r->type, option_field(o, r), option_field(new, r)))
             continue;
-        applied = r->when == LIVE && take(n, id, new);
-        tell(r, o, new, applied);
-        if (applied)
+        if (r->when == LIVE && take(n, id, new)) {
+            note(&applied, r, o, new);
             option_exchange(o, new, id);
-        n_applied += applied;
-        n_waiting += !applied;
+        } else {
+            note(&waiting, r, o, new);
+        }
     }
     node_reconfigure(n);
+    if (applied.n > 0)
+        log_info("reload", "settings are applied changes=%s", applied.text);
+    if (waiting.n > 0)
+        log_warn("reload", "settings wait for a restart changes=%s", waiting.text);
     if (n->leader != NULL)      /* they were exchanged: `new` has the old ones */
         take_shards(n, &new->shards, &o->shards);
-    log_info("reload", "settings were read again applied=%u waiting=%u", n_applied, n_waiting);
+    log_info("reload", "settings were read again applied=%u waiting=%u", applied.n, waiting.n);
+    free(applied.text);
+    free(waiting.text);
 }
 
 void reload(struct options *o, struct node *n, int argc, char **argv)

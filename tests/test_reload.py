@@ -84,7 +84,7 @@ class Settings(Reloaded):
         d = self.begin(text(1))
         said = self.hup(d, text(2))
         for name, row in LIVE.items():
-            self.assertIn("a setting is applied name=%s from=" % name, said)
+            self.assertIn("%s: %s to %s" % (name, row[1], row[2]), said)
             if row[3]:
                 with d.connect() as s:
                     self.assertEqual(settings(s)[row[3][0]], row[3][1], name)
@@ -95,12 +95,12 @@ class Settings(Reloaded):
     def test_what_needs_a_restart_says_so_and_waits(self):
         d = self.begin("[node]\nthreads = 2\n[front]\nconn-limit = 100\n")
         said = self.hup(d, "[node]\nthreads = 3\n[front]\nconn-limit = 200\n")
-        self.assertIn("warn reload: a setting waits for a restart name=threads from=2 to=3", said)
+        self.assertIn('warn reload: settings wait for a restart changes="threads: 2 to 3"', said)
         self.assertIn("applied=1 waiting=1", said)
         with d.connect() as s:
             self.assertEqual(settings(s)["num_threads"], "2")
             self.assertEqual(settings(s)["maxconns"], "200")
-        self.assertIn("name=threads", self.hup(d))      # and is not forgotten
+        self.assertIn("threads: 2 to 3", self.hup(d))      # and is not forgotten
         d.stop()
 
     def test_a_bad_file_changes_nothing_and_is_told_of(self):
@@ -132,7 +132,7 @@ class Settings(Reloaded):
 
     def test_a_setting_that_is_gone_from_the_file_has_its_default_again(self):
         d = self.begin("[front]\nconn-limit = 100\n")
-        self.assertIn("name=conn-limit from=100 to=1024", self.hup(d, ""))
+        self.assertIn("settings are applied changes=\"conn-limit: 100 to 1024", self.hup(d, ""))
         d.stop()
 
     def test_without_a_file_there_is_nothing_new(self):
@@ -198,13 +198,13 @@ class Effects(Reloaded):
             self.hup(d, "[node]\nmemory-limit = 64m\n")
             self.assertEqual(stats(s)["limit_maxbytes"], str(64 << 20))
             said = self.hup(d, "[node]\nmemory-limit = 4g\n")
-            self.assertIn("a setting waits for a restart name=memory-limit from=64m to=4g", said)
+            self.assertIn('settings wait for a restart changes="memory-limit: 64m to 4g"', said)
             self.assertEqual(stats(s)["limit_maxbytes"], str(64 << 20))
         d.stop()
 
     def test_memory_of_local_shards_waits(self):
         d = self.begin("[cluster]\nlocal-shards = 2\n[node]\nmemory-limit = 64m\n")
-        self.assertIn("a setting waits for a restart name=memory-limit from=64m to=128m",
+        self.assertIn('settings wait for a restart changes="memory-limit: 64m to 128m"',
                       self.hup(d, "[cluster]\nlocal-shards = 2\n[node]\nmemory-limit = 128m\n"))
         d.stop()
 
@@ -267,7 +267,7 @@ class Shards(Reloaded):
         self.addCleanup(shard.end)
         shard.start()
         d = self.begin(text % (ports[0], 1), "--name", "f1")
-        self.assertIn("warn reload: a setting waits for a restart name=shard",
+        self.assertIn("warn reload: settings wait for a restart changes=shard\n",
                       self.hup(d, text % (ports[0], 2)))
         d.stop()
         shard.stop()
