@@ -28,13 +28,10 @@ void daemon_tell_parent(int parent_fd);
 /* Becomes --user, or "chcached" where there is such a user, when root. */
 int daemon_drop_privileges(const struct options *o);
 
+/* Level and form of the log, as the options say. */
+void daemon_set_log(const struct options *o);
+
 int daemon_write_pidfile(const struct options *o);
 void daemon_remove_pidfile(const struct options *o);
-
-/*
- * After a listen() that failed with EADDRINUSE: "memcached, pid 812", as far
- * as /proc tells.  False when it does not.
- */
-bool daemon_port_owner(const char *address, char *out, size_t size);
 
 #endif

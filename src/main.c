@@ -7,6 +7,7 @@
  *      main thread: the node's control worker       a thread for each other worker
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "daemon.h"
 #include "front/local_shards.h"
 #include "node.h"
+#include "port_owner.h"
 #include "reload.h"
 
 #define EXIT_OS 71
@@ -56,19 +58,34 @@ static int64_t now_ms(struct chcached *c)
 
 /* listening */
 
-static int say_cannot_listen(const char *address, const char *remedy)
+/* What an operator does about it. */
+static const char *remedy_of(int error)
+{
+    switch (error) {
+    case EACCES:
+        return ": a port below 1024 needs root or CAP_NET_BIND_SERVICE, a socket a folder that "
+               "may be written";
+    case EADDRNOTAVAIL:
+        return ": no interface of this host has this address";
+    case ENOENT:
+        return ": make its folder first";
+    default:
+        return "";
+    }
+}
+
+static int say_cannot_listen(const char *address, const char *instead)
 {
     char owner[128];
     int error = errno;
 
-    if (error == EADDRINUSE && daemon_port_owner(address, owner, sizeof(owner)))
-        fprintf(stderr, "chcached: %s is in use (%s). Stop it or use %s.\n", address, owner,
-                remedy);
+    if (error == EADDRINUSE && port_owner(address, owner, sizeof(owner)))
+        log_fail("%s is in use (%s). Stop it or use %s.", address, owner, instead);
     else if (error == EADDRINUSE)
-        fprintf(stderr, "chcached: %s is in use. Stop who uses it or use %s.\n", address,
-                remedy);
+        log_fail("%s is in use. Stop who uses it or use %s.", address, instead);
     else
-        fprintf(stderr, "chcached: cannot listen on %s: %s\n", address, strerror(error));
+        log_fail("cannot listen on %s: %s%s. Or use %s.", address, strerror(error),
+                 remedy_of(error), instead);
     return EXIT_OS;
 }
 
@@ -77,7 +94,7 @@ static int listen_for_clients(struct chcached *c)
     const char *failed = node_listen_to_clients(&c->node);
 
     if (failed != NULL)
-        return say_cannot_listen(failed, "-p PORT");
+        return say_cannot_listen(failed, failed == c->options.unix_socket ? "-s FILE" : "-p PORT");
     c->owns_unix_socket = c->options.role != ROLE_SHARD && c->options.unix_socket[0] != '\0';
     return 0;
 }
@@ -85,8 +102,17 @@ static int listen_for_clients(struct chcached *c)
 static int listen_for_operators(struct chcached *c)
 {
     const char *failed = node_listen_to_operators(&c->node);
+    char owner[128] = "unknown";
+    int error = errno;
 
-    return failed != NULL ? say_cannot_listen(failed, "--http ADDR:PORT") : 0;
+    if (failed == NULL)
+        return 0;
+    if (c->options.given[OPTION_http])
+        return say_cannot_listen(failed, "--http ADDR:PORT");
+    (void)port_owner(failed, owner, sizeof(owner));
+    log_warn("main", "no admin address, use --http ADDR:PORT or --http off: %s addr=%s by=%s",
+             strerror(error), failed, owner);
+    return 0;
 }
 
 static int listen_for_peers(struct chcached *c, int fd)
@@ -109,7 +135,8 @@ static void on_child_end(void *arg, const char *name)
 static int make_children(struct chcached *c)
 {
     struct options *o = &c->options;
-    char memory[40], item[40], cluster[OPTION_NAME_MAX + 16], *args[8];
+    char memory[40], item[40], cluster[OPTION_NAME_MAX + 16], *args[12];
+    char level[32], format[32], file[PATH_MAX + 16];
     size_t n = 0;
     struct local_shards_config config = {
         .world = c->world,
@@ -132,6 +159,13 @@ static int make_children(struct chcached *c)
     args[n++] = item;
     args[n++] = cluster;
     args[n++] = "--threads=1";
+    snprintf(level, sizeof(level), "--log-level=%s", o->verbose > 0 ? "debug" : o->log_level);
+    snprintf(format, sizeof(format), "--log-format=%s", o->log_format);
+    snprintf(file, sizeof(file), "--log-file=%s", o->log_file);
+    args[n++] = level;
+    args[n++] = format;
+    if (o->log_file[0] != '\0')
+        args[n++] = file;
     if (o->disable_evictions)
         args[n++] = "--disable-evictions";
     if (o->lock_memory)
@@ -141,8 +175,9 @@ static int make_children(struct chcached *c)
     args[n] = NULL;
     c->children = local_shards_new(&config);
     if (c->children == NULL)
-        fprintf(stderr, "chcached: cannot make the sockets of local shards: %s\n",
-                strerror(errno));
+        log_fail("cannot make the sockets of local shards: %s. The first of $RUNTIME_DIRECTORY, "
+                 "$XDG_RUNTIME_DIR and /tmp must be a folder that may be written.",
+                 strerror(errno));
     if (c->children == NULL)
         return EXIT_OS;
     c->node.peer = local_shards_own_address(c->children);
@@ -164,10 +199,10 @@ static int join_cluster(struct chcached *c)
     ok = node_join_cluster(&c->node, members, n, &why);
     free(members);
     if (!ok && c->options.state_dir[0] != '\0')
-        fprintf(stderr, "chcached: no map can be made of what is in %s: %s\n",
-                c->options.state_dir, why);
+        log_fail("no map can be made of what is in %s: %s. Put its map.state back, or name "
+                 "another --state-dir.", c->options.state_dir, why);
     else if (!ok)
-        fprintf(stderr, "chcached: %s\n", why);
+        log_fail("%s. See what --shard says.", why);
     return ok ? 0 : 78;
 }
 
@@ -192,6 +227,38 @@ static bool start_threads(struct chcached *c)
             return false;
     }
     return true;
+}
+
+/* the log */
+
+/*
+ * Whoever is to write the file later opens it: a process that becomes another
+ * user after that, so that it can open it again.
+ */
+static int open_log(struct chcached *c)
+{
+    const char *path = c->options.log_file;
+
+    if (log_open(path))
+        return 0;
+    log_fail("cannot open the log file %s: %s. User %u must be able to write it, or name another "
+             "with --log-file.", path, strerror(errno), (unsigned)geteuid());
+    return EXIT_OS;
+}
+
+/* The log file may have been moved away; settings may have changed.  Children open
+ * the file again as well, and are told what holds of the log. */
+static void on_hangup(struct chcached *c, const struct signalfd_siginfo *info)
+{
+    if (c->is_child && info->ssi_code == SI_QUEUE)
+        log_set_settings(info->ssi_int);
+    if (!log_reopen())
+        log_error("main", "the log file cannot be opened again, lines go to the old one: %s "
+                  "file=%s", strerror(errno), c->options.log_file);
+    if (!c->is_child)
+        reload(&c->options, &c->node, c->argc, c->argv);
+    if (c->children != NULL)
+        local_shards_hang_up(c->children, log_settings());
 }
 
 /* signals, and the end */
@@ -220,7 +287,7 @@ static void on_signal(void *arg, int what)
     if (info.ssi_signo == SIGCHLD && c->children != NULL && !c->stopping)
         local_shards_reap(c->children);
     else if (info.ssi_signo == SIGHUP && !c->stopping)
-        reload(&c->options, &c->node, c->argc, c->argv);
+        on_hangup(c, &info);
     else if ((info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) && c->stopping)
         c->stopped = true;
     else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
@@ -232,13 +299,13 @@ static void on_timer(void *arg)
     struct chcached *c = arg;
     int64_t watchdog_ms = sdnotify_watchdog_ms();
 
-    log_flush();
     if (c->stopping) {
         if (node_is_drained(&c->node) || now_ms(c) >= c->stop_at_ms)
             c->stopped = true;
         c->world->ops->timer_set(c->timer, DRAIN_LOOK_MS);
         return;
     }
+    log_flush();
     sdnotify("WATCHDOG=1");
     c->world->ops->timer_set(c->timer, watchdog_ms > 0 ? watchdog_ms : 10000);
 }
@@ -269,27 +336,51 @@ static bool watch_signals(struct chcached *c, const sigset_t *set)
     return true;
 }
 
+/* All of them, with commas. */
+static void list_client_addresses(const struct options *o, char *out, size_t size)
+{
+    size_t at = (size_t)snprintf(out, size, "%s",
+                                 o->role == ROLE_SHARD ? "" : o->unix_socket);
+
+    for (size_t i = 0; i < o->listen.n && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? "," : "",
+                               o->listen.items[i]);
+    if (at == 0)
+        snprintf(out, size, "none");
+}
+
+/* A front without children keeps nothing. */
+static void tell_memory(const struct options *o)
+{
+    if (o->role == ROLE_FRONT && o->local_shards == 0)
+        log_info("main", "memory limit=none largest_item=%lluK threads=%u",
+                 (unsigned long long)(o->max_item_size >> 10), o->threads);
+    else
+        log_info("main", "memory limit=%lluM largest_item=%lluK threads=%u",
+                 (unsigned long long)(o->memory_limit >> 20),
+                 (unsigned long long)(o->max_item_size >> 10), o->threads);
+}
+
+/* Four lines. */
 static void tell_start(struct chcached *c)
 {
     const struct options *o = &c->options;
+    char clients[1024];
     struct view *v;
 
     if (c->is_child)
         return;
     v = cluster_view(c->node.cluster);
+    list_client_addresses(o, clients, sizeof(clients));
     log_info("main", "chcached %s started role=%s name=%s cluster=%s", PACKAGE_VERSION,
              role_word(o->role), o->name, o->cluster);
-    log_info("main", "addresses clients=%s peers=%s admin=%s",
-             o->unix_socket[0] != '\0' ? o->unix_socket
-             : o->listen.n > 0         ? o->listen.items[0]
-                                       : "none",
-             c->node.peer[0] != '\0' ? c->node.peer : "none", c->node.admin != NULL ? o->http : "none");
+    log_info("main", "addresses clients=%s peers=%s admin=%s", clients,
+             c->node.peer[0] != '\0' ? c->node.peer : "none",
+             c->node.admin != NULL ? o->http : "none");
     log_info("main", "map shards=%zu copies=%u epoch=%llu", v != NULL ? v->map->n : 0,
              v != NULL ? v->map->replicas : 0u,
              (unsigned long long)cluster_epoch(c->node.cluster));
-    log_info("main", "memory limit=%lluM largest_item=%lluK threads=%u",
-             (unsigned long long)(o->memory_limit >> 20),
-             (unsigned long long)(o->max_item_size >> 10), o->threads);
+    tell_memory(o);
     view_unref(v);
 }
 
@@ -333,11 +424,13 @@ static int set_up(struct chcached *c)
         peer_fd = sdnotify_listen_fd("peer");
     block_signals(&set);
     node_init(&c->node, c->world, &c->options);
-    if ((rc = daemon_limits(&c->options)) != 0 || (rc = listen_for_clients(c)) != 0 ||
+    if ((geteuid() != 0 && (rc = open_log(c)) != 0) ||
+        (rc = daemon_limits(&c->options)) != 0 || (rc = listen_for_clients(c)) != 0 ||
         (rc = listen_for_operators(c)) != 0 ||
         (rc = daemon_detach(&c->options, &c->parent_fd)) != 0 ||
         (rc = write_pidfile(c)) != 0 ||
-        (!c->is_child && (rc = daemon_drop_privileges(&c->options)) != 0))
+        (!c->is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
+        (rc = open_log(c)) != 0)
         return rc;
     if (!node_make_control(&c->node) || !watch_signals(c, &set))
         goto no_memory;
@@ -350,7 +443,8 @@ static int set_up(struct chcached *c)
         goto no_memory;
     return 0;
 no_memory:
-    fprintf(stderr, "chcached: cannot start: %s\n", strerror(errno != 0 ? errno : ENOMEM));
+    log_fail("cannot start: %s. Lower --memory-limit and --threads, or raise the limits of this "
+             "process.", strerror(errno != 0 ? errno : ENOMEM));
     return EXIT_OS;
 }
 
@@ -392,11 +486,13 @@ int main(int argc, char **argv)
     c->argv = argv;
 
     if (rc < 0) {
-        log_init(options_log_level(&c->options));
+        log_init(LOG_INFO);
+        daemon_set_log(&c->options);
         c->world = world_os();
         rc = set_up(c);
         if (rc == 0) {
             daemon_tell_parent(c->parent_fd);
+            log_take_stderr();
             on_timer(c);
             while (!c->stopped && (rc = look_at_readiness(c)) == 0)
                 worker_turn(&c->node.control, false);

@@ -89,8 +89,8 @@ static int listen_on(struct node *n, const char *address, unsigned mask)
 static void warn_if_public(const char *address)
 {
     if (address[0] != '/' && strncmp(address, "127.", 4) != 0 && strncmp(address, "[::1]", 5) != 0)
-        log_warn("main", "everybody who reaches this address reads and writes all items addr=%s",
-                 address);
+        log_warn("main", "everybody who reaches this address reads and writes all items, "
+                 "guard it with a firewall addr=%s", address);
 }
 
 const char *node_listen_to_clients(struct node *n)
@@ -123,12 +123,7 @@ const char *node_listen_to_operators(struct node *n)
     if (o->http[0] == '\0')
         return NULL;
     n->admin_fd = listen_on(n, o->http, 0);
-    if (n->admin_fd >= 0)
-        return NULL;
-    if (o->given[OPTION_http])
-        return o->http;
-    log_warn("main", "no admin address: %s addr=%s", strerror(errno), o->http);
-    return NULL;
+    return n->admin_fd >= 0 ? NULL : o->http;
 }
 
 /* The peer address, and beside a TCP one a Unix socket for members of this host. */
@@ -151,8 +146,8 @@ const char *node_listen_to_peers(struct node *n, int fd)
         if (fd >= 0)
             n->peer_fds[n->n_peer_fds++] = fd;
         else
-            log_warn("main", "members of this host will use TCP: %s addr=%s", strerror(errno),
-                     local);
+            log_warn("main", "members of this host will use TCP instead of a Unix socket: %s "
+                     "addr=%s", strerror(errno), local);
     }
     return NULL;
 }
@@ -271,7 +266,8 @@ static bool begin_to_lead(struct node *n, const char **why)
     }
     free(data);
     if (ok && n->has_led && leader_map(n->leader)->replicas != o->replicas)
-        log_warn("main", "the map has another number of copies, and keeps it map=%u option=%u",
+        log_warn("main", "the map that was saved has another number of copies and keeps it, "
+                 "--replicas counts for a new cluster only map=%u option=%u",
                  leader_map(n->leader)->replicas, o->replicas);
     return ok;
 }
@@ -546,6 +542,7 @@ void node_reconfigure(struct node *n)
     n->net = net_config_of(n);
     front_configure(&n->front, &front);
     hold_release(hold);
+    __atomic_store_n(&n->front.verbosity, o->verbose, __ATOMIC_RELAXED);
     if (n->keeper != NULL)
         keeper_set(n->keeper, o->shard_timeout, o->move_rate);
     if (n->asker != NULL)

@@ -65,7 +65,7 @@ void node_init(struct node *n, struct world *world, const struct options *o);
 
 /* NULL, or the address that cannot be listened on, errno set.  Borrowed. */
 const char *node_listen_to_clients(struct node *n);
-/* The same, for operators.  A default address that is taken is done without. */
+/* The same, for operators: it may be done without. */
 const char *node_listen_to_operators(struct node *n);
 /* The same as the first; `fd` is a descriptor that listens already, or -1. */
 const char *node_listen_to_peers(struct node *n, int fd);

@@ -169,11 +169,6 @@ int options_parse(struct options *o, int argc, char **argv)
     return o->print_config ? options_print(o) : o->test_config ? say_fine(o) : -1;
 }
 
-enum log_level options_log_level(const struct options *o)
-{
-    return o->verbose > 0 ? LOG_DEBUG : LOG_INFO;
-}
-
 void options_fini(struct options *o)
 {
     for (const struct option_row *r = option_rows; r < option_rows + N_OPTIONS; r++)

@@ -14,8 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/log.h"
-
 #define OPTION_NAME_MAX 60      /* bytes of a member's or a cluster's name */
 #define OPTION_WEIGHT_MAX 100
 #define OPTION_WEIGHT_MAX_TEXT "100"
@@ -92,9 +90,6 @@ struct options {
  */
 int options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);
-
-/* -v and more, as one level. */
-enum log_level options_log_level(const struct options *o);
 
 /* Does this process make the maps of a cluster? */
 bool options_leads(const struct options *o);

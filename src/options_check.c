@@ -1,10 +1,12 @@
 #include "options_check.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "option_fail.h"
 #include "option_value.h"
@@ -36,6 +38,25 @@ static int check_protocols(const struct options *o)
     if (strcmp(o->protocol, "auto") != 0 && strcmp(o->protocol, "ascii") != 0)
         return option_fail_of(o, OPTION_protocol,
                               "--protocol: read \"%s\", expected auto or ascii", o->protocol);
+    return -1;
+}
+
+static int check_log(const struct options *o)
+{
+    enum log_level level;
+    enum log_format format;
+
+    if (!log_level_of_word(o->log_level, &level))
+        return option_fail_of(o, OPTION_log_level,
+                              "--log-level: read \"%s\", expected error, warn, info or debug",
+                              o->log_level);
+    if (!log_format_of_word(o->log_format, &format))
+        return option_fail_of(o, OPTION_log_format,
+                              "--log-format: read \"%s\", expected text or json", o->log_format);
+    if (strlen(o->log_file) >= PATH_MAX)
+        return option_fail_of(o, OPTION_log_file,
+                              "--log-file: %zu bytes, expected less than %d", strlen(o->log_file),
+                              PATH_MAX);
     return -1;
 }
 
@@ -376,6 +397,7 @@ int options_check(struct options *o)
     cap_threads(o);
     if ((rc = check_protocols(o)) != -1
         || (rc = check_delimiter(o)) != -1
+        || (rc = check_log(o)) != -1
         || (rc = check_name(o, OPTION_cluster, "cluster", o->cluster)) != -1
         || (rc = check_shards(o)) != -1
         || (rc = check_local_shards(o)) != -1

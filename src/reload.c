@@ -58,7 +58,18 @@ static void take_shards(struct node *n, const struct shard_specs *old,
 
 /* settings */
 
-/* What node_reconfigure() does not see to.  False where this process has to be
+/* Children have theirs by their command lines. */
+static bool take_log_file(const struct node *n, const char *path)
+{
+    if (n->options->local_shards > 0)
+        return false;
+    if (log_open(path))
+        return true;
+    log_error("reload", "the log file cannot be opened: %m file=%s", path);
+    return false;
+}
+
+/* What may fail.  False where this process has to be
  * started again for it. */
 static bool take(struct node *n, enum option_id id, const struct options *new)
 {
@@ -66,12 +77,8 @@ static bool take(struct node *n, enum option_id id, const struct options *new)
         return n->leader != NULL || n->options->coordinator[0] != '\0';
     if (id == OPTION_memory_limit)
         return node_set_memory(n, new->memory_limit);
-    if (id == OPTION_conn_limit)
-        daemon_raise_descriptors(new);
-    if (id == OPTION_verbose) {
-        log_set_level(options_log_level(new));
-        __atomic_store_n(&n->front.verbosity, new->verbose, __ATOMIC_RELAXED);
-    }
+    if (id == OPTION_log_file)
+        return take_log_file(n, new->log_file);
     return true;
 }
 
@@ -119,6 +126,8 @@ static void apply(struct options *o, struct node *n, struct options *new)
         }
     }
     node_reconfigure(n);
+    daemon_raise_descriptors(o);
+    daemon_set_log(o);
     if (applied.n > 0)
         log_info("reload", "settings are applied changes=%s", applied.text);
     if (waiting.n > 0)

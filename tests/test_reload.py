@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 """SIGHUP: what of a changed file takes effect, what waits, and that nobody notices."""
 
+import json
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ LIVE = {
     "disable-flush-all": ("front", "no", "yes", ("flush_enabled", "no")),
     "disable-dumping": ("front", "no", "yes", None),
     "verbose": ("log", "0", "2", ("verbosity", "2")),
+    "log-level": ("log", "info", "debug", None),
     "request-timeout": ("front", "60s", "50s", None),
     "link-queue-limit": ("front", "64m", "32m", ("link_queue_limit", str(32 << 20))),
     "output-limit": ("front", "64m", "32m", None),
@@ -74,7 +76,7 @@ class Settings(Reloaded):
         with open(os.path.join(TOP, "src", "options.def")) as f:
             rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, LIVE, (?:"[^"]*"|NULL),$',
                               f.read(), re.M)
-        self.assertEqual(set(rows) - {"shard"}, set(LIVE))      # shards: below
+        self.assertEqual(set(rows) - {"shard", "log-format", "log-file"}, set(LIVE))
 
     def test_each_setting_that_is_live_is_applied(self):
         def text(i):
@@ -209,7 +211,73 @@ class Effects(Reloaded):
         d.stop()
 
 
+class Log(Reloaded):
+
+    def test_level_and_form(self):
+        d = self.begin("[log]\nlog-level = error\n")
+        self.assertEqual(d.said(), "")
+        said = self.hup(d, "[log]\nlog-level = info\nlog-format = json\n")
+        for line in said.splitlines():
+            self.assertEqual(json.loads(line)["module"], "reload")
+        self.write("[log]\nlog-level = error\n")
+        before = len(d.said())
+        os.kill(d.pid, signal.SIGHUP)
+        with d.connect() as s:
+            talk(s, b"mn\r\n", b"MN\r\n")
+        d.stop()
+        self.assertNotIn("stopping", d.said()[before:])
+
+    def test_it_moves_to_a_file_and_back(self):
+        path = os.path.join(os.path.dirname(self.path), "log")
+        d = self.begin("")
+
+        def logged():
+            with open(path) as f:
+                return f.read()
+
+        self.write("[log]\nlog-file = %s\n" % path)
+        os.kill(d.pid, signal.SIGHUP)
+        wait(lambda: os.path.exists(path) and "settings were read again" in logged(),
+             "the file to be written")
+        self.assertIn('settings are applied changes="log-file:  to %s"' % path, logged())
+        before = logged()
+        self.assertIn("settings were read again", self.hup(d, ""))
+        self.assertEqual(logged(), before)
+        said = self.hup(d, "[log]\nlog-file = %s/none/log\n" % path)
+        self.assertIn("error reload: the log file cannot be opened: Not a directory file=", said)
+        self.assertIn("applied=0 waiting=1", said)
+        d.stop()
+
+
 class UnderLoad(Reloaded):
+
+    def flawless(self, report):
+        self.assertEqual((report.faults, report["missing_at_end"], report["unread_at_end"]),
+                         ({}, 0, 0), report)
+        self.assertEqual([kind for kind in KINDS if report[kind][3:] != [0, 0]], [], report)
+
+    def test_no_request_fails_and_no_line_is_lost_while_the_log_is_rotated(self):
+        path = os.path.join(os.path.dirname(self.path), "log")
+        self.write("[log]\nlog-file = %s\nlog-level = debug\n" % path)
+
+        def logged(name):
+            try:
+                with open(name) as f:
+                    return f.read()
+            except FileNotFoundError:
+                return ""
+
+        c = LocalCopies("--config", self.path)
+        c.said = lambda: "".join(logged("%s.%d" % (path, i)) for i in range(6)) + logged(path)
+        with c, Load(*c.addresses()) as load:
+            for i in range(6):
+                load.do(300)
+                os.rename(path, "%s.%d" % (path, i))
+                os.kill(c.pid, signal.SIGHUP)
+                wait(lambda: "settings were read again" in logged(path), "the new file")
+            report = load.stop()
+            self.assertEqual(c.said().count("settings were read again"), 6)
+        self.flawless(report)
 
     def test_no_request_fails_while_files_come_and_go(self):
         good = "[front]\nconn-limit = %d\nshard-timeout = %dms\nmax-reqs-per-event = %d\n"
@@ -224,9 +292,7 @@ class UnderLoad(Reloaded):
                               self.hup(c, "[front]\nconn-limit = none\n"))
                 load.do(200)
             report = load.stop()
-        self.assertEqual((report.faults, report["missing_at_end"], report["unread_at_end"]),
-                         ({}, 0, 0), report)
-        self.assertEqual([kind for kind in KINDS if report[kind][3:] != [0, 0]], [], report)
+        self.flawless(report)
 
 
 class Shards(Reloaded):

@@ -170,6 +170,8 @@ static int open_file(const char *path)
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 }
 
+static void put_repeats(void);
+
 bool log_open(const char *path)
 {
     int fd = -1;
@@ -181,6 +183,8 @@ bool log_open(const char *path)
     if (*path != '\0' && (fd = open_file(path)) < 0)
         return false;
     pthread_mutex_lock(&lock);
+    put_repeats();
+    last.len = 0;               /* of a line in another file nothing is a repeat */
     if (file >= 0)
         close(file);
     file = fd;
@@ -380,6 +384,29 @@ void log_write(enum log_level level, const char *module, const char *format, ...
     va_end(args);
     line_emit(format, &line);
     errno = saved_errno;
+}
+
+void log_fail(const char *format, ...)
+{
+    const bool is_json = atomic_load_explicit(&form, memory_order_relaxed) == LOG_JSON;
+    char text[LOG_TEXT_MAX];
+    bool has_file, has_journal;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    for (char *p = text; *p != '\0'; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';           /* a name, say, that is to steer the terminal */
+    pthread_mutex_lock(&lock);
+    has_file = file >= 0;
+    has_journal = stderr_is_journal;
+    pthread_mutex_unlock(&lock);
+    if (has_file || is_json)
+        log_error("main", "%s", text);
+    if (has_file || !is_json)
+        fprintf(stderr, "%schcached: %s\n", has_journal ? "<3>" : "", text);
 }
 
 void log_flush(void)

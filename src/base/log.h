@@ -68,6 +68,12 @@ void log_write(enum log_level level, const char *module, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 
 /*
+ * Why the process cannot start, a sentence that says what to do: "chcached: ..." on
+ * stderr; an error like others where lines go to a file as well, or are JSON.
+ */
+void log_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
  * Says now what was counted and not told: for the end of the process, and for a tick
  * every ten seconds: otherwise only later lines tell.
  */

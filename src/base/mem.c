@@ -19,7 +19,8 @@
  */
 static _Noreturn void out_of_memory(size_t size)
 {
-    log_error("mem", "out of memory wanted=%zu", size);
+    log_error("mem", "out of memory, the process ends: lower --memory-limit or give the host "
+              "more wanted=%zu", size);
     log_flush();
     _exit(EX_OSERR);
 }

@@ -144,7 +144,7 @@ static bool is_clock_right(const struct agent *a, const struct ping *p)
 
     if (apart_ms >= -CLOCK_APART_MS && apart_ms <= CLOCK_APART_MS)
         return true;
-    log_warn("cluster", "not taken for a member: its clock is %lld ms %s name=%s",
+    log_warn("cluster", "not taken for a member: its clock is %lld ms %s, set it name=%s",
              (long long)(apart_ms < 0 ? -apart_ms : apart_ms), apart_ms < 0 ? "behind" : "ahead",
              p->name);
     return false;
@@ -505,7 +505,8 @@ static void lead(struct agent *a)
         leader_commit(l, saved);
         publish(a);             /* this process votes by it from here on */
         if (!saved)
-            log_error("cluster", "the map cannot be saved: no change is made");
+            log_error("cluster", "the map cannot be saved, no change is made: make room in "
+                      "--state-dir and let this user write there");
     }
     if (saved && leader_is_unsaved(l))
         (void)save(a);

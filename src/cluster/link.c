@@ -241,8 +241,8 @@ static void on_hello(struct link *l, const struct frame *f)
     if (!hello_read(f->value, f->value_len, &h)) {
         fail(l, "it speaks another protocol");
     } else if (strcmp(h.name, l->name) != 0) {
-        log_warn("cluster", "another shard lives there addr=%s expected=%s found=%s", l->address,
-                 l->name, h.name);
+        log_warn("cluster", "another shard lives at the address of this one, correct it "
+                 "shard=%s addr=%s found=%s", l->name, l->address, h.name);
         go_down(l, "another shard lives at its address", RETRY_REFUSED_MS);
     } else if (l->ls->config->role == HELLO_AGENT) {
         now_open(l);

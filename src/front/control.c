@@ -336,7 +336,7 @@ static void verbosity(struct session *s, const struct cmd *cmd)
     unsigned level = cmd->delta < VERBOSITY_MAX ? (unsigned)cmd->delta : VERBOSITY_MAX;
 
     __atomic_store_n(&front_of(s)->verbosity, level, __ATOMIC_RELAXED);
-    log_set_level(level > 0 ? LOG_DEBUG : LOG_INFO);
+    log_set_verbose(level > 0);
     say(s, cmd, "OK\r\n");
 }
 

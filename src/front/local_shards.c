@@ -42,6 +42,8 @@ struct local_shards {
     char *coordinator;          /* NAME@ADDRESS of this process, for the children */
     int self_fd;                /* our own program */
     pid_t parent;
+    bool hung_up;               /* children are told these when they start: */
+    int log_settings;
     char **envp;
     char listen_pid[sizeof("LISTEN_PID=") + NUM_U64_MAX_LEN];
     struct child *children;
@@ -58,14 +60,15 @@ static int64_t now_ms(const struct local_shards *ls)
 static void become(struct child *c)
 {
     struct local_shards *ls = c->ls;
-    sigset_t none;
+    sigset_t hangup;
 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != ls->parent)
         _exit(0);               /* it died before we could ask to be told */
     setpgid(0, 0);              /* a terminal's Ctrl-C is the parent's business */
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);         /* it waits until it is looked for */
+    sigprocmask(SIG_SETMASK, &hangup, NULL);
     *num_put_u64(ls->listen_pid + sizeof("LISTEN_PID=") - 1, (uint64_t)getpid()) = '\0';
     if (c->listen_fd == 3)
         fcntl(3, F_SETFD, 0);
@@ -77,6 +80,15 @@ static void become(struct child *c)
 
 /* the parent's side */
 
+/* It opens its log again, with these settings, which may not be those it was given. */
+static void hang_up(const struct child *c)
+{
+    const union sigval value = { .sival_int = c->ls->log_settings };
+
+    if (c->pid > 0)
+        (void)sigqueue(c->pid, SIGHUP, value);
+}
+
 static bool start_child(struct child *c)
 {
     c->pid = fork();
@@ -87,6 +99,8 @@ static bool start_child(struct child *c)
         return false;
     }
     c->started_ms = now_ms(c->ls);
+    if (c->ls->hung_up)
+        hang_up(c);
     log_debug("front", "started a shard shard=%s pid=%d", c->name, (int)c->pid);
     return true;
 }
@@ -103,7 +117,8 @@ static void on_restart(void *arg)
     struct child *c = arg;
 
     if (!start_child(c)) {
-        log_error("front", "cannot start a shard: %s shard=%s", strerror(errno), c->name);
+        log_error("front", "cannot start a shard, trying again in %d ms: %s shard=%s",
+                  RESTART_LAST_MS, strerror(errno), c->name);
         c->wait_ms = RESTART_LAST_MS;
         start_later(c);
     }
@@ -144,6 +159,14 @@ bool local_shards_start(struct local_shards *ls)
         if (!start_child(&ls->children[i]))
             return false;
     return true;
+}
+
+void local_shards_hang_up(struct local_shards *ls, int log_settings)
+{
+    ls->hung_up = true;
+    ls->log_settings = log_settings;
+    for (unsigned i = 0; i < ls->config.n; i++)
+        hang_up(&ls->children[i]);
 }
 
 /* making them */

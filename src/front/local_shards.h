@@ -41,6 +41,10 @@ const char *local_shards_address(const struct local_shards *ls, unsigned i);
 /* Starts all.  False, errno set, when the first fork fails. */
 bool local_shards_start(struct local_shards *ls);
 
+/* After a SIGHUP: they get one as well, with log_settings(), and so do those that
+ * are started later. */
+void local_shards_hang_up(struct local_shards *ls, int log_settings);
+
 /* After SIGCHLD. */
 void local_shards_reap(struct local_shards *ls);
 

@@ -70,7 +70,8 @@ static void on_accept_failure(struct listener *l)
 {
     if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
         return;
-    log_warn("net", "cannot accept connections for now: %s", strerror(errno));
+    log_warn("net", "cannot accept connections for now, raise LimitNOFILE (ulimit -n) or lower "
+             "--conn-limit: %s", strerror(errno));
     STAT_ADD(l->config.stats, listen_disabled_num, 1);
     l->config.world->ops->watch_set(l->watch, 0);
     l->config.world->ops->timer_set(l->pause, PAUSE_MS);

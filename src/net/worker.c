@@ -193,8 +193,8 @@ static void keep_output_limit(struct worker *w)
     w->unsent_bytes = count_unsent(w);
     while (worker_is_over(w) && (worst = greediest(w)) != NULL) {
         STAT_ADD(&w->stats, idle_kicks, 1);
-        log_warn("net", "closing a client that does not read its answers unsent=%zu",
-                 worst->out.bytes);
+        log_warn("net", "closing a client that does not read its answers, they are over "
+                 "--output-limit fd=%d unsent=%zu", worst->fd, worst->out.bytes);
         w->unsent_bytes -= worst->out.bytes;
         session_close(worst);
     }
