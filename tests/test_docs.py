@@ -15,7 +15,8 @@ from lib import tap
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CHCACHED = os.environ.get("CHCACHED", os.path.join(TOP, "build", "chcached"))
 PAGES = ["man/chcachectl.1", "man/chcached-cluster.7", "man/chcached-http.7",
-         "man/chcached-protocol.7", "man/chcached.8", "man/chcached.conf.5"]
+         "man/chcached-protocol.7", "man/chcached-tutorial.7", "man/chcached.8",
+         "man/chcached.conf.5"]
 DOCUMENTS = ["README.md", "ARCHITECTURE.md", "HACKING.md", "SECURITY.md"]
 
 

@@ -8,7 +8,11 @@ import os
 import subprocess
 import sys
 
-NET = "10.77.0."
+NET, FIRST = "10.77.0.", 10
+OWN_NETWORK = ["unshare", "-n"]
+# Nobody else's processes are seen either, and root of the machine is not needed.
+OWN_MACHINE = ["unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child",
+               "--mount-proc"]
 NOWHERE = "02:00:00:00:00:01"       # nobody's: what is sent there is lost
 
 
@@ -16,30 +20,31 @@ def run(*args):
     subprocess.run(args, check=True, capture_output=True)
 
 
-def why_not():
+def why_not(way=OWN_NETWORK):
     """Why there can be no such network, or None."""
-    p = subprocess.run(["unshare", "-n", "sh", "-c", "ip link add bridge0 type bridge && "
+    p = subprocess.run([*way, "sh", "-c", "ip link add bridge0 type bridge && "
                         "ip link add one0 type veth peer name two0"],
                        capture_output=True, text=True)
     return None if p.returncode == 0 else "no network namespaces: " + p.stderr.strip()[:200]
 
 
-def reenter(mark="CHCACHED_TEST_OWN_NETWORK"):
-    """Starts this program again in a network namespace of its own."""
+def reenter(way=OWN_NETWORK, mark="CHCACHED_TEST_OWN_NETWORK"):
+    """Starts this program again in namespaces of its own."""
     if os.environ.get(mark):
         run("ip", "link", "set", "lo", "up")
         return
     os.environ[mark] = "yes"
-    os.execvp("unshare", ["unshare", "-n", sys.executable, "-B", *sys.argv])
+    os.execvp(way[0], [*way, sys.executable, "-B", *sys.argv])
 
 
 class Hosts:
-    def __init__(self):
+    def __init__(self, net=NET, first=FIRST):
+        self.net, self.first = net, first       # the first host has net + first
         self.hosts = {}         # name: the process that keeps its namespace
 
     def __enter__(self):
         run("ip", "link", "add", "bridge0", "type", "bridge")
-        run("ip", "addr", "add", NET + "1/24", "dev", "bridge0")
+        run("ip", "addr", "add", self.net + "1/24", "dev", "bridge0")
         run("ip", "link", "set", "bridge0", "up")
         return self
 
@@ -55,7 +60,7 @@ class Hosts:
         return ["nsenter", "-t", str(self.hosts[name].pid), "-n"]
 
     def address(self, name):
-        return NET + str(10 + list(self.hosts).index(name))
+        return self.net + str(self.first + list(self.hosts).index(name))
 
     def __call__(self, name):
         """The words before a command line that is to run there, and the address."""

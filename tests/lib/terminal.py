@@ -1,0 +1,61 @@
+"""A terminal that one command runs in, and what stands on its screen."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+
+from lib.daemon import wait
+
+SIZE = struct.pack("HHHH", 24, 200, 0, 0)       # rows, columns: no line is broken
+
+
+class Terminal:
+    """`words` run in it, with `env`, in the folder `cwd`."""
+
+    def __init__(self, words, cwd, env):
+        self.fd, far = pty.openpty()
+        fcntl.ioctl(far, termios.TIOCSWINSZ, SIZE)
+        self.raw = b""
+        self.process = subprocess.Popen(
+            words, stdin=far, stdout=far, stderr=far, cwd=cwd, env=env, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(far)
+
+    def read(self):
+        """Takes what has come; true when the command has ended."""
+        ended = self.process.poll() is not None
+        while select.select([self.fd], [], [], 0)[0]:
+            try:
+                data = os.read(self.fd, 65536)
+            except OSError:         # nobody has the other end any more
+                break
+            self.raw += data
+        return ended
+
+    def wait(self):
+        """The exit status of a command that ends by itself."""
+        wait(self.read, "the end of a command")
+        self.read()
+        return self.process.returncode
+
+    def screen(self):
+        """What a reader sees: colours, and what was written over, are gone."""
+        text = re.sub(r"\x1b\[[\d;]*[mK]", "", self.raw.decode(errors="replace"))
+        lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+        return "\n".join(lines)
+
+    def interrupt(self):
+        """Ctrl-C."""
+        os.write(self.fd, b"\x03")
+
+    def end(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        os.close(self.fd)
