@@ -9,10 +9,12 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib import tap
-
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TOP, "tests"), os.path.join(TOP, "man")]
+import tables
+from lib import tap, wire
+from lib.daemon import Cluster, Daemon
+
 CHCACHED = os.environ.get("CHCACHED", os.path.join(TOP, "build", "chcached"))
 PAGES = ["man/chcachectl.1", "man/chcached-cluster.7", "man/chcached-http.7",
          "man/chcached-protocol.7", "man/chcached-tutorial.7", "man/chcached.8",
@@ -82,6 +84,63 @@ class ManualPages(unittest.TestCase):
                 self.assertIn(f"man/{name}.{section}", PAGES, page)
 
 
+class Tables(unittest.TestCase):
+    """What is made from a table of the program has all of it, and is not stale."""
+
+    def test_they_are_what_make_tables_makes(self):
+        for page in tables.PAGES:
+            self.assertEqual(tables.made(read(page)), read(page), "see make tables")
+
+    def test_the_page_of_the_file_has_every_option_in_its_section(self):
+        rows = re.findall(r'^OPTION(?:_RARE)?\(\w+, "([\w-]+)".*, ([A-Z]+), [A-Z]+, '
+                          r'(?:"[^"]*"|NULL),$', read("src/options.def"), re.M)
+        self.assertGreater(len(rows), 40)
+        wanted = {}
+        for name, section in rows:
+            if section not in ("SHARD", "NONE"):
+                wanted.setdefault(section.lower(), set()).add(name)
+        named = {name[5:]: set(re.findall(r"^\.It Cm ([\w-]+) Ta", text, re.M))
+                 for _, name, text, _ in tables.PLACE.findall(read("man/chcached.conf.5"))}
+        self.assertEqual(named, wanted)
+
+    def test_the_page_of_the_file_tells_which_take_effect_at_once(self):
+        live = set(re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, LIVE, ',
+                              read("src/options.def"), re.M))
+        named = set(re.findall(r"^\.It Cm ([\w-]+) Ta .* Ta at once$",
+                               read("man/chcached.conf.5"), re.M))
+        self.assertGreater(len(named), 10)
+        self.assertEqual(named, live - {"shard"})
+
+    def test_the_page_of_the_file_has_the_program_s_defaults(self):
+        printed = run(CHCACHED, "--print-config").stdout
+        page = dict(re.findall(r"^\.It Cm ([\w-]+) Ta (\S+) Ta", read("man/chcached.conf.5"), re.M))
+        seen = 0
+        for name, value in re.findall(r"^([\w-]+) *= (\S+) *; default$", printed, re.M):
+            if name in ("name", "threads", "memory-limit", "listen"):   # made of more
+                continue
+            self.assertEqual(page[name], value)
+            seen += 1
+        self.assertGreater(seen, 20)
+
+    def counters_of_page(self):
+        text = read("man/chcached-protocol.7").partition("\n.Sh COUNTERS\n")[2].partition("\n.Sh ")[0]
+        head, _, segments = text.partition("table counters INSIDE")
+        return [set(re.findall(r"^\.It Cm (\w+) Ta", part, re.M)) for part in (head, segments)]
+
+    def test_the_page_has_every_counter_that_is_told_and_no_other(self):
+        general, segments = self.counters_of_page()
+        with Daemon() as daemon, daemon.connect() as sock:
+            self.assertEqual(set(wire.stats(sock)), general)
+            self.assertEqual(set(wire.stats(sock, b"segments")), segments)
+
+    def test_the_counters_of_a_shard_are_on_the_page(self):
+        general, _ = self.counters_of_page()
+        with Cluster(n=1) as cluster, cluster.connect() as sock:
+            of_shard = {key.partition(":")[2] for key in wire.stats(sock, b"shards")}
+        self.assertGreater(len(of_shard), 10)
+        self.assertEqual(of_shard - general, {"state", "address", "weight"})
+
+
 class Options(unittest.TestCase):
 
     def test_the_page_has_every_option_and_no_other(self):
@@ -92,6 +151,15 @@ class Options(unittest.TestCase):
                   if name not in ignored}
         self.assertGreater(len(wanted), 10)
         self.assertEqual(page, wanted)
+
+    def test_the_page_has_their_arguments(self):
+        page = read("man/chcached.8")
+        for option in tables.options():
+            item = re.search(r"^\.It Fl (?:\w , Fl )?Fl %s\b(.*)" % re.escape(option["name"]), page,
+                             re.M)[1]
+            item = re.sub(r"Op (.*)$", r"[\1]", item)
+            arg = re.sub(r" |\b(Ns|Ar)\b", "", item).lstrip("=")
+            self.assertEqual(arg, "" if option["ARG"] == "NULL" else option["ARG"], option["name"])
 
     def test_the_page_names_every_letter_of_memcached_without_effect(self):
         letters = re.findall(r"^OPTION_(?:IGNORED|REFUSED)\(\"[\w-]+\", '(.)'",
@@ -113,29 +181,6 @@ class Options(unittest.TestCase):
             self.assertTrue(item, name)
             self.assertRegex(item.group(1), r"(?<![\w-])%s(?![\w-])"
                              % re.escape(default), name)
-
-    def test_the_page_of_the_file_tells_which_take_effect_at_once(self):
-        live = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, LIVE, ',
-                          read("src/options.def"), re.M)
-        part = read("man/chcached.conf.5").partition("\n.Sh CHANGING SETTINGS")[2]
-        part = part.partition("if it is one of\n")[2].partition("Anything else")[0]
-        self.assertEqual(re.findall(r"^\.Cm ([\w-]+)", part, re.M),
-                         sorted(set(live) - {"shard"}))
-
-    def test_the_page_of_the_file_has_every_option_in_its_section(self):
-        rows = re.findall(r'^OPTION\w*\(\w+, "([\w-]+)".*, ([A-Z]+), [A-Z]+, (?:"[^"]*"|NULL),$',
-                          read("src/options.def"), re.M)
-        self.assertGreater(len(rows), 40)
-        wanted = {}
-        for name, section in rows:
-            if section not in ("SHARD", "NONE"):
-                wanted.setdefault(section.lower(), set()).add(name)
-        part = read("man/chcached.conf.5").partition("\n.Sh SECTIONS")[2]
-        named = {}
-        for section, text in re.findall(r"^\.It Cm \[(\w+)\]\n(.*?)(?=^\.It|^\.El)", part,
-                                        re.M | re.S):
-            named[section] = set(re.findall(r"^\.Cm ([\w-]+)", text, re.M))
-        self.assertEqual(named, wanted)
 
     def test_help_names_every_option_in_thirty_lines(self):
         said = run(CHCACHED, "--help")
