@@ -13,12 +13,13 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TOP, "tests"), os.path.join(TOP, "man")]
 import tables
 from lib import tap, wire
-from lib.daemon import Cluster, Daemon
+from lib.daemon import CHCACHECTL, Cluster, Daemon, free_port
 
 CHCACHED = os.environ.get("CHCACHED", os.path.join(TOP, "build", "chcached"))
 PAGES = ["man/chcachectl.1", "man/chcached-cluster.7", "man/chcached-http.7",
          "man/chcached-protocol.7", "man/chcached-tutorial.7", "man/chcached.8",
          "man/chcached.conf.5"]
+UNREACHED = 3
 DOCUMENTS = ["README.md", "ARCHITECTURE.md", "HACKING.md", "SECURITY.md"]
 
 
@@ -51,6 +52,11 @@ def options_of_page():
     return {name: letter for letter, name in items}
 
 
+def example_of_the_file():
+    return re.search(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", read("man/chcached.conf.5"),
+                     re.M | re.S)[1]
+
+
 def commands_of_parser():
     """The words of the grammar that name a command."""
     return set(re.findall(r'"(\w+)" +%', read("proto/text.rl")))
@@ -77,6 +83,20 @@ class ManualPages(unittest.TestCase):
         for page in PAGES:
             for section in ("NAME", "EXAMPLES", "SEE ALSO"):
                 self.assertIn(f"\n.Sh {section}\n", read(page), page)
+
+    def test_pages_of_programs_have_their_exit_status_and_files(self):
+        for page, sections in (("man/chcached.8", ("ENVIRONMENT", "FILES", "EXIT STATUS")),
+                               ("man/chcached.conf.5", ("FILES", "EXIT STATUS")),
+                               ("man/chcachectl.1", ("ENVIRONMENT", "EXIT STATUS"))):
+            for section in sections:
+                self.assertIn(f"\n.Sh {section}\n", read(page), page)
+
+    @needs("mandoc", "mandoc")
+    def test_examples_are_on_the_first_screen(self):
+        for page in PAGES:
+            lines = run("mandoc", "-Tascii", os.path.join(TOP, page)).stdout.splitlines()
+            headings = [re.sub(".\b", "", line) for line in lines]
+            self.assertIn("EXAMPLES", headings[:40], page)
 
     def test_references_lead_to_pages_that_exist(self):
         for page in PAGES:
@@ -191,8 +211,7 @@ class Options(unittest.TestCase):
         self.assertIn("man chcached", said.stdout.splitlines()[-1])
 
     def test_the_example_of_the_file_is_one(self):
-        text = re.search(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", read("man/chcached.conf.5"),
-                         re.M | re.S)[1]
+        text = example_of_the_file()
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
             file.write(text)
             file.flush()
@@ -208,6 +227,80 @@ class Options(unittest.TestCase):
                 for name in re.findall(r"--([a-z][\w-]*)", command.group(1)
                                        if command else ""):
                     self.assertIn(name, table, f"{path}: {line}")
+
+
+def examples():
+    """(where, the command line) of each that begins with `$` or stands in README's table."""
+    for path in PAGES:
+        if path == "man/chcached-tutorial.7":       # it is run, see test_tutorial.py
+            continue
+        text = read(path).replace("\\e\n", "").replace("\\e", "\\")
+        for line in re.findall(r"^(?:\.Dl )?\$ (.*)", text, re.M):
+            yield path, line
+    for line in re.findall(r"^\| [^|]* \| (.*) \|$", read("README.md"), re.M):
+        for command in re.findall(r"`(chcach\w+ [^`]*)`", line):
+            yield "README.md", command
+
+
+class Examples(unittest.TestCase):
+    """Every command line that a page shows is one that the program takes."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="chcached-docs-")
+        with open(os.path.join(self.folder, "all.conf"), "w", encoding="utf-8") as file:
+            file.write(example_of_the_file())
+        for name in ("keys.txt", "logo.png"):
+            with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+                file.write("words\n")
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def sh(self, line):
+        """The exit status of what is typed where the files are, and nobody answers."""
+        nobody = f"127.0.0.1:{free_port()}"
+        env = {**os.environ, "CHCACHED_SERVER": nobody, "CHCACHED_ADMIN": nobody}
+        return subprocess.run(["sh", "-c", line], cwd=self.folder, env=env, text=True, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+    def test_chcached_takes_them(self):
+        seen = set()
+        for where, line in examples():
+            if line.startswith("chcached "):
+                config = re.sub(r"/etc/chcached\S*\.conf", "all.conf", line[len("chcached"):])
+                result = self.sh(f"{CHCACHED}{config} --test-config")
+                self.assertEqual(result.returncode, 0, f"{where}: {line}: {result.stdout}")
+                seen.add(where)
+        self.assertEqual(seen, {"man/chcached.8", "man/chcached.conf.5", "man/chcached-cluster.7",
+                                "README.md"})
+
+    def test_chcachectl_takes_them(self):
+        seen = set()
+        for where, line in examples():
+            if line.startswith("chcachectl "):
+                result = self.sh(CHCACHECTL + line[len("chcachectl"):])
+                wanted = 0 if " simulate" in line else UNREACHED
+                self.assertEqual(result.returncode, wanted, f"{where}: {line}: {result.stdout}")
+                seen.add(where)
+        self.assertLessEqual({"man/chcachectl.1", "man/chcached.8", "README.md"}, seen)
+
+
+class Chcachectl(unittest.TestCase):
+
+    def test_the_page_has_every_command_with_its_arguments_and_no_other(self):
+        helped = re.findall(r"^  (\S.*?)  +\S", run(CHCACHECTL, "help").stdout.partition("\n\n")[2]
+                            .partition("\n\n")[0], re.M)
+        part = read("man/chcachectl.1").partition("\n.Sh COMMANDS\n")[2].partition("\n.Sh ")[0]
+        named = [re.sub(r" Ns |\b(Ic|Ar) ", "", re.sub(r"Op (\S.*)", r"[\1]", item))
+                 for item in re.findall(r"^\.It (Ic .*)", part, re.M)]
+        self.assertGreater(len(helped), 10)
+        self.assertEqual(sorted(text.upper().replace(" ...", "...") for text in named),
+                         sorted(text.upper() for text in helped))
+
+    def test_the_page_has_every_option_and_no_other(self):
+        said = run(CHCACHECTL, "help").stdout
+        self.assertEqual(set(re.findall(r"\bFl ([a-z-]+)", read("man/chcachectl.1"))) - {"http"},
+                         set(re.findall(r"--([a-z-]+)", said)))
 
 
 class Protocol(unittest.TestCase):
