@@ -10,8 +10,8 @@ import unittest
 
 from lib import tap, wire
 from lib.cases import END, ERROR, STORED, found, value
-from lib.daemon import (Cluster, Daemon, Folder, Lone, free_port, freeze, is_alive, separate,
-                        states, up, wait)
+from lib.daemon import (RUNTIME, Cluster, Daemon, Folder, Lone, free_port, freeze, is_alive,
+                        separate, states, up, wait)
 from lib.wire import ask, stats, talk, until_end
 
 KEYS = [b"key%d" % i for i in range(300)]
@@ -95,6 +95,11 @@ class LocalShards(unittest.TestCase):
         self.assertEqual(len(children), 3)
         c.kill()
         wait(lambda: not any(is_alive(pid) for pid in children), "the children to end")
+
+    def test_a_stop_leaves_no_sockets_behind(self):
+        with Cluster() as cluster:
+            self.assertIn("chcached-%d" % cluster.port, os.listdir(RUNTIME))
+        self.assertNotIn("chcached-%d" % cluster.port, os.listdir(RUNTIME))
 
     def test_children_stop_with_their_parent(self):
         c = Cluster().start()

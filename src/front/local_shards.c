@@ -359,8 +359,10 @@ void local_shards_free(struct local_shards *ls)
     for (unsigned i = 0; i < ls->config.n; i++)
         if (ls->children[i].ls != NULL)
             free_child(&ls->children[i]);
-    if (ls->folder != NULL)
+    if (ls->folder != NULL) {
+        (void)unlink(local_shards_own_address(ls));
         (void)rmdir(ls->folder);        /* systemd's is not empty or not ours: it stays */
+    }
     if (ls->self_fd >= 0)
         close(ls->self_fd);
     free(ls->coordinator);
