@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -B
-"""chcached-tutorial(7), typed: every command of it works as it is printed there."""
+"""chcached-tutorial(7) and README, typed: every command works as it is printed there."""
 
 import os
 import re
@@ -11,11 +11,11 @@ from lib import hosts, tap, tutorial
 from lib.daemon import CHCACHECTL, CHCACHED, wait
 from lib.terminal import Terminal
 
-PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "man", "chcached-tutorial.7")
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # These only look, and may be typed again till all is as the page says.
-LOOKS = re.compile(r"chcachectl (--\w+ \S+ )?(status|where|get|ring|replicas|nodes list|jobs)\b")
+LOOKS = re.compile(r"(build/)?chcachectl (--\w+ \S+ )?(status|where|get|ring|replicas|nodes list|jobs)\b")
 # These go on until they are told not to.
-GOES_ON = re.compile(r"(chcached (?!.*(-d|--test-config|--print-config)\b)|while )")
+GOES_ON = re.compile(r"((build/)?chcached (?!.*(-d|--test-config|--print-config)\b)|while )")
 # A user who is not root, whoever runs this test.
 SOMEBODY = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 
@@ -31,9 +31,9 @@ def cannot_be_typed():
     return hosts.why_not(hosts.OWN_MACHINE)
 
 
-def read_sections():
-    with open(PAGE, encoding="utf-8") as file:
-        return tutorial.sections(file.read())
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as file:
+        return file.read()
 
 
 class Rule(unittest.TestCase):
@@ -59,8 +59,8 @@ class Rule(unittest.TestCase):
             "a (has it, version) c\nok, 1 2\nend\n", page))
 
 
-class Tutorial(unittest.TestCase):
-    """A test for each section of the page, in its order, and for each command not run."""
+class Typed(unittest.TestCase):
+    """Somebody in an empty folder, on a machine of its own, who types steps."""
 
     is_stuck = False
 
@@ -90,7 +90,7 @@ class Tutorial(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         for _, terminal in cls.running:
-            terminal.end()
+            terminal.stop()
         cls.hosts.__exit__()
         shutil.rmtree(cls.folder)
 
@@ -117,9 +117,7 @@ class Tutorial(unittest.TestCase):
         _, terminal = self.running.pop(place)
         terminal.read()
         self.assertIsNone(terminal.process.poll(), "it has ended: " + terminal.screen())
-        terminal.interrupt()
-        terminal.wait()
-        terminal.end()
+        terminal.stop()
 
     def type(self, step):
         """What stands on the screen after it."""
@@ -162,8 +160,25 @@ class Tutorial(unittest.TestCase):
         type(self).is_stuck = False
 
 
+class Tutorial(Typed):
+    """A test for each section of the page, in its order, and for each command not run."""
+
+
+class Readme(Typed):
+
+    def test_what_is_to_be_tried_works(self):
+        os.symlink(os.path.join(self.folder, "bin"), os.path.join(self.desk(""), "build"))
+        start = tutorial.Step("build/chcached --local-shards 3 --replicas 2")
+        self.assertIn(start.command.partition(" ")[2], read("quickstart"))
+        up = tutorial.Step("build/chcachectl status")
+        up.printed = ["chcached: OK  3/3 shards up, 2 copies, ...", "..."]
+        steps = tutorial.blocks(read("README.md"))
+        self.assertGreater(len(steps), 5)
+        self.goes_through([start, up, *steps])
+
+
 def add_tests():
-    for i, (title, steps) in enumerate(read_sections()):
+    for i, (title, steps) in enumerate(tutorial.sections(read("man/chcached-tutorial.7"))):
         name = "test_%02d_%s" % (i + 1, title.lower().replace(" ", "_"))
         setattr(Tutorial, name, lambda self, steps=steps: self.goes_through(steps))
         for j, step in enumerate(step for step in steps if step.why_not is not None):

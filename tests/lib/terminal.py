@@ -50,9 +50,13 @@ class Terminal:
         lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
         return "\n".join(lines)
 
-    def interrupt(self):
-        """Ctrl-C."""
+    def stop(self):
+        """Ctrl-C, and away with it."""
         os.write(self.fd, b"\x03")
+        try:
+            self.wait()
+        finally:
+            self.end()
 
     def end(self):
         if self.process.poll() is None:

@@ -1,5 +1,5 @@
 """
-A manual page of commands to type, as steps.
+A manual page of commands to type, or a Markdown text with some, as steps.
 
     $ command           typed, in a folder of its own; `s1$`: on the host s1
     what it prints      below
@@ -96,6 +96,12 @@ def sections(page):
         found.append((title, [step for note, lines in _displays(body)
                               for step in _steps_of(note, lines)]))
     return found
+
+
+def blocks(markdown):
+    """The steps of all blocks of a Markdown text that begin with `$`."""
+    return [step for lines in re.findall(r"^```\n(\$ .*?)^```$", markdown, re.M | re.S)
+            for step in _steps_of(None, lines.splitlines())]
 
 
 def _line(line):
