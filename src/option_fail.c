@@ -16,6 +16,14 @@ void option_fail_catch(char *line, size_t size)
     caught_size = size;
 }
 
+/* What was read is anybody's: it is not to end the line or to move the cursor. */
+static void replace_controls(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 /* `line` 0: of the command line. */
 __attribute__((format(printf, 3, 0)))
 static int say(const char *path, unsigned line, const char *format, va_list args)
@@ -24,6 +32,7 @@ static int say(const char *path, unsigned line, const char *format, va_list args
     char *whole = line > 0 ? xasprintf("%s:%u: %s", path, line, text)
                            : xasprintf("chcached: %s", text);
 
+    replace_controls(whole);
     if (caught != NULL)
         snprintf(caught, caught_size, "%s", whole);
     else

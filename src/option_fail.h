@@ -3,6 +3,7 @@
  *
  * One line on stderr, or to who catches it, which begins with where to look: "chcached: " for the
  * command line, "FILE:LINE: " for a line of --config.  The rest is the same.
+ * Control characters in what was read come out as '?'.
  */
 #ifndef OPTION_FAIL_H
 #define OPTION_FAIL_H

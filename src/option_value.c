@@ -97,9 +97,17 @@ static bool parse_duration(struct option_range range, const char *s, int64_t *ou
     return true;
 }
 
+/* Of what a line of a file, or of the log, can have. */
+static bool is_text(const char *s)
+{
+    while ((unsigned char)*s >= ' ' && *s != 0x7f)
+        s++;
+    return *s == '\0';
+}
+
 static bool parse_string(const char *s, char **out)
 {
-    if (*s == '\0')
+    if (*s == '\0' || strlen(s) > OPTION_TEXT_MAX || !is_text(s))
         return false;
     free(*out);
     *out = xstrdup(s);
@@ -180,7 +188,7 @@ char *option_value_member(const char *s)
 
     if (s[0] != '@' && strchr(s, '/') == NULL)
         return option_value_address(s, PEER_PORT, &written);
-    return strlen(s) < ADDRESS_MAX ? xstrdup(s) : NULL;
+    return strlen(s) < ADDRESS_MAX && is_text(s) ? xstrdup(s) : NULL;
 }
 
 /* NAME=ADDRESS, NAME=ADDRESS*WEIGHT */
@@ -348,7 +356,7 @@ const char *option_value_expected(enum option_type type)
         [SIZE] = "bytes or a number with k, m, g or t",
         [MEGABYTES] = "megabytes or a number with k, m, g or t",
         [DURATION] = "seconds or a number with ms, s, m or h",
-        [STRING] = "a value", [LIST] = "values with commas between them",
+        [STRING] = "1 to 4095 bytes of text", [LIST] = "values with commas between them",
         [ROLE] = "both, front or shard",
         [SHARDS] = "NAME=HOST:PORT, with *WEIGHT from 1 to 100 after it if wanted",
     };

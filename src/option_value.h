@@ -6,6 +6,8 @@
 
 #include "options.h"
 
+#define OPTION_TEXT_MAX 4095    /* bytes of a STRING: a path */
+
 enum option_type {
     FLAG, TALLY, COUNT, OCTAL, SIZE, MEGABYTES, DURATION, STRING, LIST, ROLE, SHARDS
 };

@@ -1,9 +1,9 @@
 #include "options_check.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -53,11 +53,19 @@ static int check_log(const struct options *o)
     if (!log_format_of_word(o->log_format, &format))
         return option_fail_of(o, OPTION_log_format,
                               "--log-format: read \"%s\", expected text or json", o->log_format);
-    if (strlen(o->log_file) >= PATH_MAX)
-        return option_fail_of(o, OPTION_log_file,
-                              "--log-file: %zu bytes, expected less than %d", strlen(o->log_file),
-                              PATH_MAX);
     return -1;
+}
+
+/* What the system's calls take, less the zero behind it. */
+static int check_unix_socket(const struct options *o)
+{
+    const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+    if (strlen(o->unix_socket) <= most)
+        return -1;
+    return option_fail_of(o, OPTION_unix_socket,
+                          "--unix-socket: read \"%s\", expected a path of %zu bytes at most",
+                          o->unix_socket, most);
 }
 
 static int check_delimiter(const struct options *o)
@@ -187,7 +195,8 @@ static int check_leader(struct options *o)
     const char *systemd = getenv("STATE_DIRECTORY");
 
     if (o->state_dir[0] == '\0' && systemd != NULL && systemd[0] == '/')
-        set_string(&o->state_dir, xstrdup(systemd));
+        (void)option_value_parse(STRING, (struct option_range){ "", "" }, systemd,
+                                 &o->state_dir);
     if (!is_coordinator(o))
         return -1;
     if (o->peer[0] == '\0')
@@ -396,6 +405,7 @@ int options_check(struct options *o)
 
     cap_threads(o);
     if ((rc = check_protocols(o)) != -1
+        || (rc = check_unix_socket(o)) != -1
         || (rc = check_delimiter(o)) != -1
         || (rc = check_log(o)) != -1
         || (rc = check_name(o, OPTION_cluster, "cluster", o->cluster)) != -1

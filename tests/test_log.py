@@ -97,7 +97,7 @@ class Levels(unittest.TestCase):
                 (["--log-level", "warning"],
                  '--log-level: read "warning", expected error, warn, info or debug'),
                 (["--log-format=xml"], '--log-format: read "xml", expected text or json'),
-                (["--log-file", "a" * 5000], "--log-file: 5000 bytes, expected less than 4096"),
+                (["--log-file", "a" * 5000], '--log-file: read "%s", expected 1 to 4095 bytes of text' % ("a" * 5000)),
                 (["--log-levle", "warn"], "unknown option --log-levle, did you mean --log-level?")):
             self.assertEqual(run(*args), (USAGE, b"", "chcached: %s\n" % said))
 
