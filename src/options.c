@@ -2,9 +2,11 @@
 
 #include "config.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "option_extended.h"
 #include "option_fail.h"
 #include "option_table.h"
 #include "options_check.h"
@@ -18,6 +20,17 @@ static int unknown_name(const char *name, size_t len)
     if (nearest == NULL)
         return option_fail("unknown option --%.*s, see chcached --help", (int)len, name);
     return option_fail("unknown option --%.*s, did you mean --%s?", (int)len, name, nearest);
+}
+
+static int unknown_letter(char letter)
+{
+    const char other = (char)(isupper((unsigned char)letter) ? tolower((unsigned char)letter)
+                                                             : toupper((unsigned char)letter));
+    const struct option_row *r = option_row_by_letter(other);
+
+    if (letter == other || r == NULL)
+        return option_fail("unknown option -%c, see chcached --help", letter);
+    return option_fail("unknown option -%c, did you mean -%c (--%s)?", letter, r->letter, r->name);
 }
 
 static int help(void)
@@ -80,6 +93,8 @@ static int take(struct options *o, const struct option_row *r, const char *value
 
     switch (r->manner) {
     case MANNER_IGNORED:
+        if (r->letter == 'o' && (rc = option_extended_check(value)) != -1)
+            return rc;
         option_warn("--%s is ignored: %s", r->name, r->help);
         return -1;
     case MANNER_REFUSED:
@@ -104,29 +119,47 @@ static int take_long(struct options *o, char **argv, int *i)
 
     if (r == NULL)
         return unknown_name(name, len);
-    if (r->arg == NULL && value != NULL)
+    if (r->arg == NULL && value != NULL && r->manner != MANNER_REFUSED)
         return option_fail("--%s takes no value, read \"%s\"", r->name, value);
     if (r->arg != NULL && value == NULL && (value = argv[++*i]) == NULL)
         return option_fail("--%s needs a value, %s", r->name, r->arg);
     return take(o, r, value);
 }
 
+/* "-threads", which would be -t with a value that nobody meant. */
+static bool is_long_name(const char *word)
+{
+    const size_t len = strcspn(word, "=");
+
+    return len > 1 && option_row_by_name(word, len) != NULL;
+}
+
+/* As memcached reads "-m 64" that is one word: many a container is given such. */
+static const char *past_blanks(const char *s)
+{
+    return s + strspn(s, " ");
+}
+
 /* "-p 11211", "-p11211", "-vvd". */
 static int take_short(struct options *o, char **argv, int *i)
 {
-    for (const char *letter = argv[*i] + 1; *letter != '\0'; letter++) {
+    const char *word = argv[*i];
+
+    if (is_long_name(word + 1))
+        return option_fail("read \"%s\", did you mean -%s?", word, word);
+    for (const char *letter = word + 1; *letter != '\0'; letter++) {
         const struct option_row *r = option_row_by_letter(*letter);
         const char *value;
         int rc;
 
         if (r == NULL)
-            return option_fail("unknown option -%c, see chcached --help", *letter);
+            return unknown_letter(*letter);
         if (r->arg == NULL) {
             if ((rc = take(o, r, NULL)) != -1)
                 return rc;
             continue;
         }
-        value = letter[1] != '\0' ? letter + 1 : argv[++*i];
+        value = letter[1] != '\0' ? past_blanks(letter + 1) : argv[++*i];
         if (value == NULL)
             return option_fail("-%c (--%s) needs a value, %s", r->letter, r->name, r->arg);
         return take(o, r, value);
@@ -139,6 +172,8 @@ static int parse_words(struct options *o, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         int rc;
 
+        if (argv[i][0] == '\0')         /* "${OPTIONS}" of a unit, and there are none */
+            continue;
         if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0')
             rc = take_long(o, argv, &i);
         else if (argv[i][0] == '-' && argv[i][1] != '\0' && argv[i][1] != '-')

@@ -10,7 +10,7 @@ import stat
 import unittest
 
 from lib import tap, wire
-from lib.daemon import Daemon, Folder, free_port, is_alive, is_sanitized, run, wait
+from lib.daemon import Daemon, Folder, free_port, has_ipv6, is_alive, is_sanitized, run, wait
 from lib.wire import ask, stats, talk
 
 USAGE, NO_USER, OS_ERROR = 64, 67, 71
@@ -21,7 +21,7 @@ REFUSED = [
     (["--memory=5"], "unknown option --memory, did you mean --memory-limit?"),
     (["--local-shard", "3"], "unknown option --local-shard, did you mean --local-shards?"),
     (["--xyzzy"], "unknown option --xyzzy, see chcached --help"),
-    (["-Y", "file"], "unknown option -Y, see chcached --help"),
+    (["-J", "file"], "unknown option -J, see chcached --help"),
     (["11211"], 'read "11211", expected an option'),
     (["-p"], "-p (--port) needs a value, N"),
     (["-p", "x"], '--port: read "x", expected a whole number, from 0 to 65535'),
@@ -138,9 +138,7 @@ class Effects(unittest.TestCase):
                     talk(s, b"get a\r\n", b"END\r\n")
 
     def test_ipv6_addresses(self):
-        try:
-            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-        except OSError:
+        if not has_ipv6():
             self.skipTest("this machine has no ::1")
         with Daemon("-l", "::1,127.0.0.1") as d:
             with wire.connect("[::1]:%d" % d.port) as s:

@@ -51,6 +51,14 @@ def free_port():
         return s.getsockname()[1]
 
 
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def run(*args, program=None, stdin=b"", env=None):
     """Runs a program that ends by itself; returns (exit code, stdout, stderr)."""
     p = subprocess.run([program or CHCACHED, *args], input=stdin, capture_output=True,

@@ -292,8 +292,11 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
         { "--memroy-limit 5", "unknown option --memroy-limit, did you mean --memory-limit?" },
         { "--conn 5", "unknown option --conn, did you mean --conn-limit?" },
         { "--qqqqqq", "unknown option --qqqqqq, see chcached --help" },
-        { "-Y", "unknown option -Y, see chcached --help" },
-        { "-vY", "unknown option -Y, see chcached --help" },
+        { "-J", "unknown option -J, see chcached --help" },
+        { "-vJ", "unknown option -J, see chcached --help" },
+        { "-K", "unknown option -K, did you mean -k (--lock-memory)?" },
+        { "-threads 4", "read \"-threads\", did you mean --threads?" },
+        { "-port=4", "read \"-port=4\", did you mean --port=4?" },
         { "x", "read \"x\", expected an option" },
         { "-", "read \"-\", expected an option" },
         { "--", "read \"--\", expected an option" },
@@ -331,6 +334,17 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
         { "-U 11211", "--udp-port: read \"11211\", expected 0: there is no UDP here, it lends "
                       "itself to amplified attacks" },
         { "-S", "--enable-sasl: there is no SASL" },
+        { "--enable-sasl=yes", "--enable-sasl: there is no SASL" },
+        { "-Y /file", "--auth-file: there is no authentication yet, and clients are not to be "
+                      "let in without it" },
+        { "--auth-file=/file", "--auth-file: there is no authentication yet, and clients are "
+                               "not to be let in without it" },
+        { "-Z", "--enable-ssl: there is no TLS yet, and clients are not to be served without "
+                "it" },
+        { "-o modern,ssl_key=/k", "--extended: read \"ssl_key=/k\": there is no TLS yet, and "
+                                  "clients are not to be served without it" },
+        { "-o proxy_config=/c", "--extended: read \"proxy_config=/c\": there is no memcached "
+                                "proxy in here; a front is one, see --shard" },
         { "-B binary", "--protocol: read \"binary\", expected auto or ascii: the text "
                        "protocol is always spoken" },
         { "-B x", "--protocol: read \"x\", expected auto or ascii" },
