@@ -363,6 +363,7 @@ static struct front_config front_config_of(const struct options *o)
 {
     return (struct front_config){
         .shard_timeout_ms = o->shard_timeout,
+        .slow_request_ms = o->slow_request,
         .link_queue_bytes = o->link_queue_limit,
         .ack_all = strcmp(o->ack, "all") == 0,
         .cas = !o->disable_cas,

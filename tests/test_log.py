@@ -8,10 +8,11 @@ import re
 import signal
 import socket
 import stat
+import time
 import unittest
 
 from lib import admin, tap, wire
-from lib.daemon import Cluster, Daemon, Folder, free_port, is_alive, run, wait
+from lib.daemon import Cluster, Daemon, Folder, free_port, freeze, is_alive, run, wait
 from lib.wire import ask, stats
 
 OS_ERROR, USAGE = 71, 64
@@ -239,6 +240,110 @@ class Files(unittest.TestCase):
             os.rename(self.path, self.path + ".1")
             d.process.send_signal(signal.SIGHUP)
             wait(lambda: self.is_written_by(d.pid), "it to have the new file")
+
+
+class Slow(unittest.TestCase):
+    """A shard that does not answer, given up after 100 ms: its requests take so long."""
+
+    def setUp(self):
+        self.shard = Daemon("--role", "shard", "--name", "s1", "--peer",
+                            "127.0.0.1:%d" % free_port(), port=0)
+        self.addCleanup(self.shard.end)
+        self.shard.start()
+
+    def front(self, *args, timeout="100ms"):
+        front = Daemon("--role", "front", "--shard", "s1=" + self.shard.args[5],
+                       "--shard-timeout", timeout, *args, "-t", "1")
+        self.addCleanup(front.end)
+        front.start()
+        with front.connect() as s:
+            wait(lambda: ask(s, b"set warm 0 0 1\r\nx\r\n") == b"STORED\r\n", "the shard")
+        return front
+
+    @staticmethod
+    def slow(front):
+        return [rest for _, _, rest in lines(front.said(), "warn") if "was slow" in rest]
+
+    def freeze(self):
+        freeze(self.shard.pid)
+        self.addCleanup(os.kill, self.shard.pid, signal.SIGCONT)
+
+    def test_each_kind_is_told(self):
+        for command, answer, said in (
+                (b"get a\r\n", b"END\r\n", "command=get key=a keys=1 "),
+                (b"get a b c\r\n", b"END\r\n", r"command=get key=[abc] keys=[13] "),
+                (b"set " + b"k" * 200 + b" 0 0 1\r\nx\r\n", None,
+                 r"command=set key=k{64}\.\.\. keys=1 "),
+                (b"mg a%d\x1b[2J v\r\n", None, r"command=get key=a%d\\x1b\[2J keys=1 "),
+                (b"incr n 1\r\n", None, "command=incr key=n keys=1 ")):
+            with self.subTest(command=command):
+                front = self.front("--slow-request", "50ms")
+                with front.connect() as s:
+                    self.freeze()
+                    got = ask(s, command)
+                    os.kill(self.shard.pid, signal.SIGCONT)
+                    if answer is not None:
+                        self.assertEqual(got, answer)
+                    told = wait(lambda: self.slow(front), "the line")
+                    self.assertEqual(len(told), 1)
+                    self.assertRegex(told[0], "^a request was slow " + said + r"shard=s1 "
+                                     r"took_ms=\d+ waited_for=shard result=(answered|\"it does not "
+                                     r'answer") not_shown=\d+$')
+                    self.assertGreaterEqual(int(re.search(r"took_ms=(\d+)", told[0])[1]), 50)
+                    self.assertGreaterEqual(int(stats(s)["slow_requests"]), 1)
+                front.stop()
+
+    def test_one_that_is_answered_late_is_told(self):
+        front = self.front("--slow-request", "50ms", timeout="20s")
+        with front.connect() as s, front.connect() as other:
+            self.freeze()
+            s.sendall(b"get warm many warm\r\n")
+            end = time.monotonic() + 0.2
+            wait(lambda: ask(other, b"version\r\n") and time.monotonic() > end, "a while")
+            os.kill(self.shard.pid, signal.SIGCONT)
+            wire.exchange(s, b"", lambda got: got.endswith(b"END\r\n"))
+            told = wait(lambda: self.slow(front), "the line")
+            self.assertRegex(told[0], "command=get key=warm keys=3 shard=s1 .*result=answered")
+
+    def test_of_many_few_are_logged_and_all_are_counted(self):
+        front = self.front("--slow-request", "50ms")
+        with front.connect() as s:
+            before = int(stats(s)["slow_requests"])
+            self.freeze()
+            answers = wire.exchange(s, b"delete a\r\n" * 200,
+                                    lambda got: got.count(b"\r\n") == 200)[0]
+            self.assertIn(b"SERVER_ERROR", answers)
+            self.assertEqual(int(stats(s)["slow_requests"]) - before, 200)
+            self.assertLess(len(self.slow(front)), 10)
+            os.kill(self.shard.pid, signal.SIGCONT)
+
+            def another():
+                freeze(self.shard.pid)
+                ask(s, b"get a\r\n")
+                os.kill(self.shard.pid, signal.SIGCONT)
+                wait(lambda: ask(s, b"set warm 0 0 1\r\nx\r\n") == b"STORED\r\n", "the shard")
+                return sum(int(re.search(r"not_shown=(\d+)", line)[1])
+                           for line in self.slow(front)) >= 199 - len(self.slow(front))
+            wait(another, "the rest to be told")
+
+    def test_none_is_slow_when_it_is_off_or_quick(self):
+        for limit in ("0", "1h"):
+            front = self.front("--slow-request", limit)
+            with front.connect() as s:
+                self.freeze()
+                ask(s, b"get a b\r\n")
+                ask(s, b"delete a\r\n")
+                os.kill(self.shard.pid, signal.SIGCONT)
+                self.assertEqual(stats(s)["slow_requests"], "0")
+            front.stop()
+            self.assertEqual(self.slow(front), [])
+
+    def test_bad_times_are_refused(self):
+        for value in ("soon", "-1s", "2h", ""):
+            code, out, err = run("--slow-request", value)
+            self.assertEqual((code, out), (USAGE, b""))
+            self.assertRegex(err, r"chcached: --slow-request: read .*, expected seconds or a number "
+                                  r"with ms, s, m or h, from 0 to 1h\n\Z")
 
 
 class Owners(unittest.TestCase):

@@ -26,6 +26,7 @@ LIVE = {
     "disable-flush-all": ("front", "no", "yes", ("flush_enabled", "no")),
     "disable-dumping": ("front", "no", "yes", None),
     "verbose": ("log", "0", "2", ("verbosity", "2")),
+    "slow-request": ("log", "1s", "500ms", ("slow_request_ms", "500")),
     "log-level": ("log", "info", "debug", None),
     "request-timeout": ("front", "60s", "50s", None),
     "link-queue-limit": ("front", "64m", "32m", ("link_queue_limit", str(32 << 20))),

@@ -6,6 +6,7 @@
 
 #include "front/here.h"
 #include "front/replay.h"
+#include "front/slow.h"
 #include "front/way.h"
 #include "net/session.h"
 
@@ -103,6 +104,12 @@ static struct front *front_of(const struct call *c)
     return c->fw->front;
 }
 
+static const char *shard_of(const struct call *c)
+{
+    return c->request.link != NULL ? link_name(c->request.link)
+                                   : cluster_self(front_of(c)->cluster);
+}
+
 static void say_unreached(struct session *s, const struct call *c)
 {
     const struct request *r = &c->request;
@@ -110,8 +117,7 @@ static void say_unreached(struct session *s, const struct call *c)
     struct form form = c->form;
 
     snprintf(line, sizeof(line), "SERVER_ERROR shard %s: %s%s\r\n",
-             r->link != NULL ? link_name(r->link) : cluster_self(front_of(c)->cluster),
-             r->reason, r->outcome == LOST ? ", outcome unknown" : "");
+             shard_of(c), r->reason, r->outcome == LOST ? ", outcome unknown" : "");
     form.quiet &= form.protocol == PROTOCOL_TEXT;       /* meta tells all errors */
     if (!answer_say(&s->out, &form, line, PACKET_TRY_AGAIN, NULL))
         s->broken = true;
@@ -315,10 +321,27 @@ static void note_answer(const struct call *c)
         answer_count(&c->fw->worker->stats, c->verb, status);
 }
 
+static void note_slow(const struct call *c)
+{
+    const struct request *r = &c->request;
+    const bool again = c->framed_ms > c->began_ms;
+    const struct slow_request slow = {
+        .verb = c->verb, .n_keys = 1, .key = r->key, .key_len = r->key_len,
+        .shard = shard_of(c),
+        .waited_for = c->replays ? "copies" : again ? "another try" : "shard",
+        .result = r->outcome == ANSWERED ? "answered" : r->reason,
+        .began_ms = c->began_ms,
+    };
+
+    slow_note(c->fw, &slow);
+}
+
 static void count_outcome(struct worker *w, const struct call *c)
 {
     if (c->asked_again)
         return;                 /* it was, when it was answered first */
+    if (slow_is(c->fw, c->began_ms))
+        note_slow(c);
     if (c->request.outcome == ANSWERED)
         note_answer(c);
     else
@@ -429,6 +452,7 @@ void describe(struct call *c, const struct cmd *cmd, bool too_large, struct fram
     c->request.needs_key = cmd->form.protocol != PROTOCOL_TEXT;
     c->verb = cmd->verb;
     c->position = cmd->position;
+    c->began_ms = worker_now(c->fw->worker);
     form_copy(&c->form, &cmd->form);
     c->too_large = too_large;
 }
@@ -462,7 +486,7 @@ static void classify(struct call *c, const struct cmd *cmd)
     c->copies = changes(cmd);
     c->plain = call_is_plain(cmd);
     c->owner_options = cmd->options & OPTIONS_OF_OWNERS;
-    c->began_ms = c->framed_ms = worker_now(c->fw->worker);
+    c->framed_ms = c->began_ms;
 }
 
 struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large,

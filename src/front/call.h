@@ -61,7 +61,7 @@ struct call {
     unsigned first_marks;       /* of the answer that was dropped */
     uint32_t first_idle_s;
     int64_t first_ttl_ms;
-    int64_t began_ms;
+    int64_t began_ms;           /* the turn in which it was read */
     int64_t framed_ms;          /* when times to live in its frame were right */
     struct call *next_parked;
     struct replay replay;       /* from here on not zeroed; see call_place() */

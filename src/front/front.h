@@ -24,6 +24,7 @@
 
 struct front_config {
     int64_t shard_timeout_ms;
+    int64_t slow_request_ms;    /* 0: none is slow */
     size_t link_queue_bytes;    /* of commands on one link, unanswered */
     bool ack_all;               /* a write is answered when all copies have it */
     bool cas, flush_all, shutdown, dumps, watch;
@@ -32,6 +33,13 @@ struct front_config {
     size_t max_item_bytes;
     bool evict;
     const char *listen, *unix_socket, *protocol;        /* for `stats settings` */
+};
+
+/* See slow.h. */
+struct slow {
+    int64_t limit_ms;           /* INT64_MAX: none is slow */
+    int64_t next_ms;            /* atomic: before that none is logged */
+    uint64_t n_hidden;          /* atomic: since the last that was */
 };
 
 struct front {
@@ -50,6 +58,7 @@ struct front {
     struct stats accept_stats;  /* written by the thread that accepts */
     int64_t started_ms;         /* monotonic */
     unsigned verbosity;         /* atomic: how many -v, or as the command says */
+    struct slow slow;
     size_t memory_bytes;        /* atomic: of all shards, cache_memlimit sets it */
     struct prefixes prefixes;
     unsigned streams;           /* atomic: what is watched, see watchers.h */

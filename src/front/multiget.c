@@ -6,6 +6,7 @@
 #include "front/answer.h"
 #include "front/here.h"
 #include "front/multiget_parts.h"
+#include "front/slow.h"
 
 /* its life */
 
@@ -179,9 +180,25 @@ static void note(struct multiget *m)
         tell_copies(m);
 }
 
-static void be_ready(struct multiget *m)
+/* What it waited for is the part that was answered last. */
+static void note_slow(struct multiget *m, const struct part *last)
+{
+    const struct wanted *k = &m->keys[last->first];
+    const struct slow_request slow = {
+        .verb = m->verb, .n_keys = m->n, .key = k->key, .key_len = k->key_len,
+        .shard = link_name(last->request->link), .waited_for = "shard", .result = "answered",
+        .began_ms = m->began_ms,
+    };
+
+    slow_note(m->fw, &slow);
+}
+
+/* `last`: whose answer made it so; NULL: at once. */
+static void be_ready(struct multiget *m, const struct part *last)
 {
     note(m);
+    if (last != NULL && slow_is(m->fw, m->began_ms))
+        note_slow(m, last);
     if (m->slot.session != NULL)
         session_expect_bytes(m->slot.session, m->most_bytes);
     slot_ready(&m->slot);
@@ -298,12 +315,12 @@ static void fall_apart(struct multiget *m)
 
 /* on the way */
 
-static void one_less(struct multiget *m)
+static void one_less(struct multiget *m, const struct part *last)
 {
     if (--m->n_waiting > 0)
         return;
     if (m->state == TOGETHER)
-        be_ready(m);
+        be_ready(m, last);
     else if (m->state == APART)
         multiget_free(m);
     else
@@ -368,7 +385,7 @@ void multiget_on_done(struct request *r)
             fall_apart(m);
         lose_rest(m, &m->parts[r->part]);
     }
-    one_less(m);
+    one_less(m, &m->parts[r->part]);
 }
 
 /* As a call's answer would be, that may be asked for again: see call.c. */
@@ -473,7 +490,7 @@ static void begin(struct multiget *m, struct session *s, const struct gets *gets
     charge_what_is_here(m);
     if (m->unsent)
         fall_apart_unsent(m);
-    one_less(m);
+    one_less(m, NULL);
 }
 
 unsigned multiget_make(struct session *s, const struct gets *gets)

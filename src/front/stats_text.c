@@ -236,5 +236,6 @@ void stats_put_settings(struct sendq *q, const struct form *form, struct front *
     stats_line(q, form, "binding_protocol", "%s",
                strcmp(c->protocol, "ascii") == 0 ? "ascii" : "auto-negotiate");
     put_number(q, form, "shard_timeout_ms", (uint64_t)c->shard_timeout_ms);
+    put_number(q, form, "slow_request_ms", (uint64_t)c->slow_request_ms);
     put_number(q, form, "link_queue_limit", c->link_queue_bytes);
 }

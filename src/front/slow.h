@@ -1,0 +1,33 @@
+/*
+ * slow - requests that took too long, in the log and in a counter
+ *
+ * From the turn in which all of a request was read to that in which its answer was
+ * there, by the clock that workers read once a turn: what this process answers
+ * itself takes no time by it.  One a second is logged, with how many were not.
+ */
+#ifndef FRONT_SLOW_H
+#define FRONT_SLOW_H
+
+#include "front/front.h"
+
+/* What is known of one.  All is borrowed. */
+struct slow_request {
+    enum verb verb;
+    unsigned n_keys;            /* that were asked for together, and one of them: */
+    const char *key;
+    size_t key_len;
+    const char *shard;          /* that answered last */
+    const char *waited_for;
+    const char *result;
+    int64_t began_ms;
+};
+
+static inline bool slow_is(const struct front_worker *fw, int64_t began_ms)
+{
+    return __builtin_expect(worker_now(fw->worker) - began_ms >= fw->front->slow.limit_ms, 0);
+}
+
+/* It is one: it counts, and is perhaps logged. */
+void slow_note(struct front_worker *fw, const struct slow_request *r);
+
+#endif
