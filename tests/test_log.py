@@ -349,11 +349,11 @@ class Slow(unittest.TestCase):
 class Owners(unittest.TestCase):
     """Who has the address is told, and what to do."""
 
-    def check(self, args, address, instead):
+    def check(self, args, address, instead, pid=None):
         code, _, err = run(*args, "--http=off") if "--http" not in args else run(*args)
         self.assertEqual(code, OS_ERROR)
         self.assertRegex(err, r"(?m)^chcached: %s is in use \(\S+, pid %d\)\. Stop it or use %s\.$"
-                         % (re.escape(address), os.getpid(), re.escape(instead)))
+                         % (re.escape(address), pid or os.getpid(), re.escape(instead)))
 
     def test_of_ipv6(self):
         if not socket.has_ipv6:
@@ -368,11 +368,11 @@ class Owners(unittest.TestCase):
 
     def test_of_a_port_that_another_has_on_another_address(self):
         port = free_port()
-        with socket.create_server(("127.0.0.2", port)):
-            with socket.create_server(("127.0.0.1", port)):
-                self.check(["-p", str(port)], "127.0.0.1:%d" % port, "-p PORT")
-            with Daemon(port=port):
-                pass            # the other address is no matter
+        with socket.create_server(("127.0.0.1", port)), \
+                Daemon("-l", "127.0.0.2:%d" % port, "-l", "127.0.0.1") as other:
+            for address, pid in (("127.0.0.1", os.getpid()), ("127.0.0.2", other.pid)):
+                where = "%s:%d" % (address, port)
+                self.check(["-l", where], where, "-p PORT", pid)
 
     def test_of_one_that_listens_everywhere(self):
         with socket.create_server(("0.0.0.0", 0)) as taken:
