@@ -57,7 +57,8 @@ class Address(unittest.TestCase):
             taken = None            # by somebody else: just as well
         try:
             with DefaultAddress() as d:
-                self.assertIn("no admin address: Address already in use addr=127.0.0.1:11280",
+                self.assertIn("no admin address, use --http ADDR:PORT or --http off: Address "
+                              "already in use addr=127.0.0.1:11280",
                               d.said())
                 self.assertIn("admin=none", d.said())
         finally:
