@@ -105,6 +105,7 @@ NEEDS = {
     "peer": "127.0.0.1:7", "unix-socket": "/tmp/a b;c", "user": "root", "cluster": "demo",
     "coordinator": "c@10.0.0.1", "ack": "owner", "state-dir": "/tmp/state",
     "http": "127.0.0.1:99", "stat-delimiter": ";", "pidfile": "/tmp/pid", "udp-port": "0",
+    "log-level": "warn", "log-format": "json", "log-file": "/tmp/log",
     "protocol": "ascii", "replicas": "2", "local-shards": "3",
     "log-level": "warn", "log-format": "json", "log-file": "/tmp/log",
 }
