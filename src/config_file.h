@@ -3,10 +3,11 @@
  *
  *      bytes --lines, checked--> inih --config_handler--> who knows the names
  *
- * inih makes names and values of lines: '#' and ';' begin a comment, ';' with a
- * blank before it also behind a value, ':' does what '=' does, and an indented
+ * inih makes names and values of lines: '#' and ';' begin a comment, also behind
+ * a value where a blank stands before, ':' does what '=' does, and an indented
  * line is one more value of the name above it.  What inih would cut in silence
- * does not get to it: long lines are an error, and headings are read here.
+ * does not get to it: long lines are an error, and headings and values in quotes
+ * are read here.
  */
 #ifndef CONFIG_FILE_H
 #define CONFIG_FILE_H
@@ -15,6 +16,7 @@
 #include <stdio.h>
 
 #define CONFIG_LINE_MAX 199     /* bytes of a line, less its end; comments may be longer */
+#define CONFIG_QUOTED_LINE_MAX 8399     /* the same with a value in quotes */
 
 /* Each returns 0 to go on, or what config_file_read() is to return.  What they
  * are given is borrowed for the call; lines count from 1. */
@@ -30,7 +32,10 @@ struct config_handler {
 /* Reads `in` to its end, or to the first that does not return 0; 0 where all did. */
 int config_file_read(FILE *in, const struct config_handler *handler);
 
-/* Does a value come back as it is when it is written "name = value"? */
-bool config_file_can_hold(const char *value);
+/*
+ * What stands behind "name = " so that `value`, text without control characters,
+ * is read: itself, or in quotes.  Free with free().
+ */
+char *config_file_quote(const char *value);
 
 #endif

@@ -100,7 +100,7 @@ static bool parse_duration(struct option_range range, const char *s, int64_t *ou
 /* Of what a line of a file, or of the log, can have. */
 static bool is_text(const char *s)
 {
-    while ((unsigned char)*s >= ' ' && *s != 0x7f)
+    while (((unsigned char)*s >= ' ' || *s == '\t') && *s != 0x7f)
         s++;
     return *s == '\0';
 }

@@ -201,7 +201,9 @@ int options_parse(struct options *o, int argc, char **argv)
         || (o->given[OPTION_config] && (rc = options_file_read(o)) != -1)
         || (rc = options_check(o)) != -1)
         return rc;
-    return o->print_config ? options_print(o) : o->test_config ? say_fine(o) : -1;
+    if (o->print_config)
+        options_print(o);
+    return o->print_config ? 0 : o->test_config ? say_fine(o) : -1;
 }
 
 void options_fini(struct options *o)

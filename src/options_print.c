@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "config_file.h"
-#include "option_fail.h"
 #include "option_table.h"
 
 /* Where a value is from, as the comment behind it.  Free with free(). */
@@ -17,16 +16,18 @@ static char *origin(const struct options *o, enum option_id id)
     return xstrdup(o->given[id] ? "; command line" : "; default");
 }
 
+/* Behind it, or above it where there is no room for both. */
 static void print_setting(const char *name, const char *value, const char *comment)
 {
-    /* A blank before ';' would make a comment of a value that begins with it. */
-    char *text = xasprintf("%-20s =%s%s", name, value[0] == ';' ? "" : " ", value);
+    char *quoted = config_file_quote(value);
+    char *text = xasprintf("%-20s = %s", name, quoted);
 
     if (strlen(text) + 1 + strlen(comment) <= CONFIG_LINE_MAX)
         printf("%-50s %s\n", text, comment);
     else
         printf("%s\n%s\n", comment, text);
     free(text);
+    free(quoted);
 }
 
 /* "" where there is nothing to say: no socket, no pid file. */
@@ -39,53 +40,36 @@ static char *text_of(const struct options *o, enum option_id id)
     return option_value_text(r->type, (const char *)o + r->at);
 }
 
-static int cannot_hold(const struct options *o, enum option_id id, const char *value)
-{
-    return option_fail_of(o, id, "--%s: a file cannot hold \"%s\"", option_rows[id].name, value);
-}
-
-static int print_option(const struct options *o, enum option_id id)
+/* A row without a value is a comment: nobody said anything, and nothing is the default. */
+static void print_option(const struct options *o, enum option_id id)
 {
     const struct option_row *r = &option_rows[id];
     char *text = text_of(o, id), *comment = origin(o, id);
-    int rc = 0;
 
-    if (r->type == LIST) {
-        for (size_t i = 0; i < o->listen.n; i++)
-            print_setting(r->name, o->listen.items[i], comment);
-    } else if (text[0] != '\0' && !config_file_can_hold(text)) {
-        rc = cannot_hold(o, id, text);
-    } else if (text[0] != '\0') {
+    for (size_t i = 0; r->type == LIST && i < o->listen.n; i++)
+        print_setting(r->name, o->listen.items[i], comment);
+    if (text[0] != '\0')
         print_setting(r->name, text, comment);
-    }
+    else if (r->type != LIST || o->listen.n == 0)
+        printf("; %-18s is not set %*s\n", r->name, (int)strlen(comment) + 18, comment);
     free(text);
     free(comment);
-    return rc;
 }
 
-static int print_section(const struct options *o, enum option_section section)
+static void print_section(const struct options *o, enum option_section section)
 {
-    int rc = 0;
-
     printf("%s[%s]\n", section != SECTION_NODE ? "\n" : "", option_section_word(section));
-    for (size_t i = 0; i < N_OPTIONS && rc == 0; i++)
+    for (size_t i = 0; i < N_OPTIONS; i++)
         if (option_rows[i].section == section)
-            rc = print_option(o, (enum option_id)i);
-    return rc;
+            print_option(o, (enum option_id)i);
 }
 
-static int print_shards(const struct options *o)
+static void print_shards(const struct options *o)
 {
     char *comment = origin(o, OPTION_shards), weight[16];
-    int rc = 0;
 
     for (size_t i = 0; i < o->shards.n; i++) {
         const struct shard_spec *s = &o->shards.items[i];
-
-        if (!config_file_can_hold(s->address))
-            rc = cannot_hold(o, OPTION_shards, s->address);
-        if (rc != 0)
-            break;
 
         snprintf(weight, sizeof(weight), "%u", s->weight);
         printf("\n[shard \"%s\"]\n", s->name);
@@ -93,16 +77,11 @@ static int print_shards(const struct options *o)
         print_setting("weight", weight, comment);
     }
     free(comment);
-    return rc;
 }
 
-int options_print(const struct options *o)
+void options_print(const struct options *o)
 {
-    int rc = 0;
-
-    for (int section = SECTION_NODE; section < SECTION_SHARD && rc == 0; section++)
-        rc = print_section(o, (enum option_section)section);
-    if (rc == 0)
-        rc = print_shards(o);
-    return rc;
+    for (int section = SECTION_NODE; section < SECTION_SHARD; section++)
+        print_section(o, (enum option_section)section);
+    print_shards(o);
 }

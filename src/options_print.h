@@ -7,10 +7,9 @@
 #include "options.h"
 
 /*
- * Prints what options_parse() came to on stdout, and where each setting is from.
- * Returns the exit code: 0, or that of a line on stderr about a value that no
- * file can hold.
+ * Prints what options_parse() came to on stdout, and where each setting is from;
+ * what has no value, as a comment.
  */
-int options_print(const struct options *o);
+void options_print(const struct options *o);
 
 #endif

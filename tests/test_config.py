@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import random
 import re
 import socket
 import unittest
@@ -37,8 +38,9 @@ REFUSED = [
     # values, in the words of the command line
     ("[node]\nthreads = 0\n", '2: --threads: read "0", expected a whole number, from 1 to 256'),
     ("[node]\nthreads =\n", '2: --threads: read "", expected a whole number, from 1 to 256'),
-    ("[node]\nthreads = 4 # four\n",
-     '2: --threads: read "4 # four", expected a whole number, from 1 to 256'),
+    ("[node]\nthreads = 4# four\n",
+     '2: --threads: read "4# four", expected a whole number, from 1 to 256'),
+    ("[node]\npidfile = \"/a\n", '2: a value has no quote behind it, expected name = "value"'),
     ("[node]\nmemory-limit = much\n",
      '2: --memory-limit: read "much", expected megabytes or a number with k, m, g or t, '
      "from 1m to 1t"),
@@ -92,7 +94,8 @@ REFUSED = [
     # the file itself
     ("[node]\nthreads\n", "2: expected name = value, or a [section]"),
     ("[node\n", '1: expected [section] or [section "name"]'),
-    ("[node]\nuser = %s\n" % ("x" * 400), "2: read a line of 407 characters, expected 199 at most"),
+    ("[node]\nuser = %s\n" % ("x" * 400), "2: read a line of 407 characters, expected 199 at most, or a "
+                                        "value in quotes"),
     ("[node]\nuser = a\0b\n", "2: read a control character, expected text"),
 ]
 
@@ -146,7 +149,7 @@ def origins(printed):
     for line in printed.splitlines():
         if line.startswith("["):
             section = line[1:-1]
-        elif line:
+        elif line and not line.startswith(";"):
             name, comment = re.match(r"(\S+) .*; (.*)$", line).groups()
             found[section, name] = comment
     return found
@@ -248,8 +251,8 @@ class Printed(WithFolder):
         for name, kind, section, value in settable():
             with self.subTest(option=name):
                 args = words(name, kind, value)
-                text = "[%s]\n%s =%s%s\n" % (section, name, "" if value == ";" else " ",
-                                             value or ("yes" if kind == "FLAG" else "1"))
+                text = '[%s]\n%s = "%s"\n' % (section, name, value or
+                                                ("yes" if kind == "FLAG" else "1"))
                 for more, its in BESIDE.get(name, []):
                     args += words(more, "STRING", its)
                     text += "[%s]\n%s = %s\n" % (table()[more][1], more, its)
@@ -286,11 +289,30 @@ class Printed(WithFolder):
         printed = self.again(["--config", path])
         self.assertIn("\n; %s:2\nthreads " % path, printed)
 
-    def test_what_a_file_cannot_hold_is_told(self):
-        for value in (" ", "a ;b", "x" * 180):
-            code, _, err = run("-P", value, "--print-config")
-            self.assertEqual((code, err), (USAGE, "chcached: --pidfile: a file cannot hold \"%s\"\n"
-                                                  % value))
+    def test_any_text_comes_back(self):
+        chance = random.Random(os.environ.get("SEED", "1"))
+        alphabet = " \t;#\"\\=:[]'a\xe9"
+        for _ in range(100):
+            args = []
+            for name in ("--pidfile", "--user", "--state-dir", "--unix-socket"):
+                text = "".join(chance.choices(alphabet, k=chance.randint(1, 40)))
+                args += [name, text]
+            args += ["--stat-delimiter", chance.choice(alphabet[:-1]), "-m",
+                     "%dk" % chance.randint(4096, 1 << 24), "-c", str(chance.randint(1, 10**6)),
+                     "--hold-down", "%dms" % chance.randint(0, 10**6),
+                     "--name", "n", "--peer", "/" + "".join(chance.choices(alphabet, k=9))]
+            args += chance.sample(["-v", "-M", "-F", "-X", "-W", "-A", "-C", "-k"], 3)
+            with self.subTest(args=args):
+                self.again(args)
+
+    def test_a_long_path_comes_back(self):
+        for value in ("x" * 150, "x" * 4095, "\"" * 4095, "\\ " * 2047):
+            self.again(["-P", value, "-u", value])
+
+    def test_what_is_not_set_is_told(self):
+        printed = self.print("-s", "/x")
+        for name in ("pidfile", "user", "peer", "listen", "state-dir"):
+            self.assertRegex(printed, r"(?m)^; %s +is not set +; default$" % name)
 
 
 class Settings(WithFolder):

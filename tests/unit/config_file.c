@@ -136,7 +136,8 @@ static void comments_are_passed_over(void **state)
         { "b = c;d\n", "1:b=c;d " },                    /* no blank before it */
         { "b =;\n", "1:b=; " },
         { "b = ;\n", "1:b= " },
-        { "b = c # d\n", "1:b=c # d " },
+        { "b = c # d\n", "1:b=c " },
+        { "b = c#d\n", "1:b=c#d " },
         { "; " X190 X190 X190 "\nb=c\n", "2:b=c " },    /* of any length */
         { "# " X190 X190, "" },
     };
@@ -181,10 +182,15 @@ static void the_first_bad_line_is_named_and_ends_it(void **state)
         { "a=b\rc=d\n", "1!", control },
         { "a=b\n# \x7f\n", "1:a=b 2!", control },
         { "a=b\nc=" X190 X10 "\nd=e\n", "1:a=b 2!",
-          "read a line of 202 characters, expected 199 at most " },
-        { "[a \"" X190 X10 "\"]\n", "1!", "read a line of 206 characters, expected 199 at most " },
+          "read a line of 202 characters, expected 199 at most, or a value in quotes " },
+        { "[a \"" X190 X10 "\"]\n", "1!",
+          "read a line of 206 characters, expected 199 at most, or a value in quotes " },
         { "a=b\n  " X190 X190, "1:a=b 2!",
-          "read a line of 382 characters, expected 199 at most " },
+          "read a line of 382 characters, expected 199 at most, or a value in quotes " },
+        { "a = \"b\n", "1!", "a value has no quote behind it, expected name = \"value\" " },
+        { "a = \"b\\\"\n", "1!", "a value has no quote behind it, expected name = \"value\" " },
+        { "a = \"b\" c\n", "1!", "expected nothing but a comment behind a value in quotes " },
+        { "a = \"\\n\"\n", "1!", "a \\ in quotes stands before \" or \\ only " },
     };
 
     (void)state;
@@ -263,35 +269,48 @@ static void a_folder_is_no_file(void **state)
     fclose(in);
 }
 
-/* What can be held comes back as it is; what cannot does not. */
-static void what_a_line_can_hold_comes_back(void **state)
+static void a_value_may_stand_in_quotes(void **state)
+{
+    static const struct reading table[] = {
+        { "b = \"c\"\n", "1:b=c " },
+        { "b=\"\"\n", "1:b= " },
+        { "b : \" c ; d # e \" ; why\n", "1:b= c ; d # e  " },
+        { "b = \"\\\"\\\\\"# why\n", "1:b=\"\\ " },
+        { "b = c\"d\"\n", "1:b=c\"d\" " },             /* only at its start */
+        { "b = c\n  \"d = e\"\n  f\n", "1:b=c 2:b=d = e 3:b=f " },
+        { "b = \"c\"\r\n", "1:b=c " },
+        { "b = \"" X190 X190 "\"\n", "1:b=" X190 X190 " " },
+    };
+
+    (void)state;
+    check(table, N_OF(table), 0);
+}
+
+static void any_text_comes_back(void **state)
 {
     static const struct {
         const char *value;
-        bool can;
+        bool in_quotes;
     } table[] = {
-        { "a", true },     { ";", true },      { "#", true },   { "\"", true },
-        { "a b", true },   { "a;b", true },    { "a # b", true }, { "=", true },
-        { "[a]", true },   { "\xc3\xa9", true }, { "a\tb", true },
-        { "", false },     { " ", false },     { " a", false }, { "a ", false },
-        { "a ;b", false }, { "a\t;", false },  { "a\nb", false }, { "a\x7f", false },
+        { "a", false }, { "=", false }, { "[a]", false }, { "\xc3\xa9", false }, { "\\", false },
+        { "a:b", false }, { ";", true }, { "#", true }, { "\"", true }, { "a b", true },
+        { "a;b", true }, { "", true }, { " ", true }, { " a", true }, { "a ", true },
+        { "a ;b", true }, { "a\t#", true }, { "\\\"", true }, { " \\", true },
     };
 
     (void)state;
     for (size_t i = 0; i < N_OF(table); i++) {
         struct notes n = { .len = 0 };
         char file[64], wanted[64];
-        int rc;
+        char *quoted = config_file_quote(table[i].value);
 
-        snprintf(file, sizeof(file), "k =%s%s\n", table[i].value[0] == ';' ? "" : " ",
-                 table[i].value);
+        snprintf(file, sizeof(file), "k = %s ; why\n", quoted);
         snprintf(wanted, sizeof(wanted), "1:k=%s ", table[i].value);
-        rc = read_bytes(&n, file, strlen(file));
-        assert_int_equal(config_file_can_hold(table[i].value), table[i].can);
-        if (table[i].value[0] != '\0')
-            assert_int_equal(rc == 0 && strcmp(n.text, wanted) == 0, table[i].can);
+        assert_int_equal(read_bytes(&n, file, strlen(file)), 0);
+        assert_string_equal(n.text, wanted);
+        assert_int_equal(quoted[0] == '"', table[i].in_quotes);
+        free(quoted);
     }
-    assert_false(config_file_can_hold(X190));
 }
 
 int main(void)
@@ -307,7 +326,8 @@ int main(void)
         cmocka_unit_test(who_reads_may_end_it),
         cmocka_unit_test(ten_thousand_lines_are_read),
         cmocka_unit_test(a_folder_is_no_file),
-        cmocka_unit_test(what_a_line_can_hold_comes_back),
+        cmocka_unit_test(a_value_may_stand_in_quotes),
+        cmocka_unit_test(any_text_comes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
