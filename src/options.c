@@ -35,8 +35,6 @@ static int unknown_letter(char letter)
 
 static int help(void)
 {
-    int column = 0;
-
     puts("Usage: chcached [OPTION]...\n"
          "A distributed cache that speaks memcached's protocol.\n");
     for (const struct option_row *r = option_rows; r < option_rows + n_option_rows; r++) {
@@ -54,14 +52,7 @@ static int help(void)
         printf(" %-27s %s%s%s%s\n", flags, r->help, has_dflt ? " (" : "",
                has_dflt ? r->dflt : "", has_dflt ? ")" : "");
     }
-    for (const struct option_row *r = option_rows; r < option_rows + n_option_rows; r++) {
-        if (r->manner != MANNER_RARE)
-            continue;
-        if (column == 0 || column + 4 + (int)strlen(r->name) > 78)
-            column = printf("%s", column == 0 ? "\nAlso" : "\n    ") - 1;
-        column += printf(" --%s", r->name);
-    }
-    puts(".\nAll of them are explained in: man chcached");
+    puts("\nThese are the most used.  All are explained in: man chcached");
     return 0;
 }
 

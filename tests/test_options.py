@@ -104,7 +104,7 @@ class Texts(unittest.TestCase):
             code, out, err = run(*args)
             lines = out.decode().splitlines()
             self.assertEqual((code, err), (0, ""))
-            self.assertLessEqual(len(lines), 34)
+            self.assertLessEqual(len(lines), 22)
             self.assertTrue(all(len(line) < 80 for line in lines))
             self.assertTrue(lines[-1].endswith("man chcached"), lines[-1])
 
