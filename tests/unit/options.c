@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "ring/ring.h"
 
 #define MAX_WORDS 20
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
@@ -380,6 +381,27 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
                               "*WEIGHT from 1 to 100 after it if wanted" },
         { "-m 2 --local-shards 2", "--memory-limit: 1024k for each shard, expected room for two "
                                    "of the largest items (--max-item-size), 2048k" },
+        { "--local-shards 2 --coordinator c@@c",
+          "--local-shards and --coordinator do not go together: this process makes the maps of "
+          "its shards" },
+        { "--role front --name c --coordinator c@127.0.0.1:5",
+          "--coordinator is this process: it needs --state-dir, where it keeps the map" },
+        { "--name b --coordinator c@127.0.0.1:5",
+          "--coordinator needs --peer, the address where others reach this member" },
+        { "--role front --coordinator c@host:5",
+          "--coordinator: read \"c@host:5\", expected NAME@ADDR:PORT with the address as a "
+          "number, or a path" },
+        { "--replicas 2 --role front --shard s=@s",
+          "--replicas needs --local-shards or --coordinator: somebody must say who is alive" },
+        { "--role shard --name s --peer @s -l 127.0.0.1",
+          "--role shard has no clients: it does not go with --listen" },
+        { "--role shard --name s --peer @s -s /s",
+          "--role shard has no clients: it does not go with --unix-socket" },
+        { "--http 10.0.0.1:5",
+          "--http: read \"10.0.0.1:5\", expected an address of this host alone, 127.0.0.1 or "
+          "[::1]: who reaches it may change the cluster" },
+        { "-I 2m --output-limit 1m",
+          "--output-limit: an item of --max-item-size would never fit" },
         { "-I 2m --link-queue-limit 1m",
           "--link-queue-limit: an item of --max-item-size would never fit" },
     };
@@ -398,6 +420,32 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
         assert_string_equal(c.text, expected);
         assert_int_equal(rc, 64);
         options_fini(&o);
+    }
+}
+
+static void a_cluster_has_so_many_shards_at_most(void **state)
+{
+    static char words[RING_MAX_MEMBERS + 1][32];
+    static char *argv[RING_MAX_MEMBERS + 5] = { "chcached", "--role=front" };
+    struct options o;
+    struct capture c;
+    char expected[80];
+    int argc = 2, rc;
+
+    (void)state;
+    for (int i = 0; i <= RING_MAX_MEMBERS; i++) {
+        snprintf(words[i], sizeof(words[i]), "--shard=s%d=@s%d", i, i);
+        argv[argc++] = words[i];
+    }
+    for (int more = 0; more <= 1; more++) {
+        capture_start(&c, STDERR_FILENO);
+        rc = options_parse(&o, argc - 1 + more, argv);
+        capture_end(&c);
+        options_fini(&o);
+        snprintf(expected, sizeof(expected), "chcached: --shard: %d of them, expected %d at most\n",
+                 RING_MAX_MEMBERS + 1, RING_MAX_MEMBERS);
+        assert_int_equal(rc, more ? 64 : -1);
+        assert_string_equal(c.text, more ? expected : "");
     }
 }
 
@@ -484,6 +532,7 @@ int main(void)
         cmocka_unit_test(shards_have_name_address_and_weight),
         cmocka_unit_test(what_follows_from_other_options_is_filled_in),
         cmocka_unit_test(a_bad_line_is_one_line_that_says_why),
+        cmocka_unit_test(a_cluster_has_so_many_shards_at_most),
         cmocka_unit_test(memcacheds_tuning_is_taken_with_a_word_of_warning),
         cmocka_unit_test(what_is_asked_for_is_printed_and_ends_the_start),
         cmocka_unit_test(the_help_is_some_twenty_lines),
