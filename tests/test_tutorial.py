@@ -102,8 +102,7 @@ class Typed(unittest.TestCase):
 
     def open(self, step):
         inside = self.hosts(step.host)[0] if step.host else []
-        return Terminal([*inside, *SOMEBODY, "bash", "-c", 'eval "$TYPED"'],
-                        self.desk(step.host), {**self.env, "TYPED": step.command})
+        return Terminal(step.command, [*inside, *SOMEBODY], self.desk(step.host), self.env)
 
     def write(self, step):
         """On all hosts."""

@@ -16,14 +16,20 @@ SIZE = struct.pack("HHHH", 24, 200, 0, 0)       # rows, columns: no line is brok
 
 
 class Terminal:
-    """`words` run in it, with `env`, in the folder `cwd`."""
+    """A shell's `line` runs in it, after the `words`, with `env`, in the folder `cwd`."""
 
-    def __init__(self, words, cwd, env):
+    # A shell passes over a Ctrl-C that its command was too quick for, unless it has
+    # a trap; and the line is not in its own, where pgrep would find it.
+    SHELL = ["bash", "-c", "trap 'exit 130' INT; eval \"$TYPED\""]
+
+    def __init__(self, line, words, cwd, env):
+        self.line = line
         self.fd, far = pty.openpty()
         fcntl.ioctl(far, termios.TIOCSWINSZ, SIZE)
         self.raw = b""
         self.process = subprocess.Popen(
-            words, stdin=far, stdout=far, stderr=far, cwd=cwd, env=env, start_new_session=True,
+            [*words, *self.SHELL], stdin=far, stdout=far, stderr=far, cwd=cwd,
+            env={**env, "TYPED": line}, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(far)
 
@@ -40,7 +46,7 @@ class Terminal:
 
     def wait(self):
         """The exit status of a command that ends by itself."""
-        wait(self.read, "the end of a command")
+        wait(self.read, "the end of " + self.line)
         self.read()
         return self.process.returncode
 
