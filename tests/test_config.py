@@ -110,7 +110,6 @@ NEEDS = {
     "http": "127.0.0.1:99", "stat-delimiter": ";", "pidfile": "/tmp/pid", "udp-port": "0",
     "log-level": "warn", "log-format": "json", "log-file": "/tmp/log",
     "protocol": "ascii", "replicas": "2", "local-shards": "3",
-    "log-level": "warn", "log-format": "json", "log-file": "/tmp/log",
 }
 BESIDE = {"peer": [("name", "n1")], "coordinator": [("role", "front")],
           "replicas": [("local-shards", "3")]}

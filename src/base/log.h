@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define LOG_LINE_MAX 2048       /* bytes, its newline included */
-#define LOG_BURST 100
+#define LOG_BURST 100           /* a cluster that changes tells of each map */
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
