@@ -23,8 +23,10 @@
 #include "daemon.h"
 #include "front/local_shards.h"
 #include "node.h"
+#include "passed.h"
 #include "port_owner.h"
 #include "reload.h"
+#include "service.h"
 
 #define EXIT_OS 71
 #define DRAIN_MS 5000           /* what clients have to finish after a TERM */
@@ -38,6 +40,8 @@ struct chcached {
     struct world *world;
     struct node node;
     struct local_shards *children;
+    struct passed passed;
+    struct service service;
     unsigned n_threads;         /* of workers, that run */
     int signal_fd;
     struct watch *signals;
@@ -45,8 +49,7 @@ struct chcached {
     bool owns_unix_socket;      /* it is ours to remove */
     bool owns_pidfile;          /* the same */
     int parent_fd;              /* of --daemon: who waits to hear that we run */
-    bool is_child;              /* of a front: it has said all that is to say */
-    bool open_to_clients, ready;
+    bool open_to_clients;
     bool stopping, stopped;
     int64_t stop_at_ms;
 };
@@ -95,7 +98,8 @@ static int listen_for_clients(struct chcached *c)
 
     if (failed != NULL)
         return say_cannot_listen(failed, failed == c->options.unix_socket ? "-s FILE" : "-p PORT");
-    c->owns_unix_socket = c->options.role != ROLE_SHARD && c->options.unix_socket[0] != '\0';
+    c->owns_unix_socket = !c->passed.clients && c->options.role != ROLE_SHARD &&
+                          c->options.unix_socket[0] != '\0';
     return 0;
 }
 
@@ -115,9 +119,9 @@ static int listen_for_operators(struct chcached *c)
     return 0;
 }
 
-static int listen_for_peers(struct chcached *c, int fd)
+static int listen_for_peers(struct chcached *c)
 {
-    const char *failed = node_listen_to_peers(&c->node, fd);
+    const char *failed = node_listen_to_peers(&c->node, c->passed.peer_fd);
 
     return failed != NULL ? say_cannot_listen(failed, "--peer ADDR:PORT") : 0;
 }
@@ -265,12 +269,12 @@ static void on_hangup(struct chcached *c, const struct signalfd_siginfo *info)
 
 static void begin_stop(struct chcached *c, int signal)
 {
-    if (!c->is_child)
+    if (!c->passed.is_child)
         log_info("main", "stopping signal=%d", signal);
-    sdnotify("STOPPING=1");
+    service_stop(&c->service);
     c->stopping = true;
     c->stop_at_ms = now_ms(c) + DRAIN_MS;
-    if (!c->is_child)
+    if (!c->passed.is_child)
         node_say_goodbye(&c->node);     /* of a child its parent knows at once */
     node_drain(&c->node);
     c->world->ops->timer_set(c->timer, DRAIN_LOOK_MS);
@@ -297,7 +301,6 @@ static void on_signal(void *arg, int what)
 static void on_timer(void *arg)
 {
     struct chcached *c = arg;
-    int64_t watchdog_ms = sdnotify_watchdog_ms();
 
     if (c->stopping) {
         if (node_is_drained(&c->node) || now_ms(c) >= c->stop_at_ms)
@@ -306,8 +309,7 @@ static void on_timer(void *arg)
         return;
     }
     log_flush();
-    sdnotify("WATCHDOG=1");
-    c->world->ops->timer_set(c->timer, watchdog_ms > 0 ? watchdog_ms : 10000);
+    c->world->ops->timer_set(c->timer, service_beat(&c->service, &c->node));
 }
 
 /* Blocked in all threads, read by this one. */
@@ -368,7 +370,7 @@ static void tell_start(struct chcached *c)
     char clients[1024];
     struct view *v;
 
-    if (c->is_child)
+    if (c->passed.is_child)
         return;
     v = cluster_view(c->node.cluster);
     list_client_addresses(o, clients, sizeof(clients));
@@ -396,10 +398,7 @@ static int look_at_readiness(struct chcached *c)
         if (!node_open_to_clients(&c->node))
             return EXIT_OS;
     }
-    if (!c->ready && node_is_ready(&c->node)) {
-        c->ready = true;
-        sdnotify("READY=1");
-    }
+    service_look(&c->service, &c->node);
     return 0;
 }
 
@@ -416,25 +415,24 @@ static int write_pidfile(struct chcached *c)
 static int set_up(struct chcached *c)
 {
     sigset_t set;
-    int peer_fd = sdnotify_listen_fd(LOCAL_SHARDS_FD_NAME), rc;
+    int rc;
 
     c->signal_fd = c->parent_fd = -1;
-    c->is_child = peer_fd >= 0;
-    if (!c->is_child)
-        peer_fd = sdnotify_listen_fd("peer");
+    passed_take(&c->passed);
     block_signals(&set);
     node_init(&c->node, c->world, &c->options);
     if ((geteuid() != 0 && (rc = open_log(c)) != 0) ||
-        (rc = daemon_limits(&c->options)) != 0 || (rc = listen_for_clients(c)) != 0 ||
-        (rc = listen_for_operators(c)) != 0 ||
+        (rc = daemon_limits(&c->options)) != 0 ||
+        (rc = passed_place(&c->passed, &c->node, &c->options)) != 0 ||
+        (rc = listen_for_clients(c)) != 0 || (rc = listen_for_operators(c)) != 0 ||
         (rc = daemon_detach(&c->options, &c->parent_fd)) != 0 ||
         (rc = write_pidfile(c)) != 0 ||
-        (!c->is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
+        (!c->passed.is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
         (rc = open_log(c)) != 0)
         return rc;
     if (!node_make_control(&c->node) || !watch_signals(c, &set))
         goto no_memory;
-    if ((rc = make_children(c)) != 0 || (rc = listen_for_peers(c, peer_fd)) != 0 ||
+    if ((rc = make_children(c)) != 0 || (rc = listen_for_peers(c)) != 0 ||
         (rc = join_cluster(c)) != 0)
         return rc;
     if (c->children != NULL && !local_shards_start(c->children))

@@ -67,7 +67,7 @@ void node_init(struct node *n, struct world *world, const struct options *o)
     n->options = o;
     n->peer = o->peer;
     n->world = world;
-    n->admin_fd = -1;
+    n->admin_fd = n->admin_socket = -1;
     n->net = net_config_of(n);
     n->control_handler = (struct handler){ .turn_end = control_turn_end };
     n->shard_handler = (struct handler){ .turn_end = nothing_to_send };
@@ -98,7 +98,7 @@ const char *node_listen_to_clients(struct node *n)
     const struct options *o = n->options;
     int fd;
 
-    if (o->role == ROLE_SHARD)
+    if (o->role == ROLE_SHARD || n->n_client_fds > 0)
         return NULL;
     if (o->unix_socket[0] != '\0') {
         fd = listen_on(n, o->unix_socket, o->unix_mask);
@@ -120,7 +120,7 @@ const char *node_listen_to_operators(struct node *n)
 {
     const struct options *o = n->options;
 
-    if (o->http[0] == '\0')
+    if (n->admin_fd >= 0 || o->http[0] == '\0')
         return NULL;
     n->admin_fd = listen_on(n, o->http, 0);
     return n->admin_fd >= 0 ? NULL : o->http;
@@ -189,6 +189,38 @@ bool node_open(struct node *n)
 bool node_open_to_clients(struct node *n)
 {
     return open_all(n, n->client_fds, &n->n_client_fds, true);
+}
+
+struct taken {
+    struct mail mail;
+    int fd;
+    size_t in_len, out_len;
+    char bytes[];               /* in, out */
+};
+
+static void on_taken(struct worker *w, struct mail *m)
+{
+    struct taken *t = (struct taken *)m;
+
+    session_open_moved(w, t->fd, t->bytes, t->in_len, t->bytes + t->in_len, t->out_len);
+    free(t);
+}
+
+bool node_take_client(struct node *n, int fd, const char *in, size_t in_len, const char *out,
+                      size_t out_len)
+{
+    struct taken *t = malloc(sizeof(*t) + in_len + out_len);
+
+    if (t == NULL) {
+        n->world->ops->close(n->world, fd);
+        return false;
+    }
+    *t = (struct taken){ .mail.read = on_taken, .fd = fd, .in_len = in_len, .out_len = out_len };
+    memcpy(t->bytes, in, in_len);
+    memcpy(t->bytes + in_len, out, out_len);
+    __atomic_add_fetch(&n->n_clients, 1, __ATOMIC_RELAXED);
+    worker_post(&n->workers[n->n_taken++ % n->options->threads], &t->mail);
+    return true;
 }
 
 bool node_has_map(const struct node *n)
@@ -604,6 +636,48 @@ static void read_last_mail(struct node *n)
         for (unsigned i = 0; i < n->options->threads; i++)
             if (n->workers[i].loop != NULL)
                 worker_read_mail(&n->workers[i]);
+}
+
+void node_leave(struct node *n)
+{
+    for (size_t i = 0; i < n->n_listeners; i++)
+        listener_pause(n->listeners[i]);
+    for (unsigned i = 0; i < n->options->threads; i++)
+        worker_leave(&n->workers[i]);
+}
+
+bool node_is_settled(struct node *n)
+{
+    for (unsigned i = 0; i < n->options->threads; i++)
+        if (!worker_is_settled(&n->workers[i]))
+            return false;
+    return true;
+}
+
+void node_still(struct node *n)
+{
+    read_last_mail(n);
+}
+
+void node_stay(struct node *n)
+{
+    for (unsigned i = 0; i < n->options->threads; i++)
+        worker_stay(&n->workers[i]);
+    for (size_t i = 0; i < n->n_listeners; i++)
+        listener_resume(n->listeners[i]);
+}
+
+size_t node_listening(const struct node *n, int *fds)
+{
+    size_t n_fds = 0;
+
+    for (size_t i = 0; i < n->n_listeners; i++)
+        fds[n_fds++] = listener_fd(n->listeners[i]);
+    for (size_t i = 0; i < n->n_client_fds; i++)
+        fds[n_fds++] = n->client_fds[i];
+    if (n->admin_socket >= 0)
+        fds[n_fds++] = n->admin_socket;
+    return n_fds;
 }
 
 static void free_worker(struct worker *w)

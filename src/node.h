@@ -51,6 +51,8 @@ struct node {
     struct admin *admin;        /* NULL: no admin address, or not open yet */
     struct asker *asker;        /* its own */
     int admin_fd;               /* listens until it is open; -1 */
+    int admin_socket;           /* the same, and after that: the admin's; -1 */
+    unsigned n_taken;           /* connections that another program had */
     int client_fds[NODE_LISTENERS_MAX], peer_fds[2];
     size_t n_client_fds, n_peer_fds;
     struct listener *listeners[NODE_LISTENERS_MAX];
@@ -63,7 +65,11 @@ struct node {
  */
 void node_init(struct node *n, struct world *world, const struct options *o);
 
-/* NULL, or the address that cannot be listened on, errno set.  Borrowed. */
+/*
+ * NULL, or the address that cannot be listened on, errno set.  Borrowed.
+ * Sockets that were put into client_fds or admin_fd before, and listen already,
+ * take the place of what the options say.
+ */
 const char *node_listen_to_clients(struct node *n);
 /* The same, for operators: it may be done without. */
 const char *node_listen_to_operators(struct node *n);
@@ -101,6 +107,25 @@ uint64_t node_change(struct node *n, const struct admin_change *change, const ch
 /* The shard here leaves its keys to others: they are told, and it serves nothing
  * any more.  Before node_drain(). */
 void node_say_goodbye(struct node *n);
+
+/*
+ * Another program is to go on with the clients' connections: new ones wait in the
+ * kernel, commands that came are not executed any more, those that were are
+ * answered.  When no worker runs any more node_still() reads what they have posted
+ * to each other; node_stay() takes all back before they run again.
+ */
+void node_leave(struct node *n);
+bool node_is_settled(struct node *n);
+void node_still(struct node *n);
+void node_stay(struct node *n);
+
+/* The sockets that listen, at most NODE_LISTENERS_MAX + 1: returns how many. */
+size_t node_listening(const struct node *n, int *fds);
+
+/* A connection that another program had, see session_open_moved(); taken over.
+ * After node_open_to_clients(). */
+bool node_take_client(struct node *n, int fd, const char *in, size_t in_len, const char *out,
+                      size_t out_len);
 
 /* No longer; and what is begun is finished. */
 void node_drain(struct node *n);

@@ -92,6 +92,7 @@ bool node_admin_open(struct node *n)
 {
     const int fd = n->admin_fd;
 
+    n->admin_socket = fd;
     if (fd < 0)
         return true;
     n->asker = asker_new(&n->control, n->cluster, n->store, n->options->shard_timeout);

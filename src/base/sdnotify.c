@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -35,6 +37,30 @@ void sdnotify(const char *state)
     close(fd);
 }
 
+int sdnotify_is_heard(void)
+{
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+void sdnotify_reloading(void)
+{
+    struct timespec now;
+    char state[80];
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
+             (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+    sdnotify(state);
+}
+
+void sdnotify_extend(int64_t ms)
+{
+    char state[60];
+
+    snprintf(state, sizeof(state), "EXTEND_TIMEOUT_USEC=%lld", (long long)ms * 1000);
+    sdnotify(state);
+}
+
 /* A number in the environment; `dflt` when it is not there or none. */
 static uint64_t env_number(const char *name, uint64_t dflt)
 {
@@ -54,26 +80,39 @@ int64_t sdnotify_watchdog_ms(void)
 {
     uint64_t us = env_number("WATCHDOG_USEC", 0);
 
-    return is_for_us("WATCHDOG_PID") ? (int64_t)(us / 1000 / 2) : 0;
+    return is_for_us("WATCHDOG_PID") ? (int64_t)(us / 1000) : 0;
 }
 
-int sdnotify_listen_fd(const char *name)
+/* The first of the names, and what is behind it. */
+static const char *take_name(const char *names, char *name)
 {
-    const char *names = getenv("LISTEN_FDNAMES"), *end;
-    uint64_t n = env_number("LISTEN_FDS", 0);
-    size_t len = strlen(name);
+    const size_t len = names != NULL ? strcspn(names, ":") : 0;
 
-    if (names == NULL || !is_for_us("LISTEN_PID"))
-        return -1;
-    for (int fd = LISTEN_FDS_START; n > 0; n--, fd++, names = end + 1) {
-        end = strchrnul(names, ':');
-        if ((size_t)(end - names) == len && memcmp(names, name, len) == 0) {
-            fcntl(fd, F_SETFD, FD_CLOEXEC);
-            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-            return fd;
-        }
-        if (*end == '\0')
-            return -1;
+    if (len == 0 || len > SDNOTIFY_NAME_MAX) {
+        strcpy(name, "unknown");
+    } else {
+        memcpy(name, names, len);
+        name[len] = '\0';
     }
-    return -1;
+    return names != NULL && names[len] == ':' ? names + len + 1 : NULL;
+}
+
+size_t sdnotify_take_fds(struct sdnotify_fd *fds, size_t max)
+{
+    const uint64_t n = is_for_us("LISTEN_PID") ? env_number("LISTEN_FDS", 0) : 0;
+    const char *names = getenv("LISTEN_FDNAMES");
+    size_t i;
+
+    for (i = 0; i < n && i < max; i++) {
+        const int fd = LISTEN_FDS_START + (int)i;
+
+        fds[i].fd = fd;
+        names = take_name(names, fds[i].name);
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    }
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return i;
 }

@@ -17,6 +17,7 @@
 
 #include "base/num.h"
 #include "base/world_loop.h"
+#include "base/world_os.h"
 
 /* time and chance */
 
@@ -113,6 +114,22 @@ static socklen_t parse_address(const char *address, union any_address *a)
     return 0;
 }
 
+/* "unix" for what has no address that others could call, "?" for what has none. */
+static void name_address(const union any_address *a, char *out, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    if (a->sa.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof(host));
+        snprintf(out, size, "%s:%u", host, ntohs(a->in.sin_port));
+    } else if (a->sa.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof(host));
+        snprintf(out, size, "[%s]:%u", host, ntohs(a->in6.sin6_port));
+    } else {
+        snprintf(out, size, "%s", a->sa.sa_family == AF_UNIX ? "unix" : "?");
+    }
+}
+
 static int socket_for(const char *address, union any_address *a, socklen_t *len)
 {
     *len = parse_address(address, a);
@@ -175,6 +192,38 @@ static int bind_masked(int fd, const union any_address *a, socklen_t len, unsign
 
     umask(old);
     return rc;
+}
+
+bool world_os_is_at(int fd, const char *address)
+{
+    union any_address wanted, bound;
+    socklen_t wanted_len = parse_address(address, &wanted), len = sizeof(bound);
+
+    memset(&bound, 0, sizeof(bound));
+    if (wanted_len == 0 || getsockname(fd, &bound.sa, &len) != 0 ||
+        wanted.sa.sa_family != bound.sa.sa_family)
+        return false;
+    if (wanted.sa.sa_family == AF_INET)
+        return wanted.in.sin_port == bound.in.sin_port &&
+               wanted.in.sin_addr.s_addr == bound.in.sin_addr.s_addr;
+    if (wanted.sa.sa_family == AF_INET6)
+        return wanted.in6.sin6_port == bound.in6.sin6_port &&
+               memcmp(&wanted.in6.sin6_addr, &bound.in6.sin6_addr, sizeof(struct in6_addr)) == 0;
+    return memcmp(wanted.un.sun_path, bound.un.sun_path, sizeof(bound.un.sun_path)) == 0;
+}
+
+void world_os_socket_name(int fd, char *out, size_t size)
+{
+    union any_address a;
+    socklen_t len = sizeof(a);
+
+    memset(&a, 0, sizeof(a));
+    if (getsockname(fd, &a.sa, &len) != 0)
+        a.sa.sa_family = AF_UNSPEC;
+    name_address(&a, out, size);
+    if (a.sa.sa_family == AF_UNIX)
+        snprintf(out, size, "%s%s", a.un.sun_path[0] == '\0' ? "@" : "",
+                 a.un.sun_path + (a.un.sun_path[0] == '\0'));
 }
 
 static int os_listen(struct world *w, const char *address, int backlog, unsigned unix_mask)
@@ -296,20 +345,11 @@ static void os_peer_name(struct world *w, int fd, char *out, size_t size)
 {
     union any_address a;
     socklen_t len = sizeof(a);
-    char host[INET6_ADDRSTRLEN] = "?";
 
     (void)w;
-    if (getpeername(fd, &a.sa, &len) != 0) {
-        snprintf(out, size, "?");
-    } else if (a.sa.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &a.in.sin_addr, host, sizeof(host));
-        snprintf(out, size, "%s:%u", host, ntohs(a.in.sin_port));
-    } else if (a.sa.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &a.in6.sin6_addr, host, sizeof(host));
-        snprintf(out, size, "[%s]:%u", host, ntohs(a.in6.sin6_port));
-    } else {
-        snprintf(out, size, "unix");
-    }
+    if (getpeername(fd, &a.sa, &len) != 0)
+        a.sa.sa_family = AF_UNSPEC;
+    name_address(&a, out, size);
 }
 
 /* files */

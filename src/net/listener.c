@@ -125,6 +125,22 @@ struct listener *listener_new(int fd, const struct listener_config *config)
     return l;
 }
 
+void listener_pause(struct listener *l)
+{
+    l->config.world->ops->timer_set(l->pause, -1);
+    l->config.world->ops->watch_set(l->watch, 0);
+}
+
+void listener_resume(struct listener *l)
+{
+    l->config.world->ops->watch_set(l->watch, WATCH_READ);
+}
+
+int listener_fd(const struct listener *l)
+{
+    return l->fd;
+}
+
 void listener_free(struct listener *l)
 {
     struct world *w;

@@ -30,4 +30,10 @@ struct listener_config {
 struct listener *listener_new(int fd, const struct listener_config *config);
 void listener_free(struct listener *l);         /* closes fd; copes with NULL */
 
+/* Connections wait in the kernel from here on; and no longer. */
+void listener_pause(struct listener *l);
+void listener_resume(struct listener *l);
+
+int listener_fd(const struct listener *l);      /* borrowed */
+
 #endif

@@ -87,6 +87,17 @@ enum io recvq_fill(struct recvq *q, struct world *w, int fd, size_t want)
     return io;
 }
 
+bool recvq_put(struct recvq *q, const char *data, size_t len)
+{
+    if (len == 0)
+        return true;
+    if (!make_room(q, len))
+        return false;
+    memcpy(q->chunk->data + q->end, data, len);
+    q->end += len;
+    return true;
+}
+
 void recvq_settle(struct recvq *q)
 {
     struct chunk *small;

@@ -48,6 +48,9 @@ static inline void recvq_consume(struct recvq *q, size_t len)
  */
 enum io recvq_fill(struct recvq *q, struct world *w, int fd, size_t want);
 
+/* Behind what is there.  False when memory is short. */
+bool recvq_put(struct recvq *q, const char *data, size_t len);
+
 /* After understanding: gives back what an idle connection need not hold. */
 void recvq_settle(struct recvq *q);
 

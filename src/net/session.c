@@ -67,10 +67,16 @@ static bool may_execute(struct session *s)
            s->out.bytes < SESSION_OUTPUT_PAUSE && s->held_bytes < SESSION_OUTPUT_PAUSE;
 }
 
+/* It is left as it is, for another program to go on with. */
+static bool rests(const struct session *s)
+{
+    return s->worker->leaving && (s->state == READ_LINE || s->state == READ_VALUE);
+}
+
 /* May the next command be handled in this turn?  Notes why not. */
 static bool next_allowed(struct session *s)
 {
-    if (s->closed || s->broken)
+    if (s->closed || s->broken || rests(s))
         return false;
     if (!may_execute(s)) {
         s->blocked = true;
@@ -387,7 +393,7 @@ static enum session_state read_value(struct session *s)
 {
     const char *line = recvq_data(&s->in), *end;
 
-    if (recvq_len(&s->in) < wanted(s))
+    if (recvq_len(&s->in) < wanted(s) || rests(s))
         return YIELD;
     if (s->key_at != KEY_DECODED)
         s->cmd.key = line + s->key_at;  /* the buffer may have moved */
@@ -563,7 +569,7 @@ static void set_watch(struct session *s)
 {
     int what = 0;
 
-    if (s->lingers || (s->state != FINISH && !s->blocked))
+    if (s->lingers || (s->state != FINISH && !s->blocked && !rests(s)))
         what |= WATCH_READ;
     if (s->output_full)
         what |= WATCH_WRITE;
@@ -716,7 +722,7 @@ static void on_readable(struct session *s)
         part(s);
         return;
     }
-    if (s->in_run || s->blocked)
+    if (s->in_run || s->blocked || rests(s))
         return;                 /* has enough to do with what it has */
     io = recvq_fill(&s->in, w->world, s->fd, wanted(s));
     if (io == IO_AGAIN) {
@@ -754,7 +760,7 @@ static void on_event(void *arg, int what)
 
 /* its life */
 
-void session_open(struct worker *w, int fd)
+static struct session *begin(struct worker *w, int fd)
 {
     struct session *s = calloc(1, sizeof(*s));
 
@@ -764,7 +770,7 @@ void session_open(struct worker *w, int fd)
         free(s);
         w->world->ops->close(w->world, fd);
         __atomic_sub_fetch(w->config->n_clients, 1, __ATOMIC_RELAXED);
-        return;
+        return NULL;
     }
     s->worker = w;
     s->fd = fd;
@@ -786,6 +792,48 @@ void session_open(struct worker *w, int fd)
         w->handler->opened(s);
     if (w->stopping)
         session_drain(s);
+    return s;
+}
+
+void session_open(struct worker *w, int fd)
+{
+    (void)begin(w, fd);
+}
+
+void session_open_moved(struct worker *w, int fd, const char *in, size_t in_len,
+                        const char *out, size_t out_len)
+{
+    struct session *s = begin(w, fd);
+
+    if (s == NULL)
+        return;
+    if (!recvq_put(&s->in, in, in_len) || (out_len > 0 && !sendq_add(&s->out, out, out_len))) {
+        session_close(s);
+        return;
+    }
+    session_join_flush(s);
+    join_run(s);
+}
+
+void session_leave(struct session *s)
+{
+    if (s->state == DEAF)
+        session_close(s);
+    else if (!s->closed)
+        set_watch(s);
+}
+
+void session_stay(struct session *s)
+{
+    if (s->closed)
+        return;
+    set_watch(s);
+    session_drain(s);
+}
+
+bool session_can_move(const struct session *s)
+{
+    return rests(s) && s->first == NULL && !s->closed && !s->broken && !s->barrier && !s->lease;
 }
 
 void session_hold(struct session *s)

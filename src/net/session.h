@@ -82,6 +82,11 @@ struct session {
 /* Takes over `fd`; closes it when memory is short. */
 void session_open(struct worker *w, int fd);
 
+/* The same, for a connection that another program had: what that had received and
+ * not executed, and what it had not sent.  Both are copied. */
+void session_open_moved(struct worker *w, int fd, const char *in, size_t in_len,
+                        const char *out, size_t out_len);
+
 /* For the handler */
 
 /*
@@ -129,6 +134,16 @@ void session_close(struct session *s);
 
 /* It has something to emit or to send: flushed at the end of the turn. */
 void session_join_flush(struct session *s);
+
+/* For the worker, which leaves, and in the end does not. */
+void session_leave(struct session *s);
+void session_stay(struct session *s);
+
+/*
+ * A session of a worker that leaves: all that was executed is answered, and what
+ * else it has is bytes, in `in` from the start of a command on, and in `out`.
+ */
+bool session_can_move(const struct session *s);
 
 /*
  * For the worker: what it has received is understood, as far as worker->ahead

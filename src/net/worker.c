@@ -227,6 +227,15 @@ static void end_turn(struct worker *w)
     w->kept = NULL;
 }
 
+static void look_settled(struct worker *w)
+{
+    const struct session *s = w->sessions;
+
+    while (s != NULL && session_can_move(s))
+        s = s->next;
+    __atomic_store_n(&w->settled, s == NULL, __ATOMIC_RELEASE);
+}
+
 void worker_turn(struct worker *w, bool poll)
 {
     w->now_known = false;
@@ -237,12 +246,15 @@ void worker_turn(struct worker *w, bool poll)
     end_turn(w);
     if (w->stopping && w->sessions == NULL)
         __atomic_store_n(&w->drained, true, __ATOMIC_RELEASE);
+    if (w->leaving)
+        look_settled(w);
 }
 
 void worker_run(struct worker *w)
 {
     while (!w->stopped)
         worker_turn(w, false);
+    w->stopped = false;         /* it may run once more */
 }
 
 bool worker_is_drained(struct worker *w)
@@ -274,4 +286,49 @@ void worker_stop(struct worker *w)
 {
     w->stop.read = on_stop;
     worker_post(w, &w->stop);
+}
+
+static void on_leave(struct worker *w, struct mail *m)
+{
+    (void)m;
+    w->leaving = true;
+    for (struct session *s = w->sessions; s != NULL; s = s->next)
+        session_leave(s);
+}
+
+void worker_leave(struct worker *w)
+{
+    w->leave.read = on_leave;
+    worker_post(w, &w->leave);
+}
+
+bool worker_is_settled(struct worker *w)
+{
+    return __atomic_load_n(&w->settled, __ATOMIC_ACQUIRE);
+}
+
+void worker_stay(struct worker *w)
+{
+    w->leaving = w->settled = false;
+    for (struct session *s = w->sessions; s != NULL; s = s->next)
+        session_stay(s);
+}
+
+static void on_pulse(struct worker *w, struct mail *m)
+{
+    (void)m;
+    __atomic_store_n(&w->asked, false, __ATOMIC_RELEASE);
+}
+
+void worker_ask_pulse(struct worker *w)
+{
+    if (__atomic_exchange_n(&w->asked, true, __ATOMIC_ACQ_REL))
+        return;
+    w->pulse.read = on_pulse;
+    worker_post(w, &w->pulse);
+}
+
+bool worker_has_pulse(struct worker *w)
+{
+    return !__atomic_load_n(&w->asked, __ATOMIC_ACQUIRE);
 }

@@ -85,6 +85,7 @@ struct worker {
     /* What commands go by has changed when this has: a session executes nothing
      * under a new one while answers are open that went by the old. */
     uint64_t order;
+    bool leaving;               /* sessions execute nothing more: they go elsewhere */
     bool gathers_gets;          /* the handler's: it has use for handle_gets() */
     struct session *sessions;   /* all */
     struct session *ready[READY_MAX];   /* have received, and were not run yet */
@@ -104,6 +105,9 @@ struct worker {
     struct mail *mail_first, **mail_last;
     bool has_mail;              /* atomic: a look without the lock */
     struct mail drain, stop;    /* see worker_drain(), worker_stop() */
+    struct mail leave, pulse;   /* worker_leave(), worker_ask_pulse() */
+    bool asked;                 /* atomic: for a pulse that is still owed */
+    bool settled;               /* atomic: leaving, and nothing is under way */
     pthread_t thread;
     bool stopping;              /* sessions end as they fall idle */
     bool drained;               /* atomic: stopping, and all have ended */
@@ -134,6 +138,24 @@ void worker_drain(struct worker *w);
 bool worker_is_drained(struct worker *w);
 /* From any thread: the loop ends now. */
 void worker_stop(struct worker *w);
+
+/*
+ * From any thread: sessions execute nothing more and read no more than they must
+ * to be between two commands, so that they can be moved to another program.
+ * Those that cannot be, as they watch, are closed.
+ */
+void worker_leave(struct worker *w);
+/* From any thread: nothing that was executed waits for an answer any more. */
+bool worker_is_settled(struct worker *w);
+/* Its thread has ended: all is as before once it runs again. */
+void worker_stay(struct worker *w);
+
+/*
+ * Does its thread turn?  From one other thread: asks, unless an answer is still
+ * owed; and whether none is.
+ */
+void worker_ask_pulse(struct worker *w);
+bool worker_has_pulse(struct worker *w);
 
 /* For sessions: it has received, and runs in this turn. */
 void worker_add_ready(struct worker *w, struct session *s);
