@@ -616,6 +616,8 @@ void node_say_goodbye(struct node *n)
 
 void node_drain(struct node *n)
 {
+    for (size_t i = 0; i < n->n_listeners; i++)
+        listener_accept(n->listeners[i]);
     close_listeners(n);
     for (unsigned i = 0; i < n->options->threads; i++)
         worker_drain(&n->workers[i]);

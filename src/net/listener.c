@@ -125,6 +125,11 @@ struct listener *listener_new(int fd, const struct listener_config *config)
     return l;
 }
 
+void listener_accept(struct listener *l)
+{
+    on_readable(l, WATCH_READ);
+}
+
 void listener_pause(struct listener *l)
 {
     l->config.world->ops->timer_set(l->pause, -1);

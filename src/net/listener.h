@@ -30,6 +30,9 @@ struct listener_config {
 struct listener *listener_new(int fd, const struct listener_config *config);
 void listener_free(struct listener *l);         /* closes fd; copes with NULL */
 
+/* Those that wait already are accepted; before it is closed for good. */
+void listener_accept(struct listener *l);
+
 /* Connections wait in the kernel from here on; and no longer. */
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);

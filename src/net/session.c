@@ -867,8 +867,17 @@ void session_deafen(struct session *s)
 
 void session_drain(struct session *s)
 {
-    if (!s->blocked)
-        join_run(s);
+    if (s->blocked || s->closed)
+        return;
+    if (!s->in_run && s->state != FINISH) {     /* it may have come and not be read yet */
+        const size_t before = recvq_len(&s->in);
+        const enum io io = recvq_fill(&s->in, s->worker->world, s->fd, wanted(s));
+
+        STAT_ADD(&s->worker->stats, bytes_read, recvq_len(&s->in) - before);
+        if (io == IO_FAILED)
+            session_close(s);
+    }
+    join_run(s);
 }
 
 void session_close(struct session *s)

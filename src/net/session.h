@@ -126,7 +126,7 @@ void session_finish(struct session *s);
 void session_stream(struct session *s);
 /* What comes is thrown away from here on; it ends when its client closes: watch. */
 void session_deafen(struct session *s);
-/* What was received is still executed, then as above. */
+/* What has come is still executed, then as above. */
 void session_drain(struct session *s);
 
 /* Closed at the end of the turn, whatever is open. */

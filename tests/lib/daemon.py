@@ -120,9 +120,11 @@ class Daemon:
                 and not any(arg.startswith("--http") for arg in self.args)):
             args += ["--http", http]    # the default is one address for all tests
         self.stderr = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=self.stderr,
-                                        env={**os.environ, "XDG_RUNTIME_DIR": RUNTIME})
+        self.process = self._popen(args, {**os.environ, "XDG_RUNTIME_DIR": RUNTIME})
+
+    def _popen(self, args, env):
+        return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                stderr=self.stderr, env=env)
 
     def _is_ready(self):
         if not self.port:
