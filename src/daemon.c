@@ -150,11 +150,24 @@ void daemon_set_log(const struct options *o)
     log_set_verbose(o->verbose > 0);
 }
 
+/* Another program in this process wrote it, which may have had more rights. */
+static bool is_written(const char *pidfile)
+{
+    FILE *f = fopen(pidfile, "re");
+    int pid = 0;
+
+    if (f != NULL && fscanf(f, "%d", &pid) != 1)
+        pid = 0;
+    if (f != NULL)
+        fclose(f);
+    return pid == (int)getpid();
+}
+
 int daemon_write_pidfile(const struct options *o)
 {
     FILE *f;
 
-    if (o->pidfile[0] == '\0')
+    if (o->pidfile[0] == '\0' || is_written(o->pidfile))
         return 0;
     f = fopen(o->pidfile, "we");
     if (f == NULL || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f) != 0) {

@@ -22,11 +22,13 @@
 #include "config.h"
 #include "daemon.h"
 #include "front/local_shards.h"
+#include "kept.h"
 #include "node.h"
 #include "passed.h"
 #include "port_owner.h"
 #include "reload.h"
 #include "service.h"
+#include "upgrade.h"
 
 #define EXIT_OS 71
 #define DRAIN_MS 5000           /* what clients have to finish after a TERM */
@@ -41,6 +43,8 @@ struct chcached {
     struct node node;
     struct local_shards *children;
     struct passed passed;
+    struct kept kept;           /* what the program before this one left */
+    struct upgrade *upgrade;
     struct service service;
     unsigned n_threads;         /* of workers, that run */
     int signal_fd;
@@ -201,6 +205,8 @@ static int join_cluster(struct chcached *c)
         members[i] = (struct leader_member){ local_shards_name(c->children, i), "",
                                              local_shards_address(c->children, i), 1 };
     ok = node_join_cluster(&c->node, members, n, &why);
+    if (ok)
+        kept_give_map(&c->kept, &c->node);
     free(members);
     if (!ok && c->options.state_dir[0] != '\0')
         log_fail("no map can be made of what is in %s: %s. Put its map.state back, or name "
@@ -222,8 +228,10 @@ static void *worker_thread(void *arg)
     return NULL;
 }
 
-static bool start_threads(struct chcached *c)
+static bool start_threads(void *arg)
 {
+    struct chcached *c = arg;
+
     for (; c->n_threads < c->options.threads; c->n_threads++) {
         struct worker *w = &c->node.workers[c->n_threads];
 
@@ -254,12 +262,12 @@ static int open_log(struct chcached *c)
  * the file again as well, and are told what holds of the log. */
 static void on_hangup(struct chcached *c, const struct signalfd_siginfo *info)
 {
-    if (c->is_child && info->ssi_code == SI_QUEUE)
+    if (c->passed.is_child && info->ssi_code == SI_QUEUE)
         log_set_settings(info->ssi_int);
     if (!log_reopen())
         log_error("main", "the log file cannot be opened again, lines go to the old one: %s "
                   "file=%s", strerror(errno), c->options.log_file);
-    if (!c->is_child)
+    if (!c->passed.is_child)
         reload(&c->options, &c->node, c->argc, c->argv);
     if (c->children != NULL)
         local_shards_hang_up(c->children, log_settings());
@@ -272,6 +280,7 @@ static void begin_stop(struct chcached *c, int signal)
     if (!c->passed.is_child)
         log_info("main", "stopping signal=%d", signal);
     service_stop(&c->service);
+    upgrade_give_up(c->upgrade);
     c->stopping = true;
     c->stop_at_ms = now_ms(c) + DRAIN_MS;
     if (!c->passed.is_child)
@@ -292,6 +301,10 @@ static void on_signal(void *arg, int what)
         local_shards_reap(c->children);
     else if (info.ssi_signo == SIGHUP && !c->stopping)
         on_hangup(c, &info);
+    else if (info.ssi_signo == SIGCHLD)
+        upgrade_reap(c->upgrade);
+    else if (info.ssi_signo == SIGUSR1 && !c->stopping)
+        upgrade_begin(c->upgrade);
     else if ((info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) && c->stopping)
         c->stopped = true;
     else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
@@ -320,6 +333,7 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
     sigaddset(set, SIGCHLD);
+    sigaddset(set, SIGUSR1);
     sigprocmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR2, SIG_IGN);
@@ -397,6 +411,7 @@ static int look_at_readiness(struct chcached *c)
         tell_start(c);
         if (!node_open_to_clients(&c->node))
             return EXIT_OS;
+        kept_give(&c->kept, &c->node);
     }
     service_look(&c->service, &c->node);
     return 0;
@@ -412,6 +427,28 @@ static int write_pidfile(struct chcached *c)
     return rc;
 }
 
+static void stop_threads(void *arg)
+{
+    struct chcached *c = arg;
+
+    for (unsigned i = 0; i < c->n_threads; i++)
+        worker_stop(&c->node.workers[i]);
+    for (unsigned i = 0; i < c->n_threads; i++)
+        pthread_join(c->node.workers[i].thread, NULL);
+    c->n_threads = 0;
+}
+
+static bool make_upgrade(struct chcached *c)
+{
+    const struct upgrade_config config = {
+        .node = &c->node, .passed = &c->passed, .argv = c->argv,
+        .stop_threads = stop_threads, .start_threads = start_threads, .arg = c,
+    };
+
+    c->upgrade = upgrade_new(&config);
+    return c->upgrade != NULL;
+}
+
 static int set_up(struct chcached *c)
 {
     sigset_t set;
@@ -419,18 +456,21 @@ static int set_up(struct chcached *c)
 
     c->signal_fd = c->parent_fd = -1;
     passed_take(&c->passed);
+    kept_read(&c->kept, &c->passed);
+    if (c->kept.file != NULL)
+        c->world = kept_world(&c->kept);
     block_signals(&set);
     node_init(&c->node, c->world, &c->options);
     if ((geteuid() != 0 && (rc = open_log(c)) != 0) ||
         (rc = daemon_limits(&c->options)) != 0 ||
         (rc = passed_place(&c->passed, &c->node, &c->options)) != 0 ||
         (rc = listen_for_clients(c)) != 0 || (rc = listen_for_operators(c)) != 0 ||
-        (rc = daemon_detach(&c->options, &c->parent_fd)) != 0 ||
+        (c->kept.file == NULL && (rc = daemon_detach(&c->options, &c->parent_fd)) != 0) ||
         (rc = write_pidfile(c)) != 0 ||
         (!c->passed.is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
         (rc = open_log(c)) != 0)
         return rc;
-    if (!node_make_control(&c->node) || !watch_signals(c, &set))
+    if (!node_make_control(&c->node) || !watch_signals(c, &set) || !make_upgrade(c))
         goto no_memory;
     if ((rc = make_children(c)) != 0 || (rc = listen_for_peers(c)) != 0 ||
         (rc = join_cluster(c)) != 0)
@@ -446,20 +486,12 @@ no_memory:
     return EXIT_OS;
 }
 
-static void stop_threads(struct chcached *c)
-{
-    for (unsigned i = 0; i < c->n_threads; i++)
-        worker_stop(&c->node.workers[i]);
-    for (unsigned i = 0; i < c->n_threads; i++)
-        pthread_join(c->node.workers[i].thread, NULL);
-    c->n_threads = 0;
-}
-
 static void tear_down(struct chcached *c)
 {
     struct world *w = c->world;
 
     stop_threads(c);
+    upgrade_free(c->upgrade);
     local_shards_free(c->children);
     if (c->signals != NULL)
         w->ops->watch_free(c->signals);

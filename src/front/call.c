@@ -254,7 +254,7 @@ static void count_unreached(struct worker *w, const struct call *c)
 /* Its turn has come, and the client reads. */
 static bool can_leave(const struct session *s, const struct call *c)
 {
-    return s->first == &c->slot && s->out.bytes < SESSION_OUTPUT_PAUSE;
+    return s->first == &c->slot && session_has_room(s);
 }
 
 /* It will be asked for once more, when its turn has come. */

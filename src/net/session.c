@@ -811,16 +811,16 @@ void session_open_moved(struct worker *w, int fd, const char *in, size_t in_len,
         session_close(s);
         return;
     }
+    s->blocked = true;          /* the handler's turn ends before the first command */
     session_join_flush(s);
-    join_run(s);
 }
 
 void session_leave(struct session *s)
 {
     if (s->state == DEAF)
         session_close(s);
-    else if (!s->closed)
-        set_watch(s);
+    else
+        session_join_flush(s);
 }
 
 void session_stay(struct session *s)

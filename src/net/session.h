@@ -103,6 +103,13 @@ static inline void session_expect_bytes(struct session *s, size_t bytes)
         s->answer_bytes -= (s->answer_bytes - bytes) / 4;
 }
 
+/* May more answers go to `out`?  Where the connection moves, all that are ready
+ * move along. */
+static inline bool session_has_room(const struct session *s)
+{
+    return s->out.bytes < SESSION_OUTPUT_PAUSE || (s->worker->leaving && !s->streams);
+}
+
 /* No further command until session_resume(): flush_all, stats. */
 void session_hold(struct session *s);
 void session_resume(struct session *s);

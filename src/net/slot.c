@@ -163,7 +163,7 @@ void slots_emit(struct session *s)
 {
     struct slot *slot, *next;
 
-    while (!s->broken && (slot = s->first) != NULL && slot->ready && s->out.bytes < SESSION_OUTPUT_PAUSE) {
+    while (!s->broken && (slot = s->first) != NULL && slot->ready && session_has_room(s)) {
         next = slot->next;
         slot->ready = false;
         if (!slot->ops->emit(slot, s))

@@ -266,6 +266,7 @@ static void on_drain(struct worker *w, struct mail *m)
 {
     (void)m;
     w->stopping = true;
+    w->leaving = false;
     for (struct session *s = w->sessions; s != NULL; s = s->next)
         session_drain(s);
 }

@@ -119,7 +119,7 @@ class Daemon:
         if (http is not None and self.program == CHCACHED
                 and not any(arg.startswith("--http") for arg in self.args)):
             args += ["--http", http]    # the default is one address for all tests
-        self.stderr = tempfile.TemporaryFile()
+        self.stderr = tempfile.TemporaryFile("a+b")     # said() moves the place that both share
         self.process = self._popen(args, {**os.environ, "XDG_RUNTIME_DIR": RUNTIME})
 
     def _popen(self, args, env):

@@ -1,0 +1,311 @@
+#include "upgrade.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sdnotify.h"
+#include "kept.h"
+
+#define CHECK_MS 10000          /* that the new program may take to look at its settings */
+#define LEAVE_MS 2000           /* that answers may take before their clients are closed */
+#define LOOK_MS 2
+
+extern char **environ;
+
+struct upgrade {
+    struct upgrade_config config;
+    enum { IDLE, CHECKING, LEAVING } stage;
+    char *program;              /* owned: its path, whatever lies there by then */
+    char **check_argv;          /* owned; its strings are argv's */
+    struct timer *timer;        /* until CHECK_MS, or the next look */
+    int64_t leave_until_ms;
+    pid_t pid;                  /* CHECKING: of the child */
+    int said_fd;                /* what it says */
+};
+
+static int64_t now_ms(const struct upgrade *u)
+{
+    struct world *w = u->config.node->world;
+
+    return w->ops->mono_ns(w) / 1000000;
+}
+
+static void set_timer(struct upgrade *u, int64_t after_ms)
+{
+    u->config.node->world->ops->timer_set(u->timer, after_ms);
+}
+
+/* the check */
+
+/* Nothing has been given up yet. */
+static void refuse(struct upgrade *u, const char *why)
+{
+    log_error("main", "not upgraded, this program goes on: %s program=%s", why, u->program);
+    set_timer(u, -1);
+    u->stage = IDLE;
+}
+
+static bool spawn_check(struct upgrade *u, int said_fd)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t none, broken_pipe;
+    int rc;
+
+    sigemptyset(&none);
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&files, said_fd, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&files, said_fd, STDERR_FILENO);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &broken_pipe);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    rc = posix_spawn(&u->pid, u->program, &files, &attr, u->check_argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    errno = rc;
+    return rc == 0;
+}
+
+static void check(struct upgrade *u)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+        refuse(u, strerror(errno));
+        return;
+    }
+    if (!spawn_check(u, fds[1])) {
+        refuse(u, strerror(errno));
+        close(fds[0]);
+    } else {
+        u->stage = CHECKING;
+        u->said_fd = fds[0];
+        set_timer(u, CHECK_MS);
+    }
+    close(fds[1]);
+}
+
+void upgrade_begin(struct upgrade *u)
+{
+    const struct options *o = u->config.node->options;
+
+    if (o->role != ROLE_FRONT || o->local_shards > 0)
+        log_warn("main", "not upgraded: the items of this process would be lost.  Stop it and "
+                 "start the new program, one process after the other: with two copies all items "
+                 "stay");
+    else if (u->stage != IDLE || u->config.node->n_client_fds > 0)
+        log_info("main", "not upgraded: it is being tried, or the start is not over yet");
+    else
+        check(u);
+}
+
+/* The last line of what it said; "" if it said nothing. */
+static const char *last_line(char *said)
+{
+    size_t len = strlen(said);
+    char *newline;
+
+    while (len > 0 && said[len - 1] == '\n')
+        said[--len] = '\0';
+    newline = strrchr(said, '\n');
+    return newline != NULL ? newline + 1 : said;
+}
+
+static bool is_fine(const char *line)
+{
+    const size_t len = strlen(line);
+
+    return len >= 4 && strcmp(line + len - 4, ": OK") == 0;
+}
+
+static void leave(struct upgrade *u)
+{
+    log_info("main", "upgrading program=%s", u->program);
+    sdnotify_reloading();
+    u->stage = LEAVING;
+    u->leave_until_ms = now_ms(u) + LEAVE_MS;
+    node_leave(u->config.node);
+    set_timer(u, LOOK_MS);
+}
+
+static void on_checked(struct upgrade *u, int status)
+{
+    char said[4096];
+    const ssize_t n = read(u->said_fd, said, sizeof(said) - 1);
+    const char *line;
+
+    said[n > 0 ? n : 0] = '\0';
+    close(u->said_fd);
+    u->pid = 0;
+    line = last_line(said);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && is_fine(line))
+        leave(u);
+    else if (WIFSIGNALED(status))
+        refuse(u, strsignal(WTERMSIG(status)));
+    else
+        refuse(u, line[0] != '\0' ? line : "it says nothing of its settings");
+}
+
+void upgrade_reap(struct upgrade *u)
+{
+    int status;
+
+    if (u != NULL && u->stage == CHECKING && waitpid(u->pid, &status, WNOHANG) == u->pid)
+        on_checked(u, status);
+}
+
+static void end_check(struct upgrade *u)
+{
+    kill(u->pid, SIGKILL);
+    (void)waitpid(u->pid, NULL, 0);
+    close(u->said_fd);
+    u->pid = 0;
+}
+
+/* the exec */
+
+static struct kept_writer *write_all(struct upgrade *u)
+{
+    struct node *n = u->config.node;
+    int fds[NODE_LISTENERS_MAX + 1];
+    const size_t n_fds = node_listening(n, fds);
+    struct view *v = cluster_view(n->cluster);
+    struct kept_writer *k = kept_write();
+    unsigned lost = 0;
+
+    if (k == NULL) {
+        view_unref(v);
+        return NULL;
+    }
+    for (size_t i = 0; i < n_fds; i++)
+        kept_put_socket(k, passed_name(u->config.passed, fds[i]), fds[i]);
+    if (v != NULL)
+        kept_put_map(k, cluster_name(n->cluster), v->map);
+    view_unref(v);
+    for (unsigned i = 0; i < n->options->threads; i++)
+        for (const struct session *s = n->workers[i].sessions; s != NULL; s = s->next)
+            lost += !kept_put_client(k, s) && !s->closed;
+    if (lost > 0)
+        log_warn("main", "closing clients that were not done in time clients=%u", lost);
+    return k;
+}
+
+/* Comes back only when it failed. */
+static void become(struct upgrade *u)
+{
+    struct upgrade_config *c = &u->config;
+    struct kept_writer *k;
+
+    c->stop_threads(c->arg);
+    node_still(c->node);
+    k = write_all(u);
+    log_flush();
+    if (k != NULL && kept_publish(k))
+        execve(u->program, c->argv, environ);
+    refuse(u, strerror(errno));
+    if (k != NULL)
+        kept_withdraw(k);
+    node_stay(c->node);
+    if (!c->start_threads(c->arg)) {
+        log_error("main", "cannot start threads again: %s", strerror(errno));
+        kill(getpid(), SIGTERM);
+    }
+    sdnotify("READY=1");
+}
+
+static void on_timer(void *arg)
+{
+    struct upgrade *u = arg;
+
+    if (u->stage == CHECKING) {
+        end_check(u);
+        refuse(u, "it does not come to an end when it is to check its settings");
+    } else if (node_is_settled(u->config.node) || now_ms(u) >= u->leave_until_ms) {
+        become(u);
+    } else {
+        set_timer(u, LOOK_MS);
+    }
+}
+
+/* its life */
+
+/* The path that this program was started by, so that the next start finds what is
+ * there then: /proc/self/exe would lead to the old file. */
+static char *find_program(void)
+{
+    const char *path = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+    char *folder, *whole;
+
+    if (path == NULL)
+        return xstrdup("/proc/self/exe");
+    if (path[0] == '/')
+        return xstrdup(path);
+    folder = getcwd(NULL, 0);
+    whole = xasprintf("%s/%s", folder != NULL ? folder : ".", path);
+    free(folder);
+    return whole;
+}
+
+static char **make_check_argv(char **argv)
+{
+    size_t n = 0;
+    char **check;
+
+    while (argv[n] != NULL)
+        n++;
+    check = xzalloc((n + 2) * sizeof(*check));
+    check[0] = argv[0];
+    check[1] = "--test-config";
+    memcpy(check + 2, argv + 1, n * sizeof(*check));
+    return check;
+}
+
+struct upgrade *upgrade_new(const struct upgrade_config *config)
+{
+    struct node *n = config->node;
+    struct upgrade *u = xzalloc(sizeof(*u));
+
+    u->config = *config;
+    u->program = find_program();
+    u->check_argv = make_check_argv(config->argv);
+    u->timer = n->world->ops->timer_new(n->control.loop, on_timer, u);
+    if (u->timer == NULL) {
+        upgrade_free(u);
+        return NULL;
+    }
+    return u;
+}
+
+void upgrade_give_up(struct upgrade *u)
+{
+    if (u->stage == CHECKING)
+        end_check(u);
+    set_timer(u, -1);
+    u->stage = IDLE;
+}
+
+void upgrade_free(struct upgrade *u)
+{
+    if (u == NULL)
+        return;
+    if (u->timer != NULL) {
+        upgrade_give_up(u);
+        u->config.node->world->ops->timer_free(u->timer);
+    }
+    free(u->check_argv);
+    free(u->program);
+    free(u);
+}

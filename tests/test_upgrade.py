@@ -1,0 +1,320 @@
+#!/usr/bin/python3 -B
+"""A front becomes the program that is installed now, and its clients do not notice."""
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+import unittest
+
+from lib import admin, packet, tap, wire
+from lib.cases import END, STORED, found
+from lib.cluster import Copied
+from lib.daemon import CHCACHED, Folder, freeze, separate, up, wait
+from lib.service import Listener, Service, address_of, listening
+from lib.wire import stats, talk
+
+DONE = "upgraded: going on for the clients"
+REFUSED = "not upgraded"
+
+
+def install(path, program=CHCACHED):
+    """As a package does: another file is renamed to that path."""
+    shutil.copy(program, path + ".new")
+    os.rename(path + ".new", path)
+
+
+def times(front, words):
+    return front.said().count(words)
+
+
+def upgrade(front, words=DONE):
+    """Asks for it, and waits for these words of the program after it."""
+    before = times(front, words)
+    os.kill(front.pid, signal.SIGUSR1)
+    wait(lambda: times(front, words) > before, "the log to say: %s\n%s"
+         % (words, front.said()[-2000:]))
+
+
+class Client(threading.Thread):
+    """Sets and gets, many at a time, all checked; connects anew now and then, or never."""
+
+    def __init__(self, address, number, anew):
+        super().__init__()
+        self.address, self.number, self.anew = address, number, anew
+        self.rounds, self.trouble = 0, None
+        self.ends = threading.Event()
+
+    def once(self, sock):
+        n = self.rounds
+        keys = [b"c%d.%d" % (self.number, i) for i in range(20)]
+        values = [b"%d-%d" % (n, i) * (1 + 400 * (i % 5 == 0)) for i in range(20)]
+        talk(sock, b"".join(b"set %b 0 0 %d\r\n%b\r\nget %b\r\n" % (k, len(v), v, k)
+                            for k, v in zip(keys, values)),
+             b"".join(STORED + found(k, v) for k, v in zip(keys, values)))
+        self.rounds += 1
+
+    def run(self):
+        sock = None
+        try:
+            while not self.ends.is_set():
+                if sock is None or self.anew:
+                    if sock is not None:
+                        sock.close()
+                    sock = wire.connect(self.address)
+                self.once(sock)
+        except (AssertionError, OSError) as e:
+            self.trouble = e
+        finally:
+            if sock is not None:
+                sock.close()
+
+
+@contextlib.contextmanager
+def load(address, first=0):
+    """Clients at work, from number `first` on; all they were answered must have been right."""
+    clients = [Client(address, first + i, anew=i % 2 == 0) for i in range(6)]
+    for c in clients:
+        c.start()
+    try:
+        yield clients
+    finally:
+        for c in clients:
+            c.ends.set()
+        for c in clients:
+            c.join()
+    for c in clients:
+        if c.trouble is not None:
+            raise c.trouble
+
+
+def go_on(clients, rounds=5):
+    """Each client does so much more."""
+    goals = [c.rounds + rounds for c in clients]
+    wait(lambda: all(c.rounds >= g or c.trouble for c, g in zip(clients, goals)),
+         "clients to go on")
+
+
+class Fronts(unittest.TestCase):
+    """One front, of a program that may be replaced, and its shard."""
+
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = self.stack.enter_context(Folder())
+        self.program = os.path.join(self.folder, "chcached")
+        install(self.program)
+
+    def front(self, *args, **more):
+        shards, (front,) = separate(2, self.folder, extra=("--shard-timeout", "20s"))
+        for s in shards:
+            self.stack.enter_context(s)
+        front = Service(*front.args, "--http", "off", *args, program=self.program, name="front",
+                        **more)
+        self.stack.enter_context(front)
+        if front.port:
+            up(front, 2)
+        self.shards = shards
+        return front
+
+    def test_requests_and_connects_do_not_fail(self):
+        front = self.front()
+        pid = front.pid
+        with load(front.address) as clients:
+            for _ in range(5):
+                go_on(clients)
+                install(self.program)
+                upgrade(front)
+            go_on(clients)
+        self.assertEqual(front.pid, pid)
+        self.assertIsNone(front.process.poll())
+        self.assertEqual(os.readlink("/proc/%d/exe" % pid), self.program)
+
+    def test_clients_that_wait_do_not_notice(self):
+        front = self.front()
+        with front.connect() as text, front.connect() as binary, front.connect() as silent:
+            talk(text, b"set a 0 0 1\r\n1\r\n", STORED)
+            self.assertEqual(packet.ask(binary, b""), [])
+            upgrade(front)
+            talk(text, b"get a\r\n", found(b"a", b"1"))
+            for sock in (binary, silent):
+                self.assertTrue(packet.same(packet.ask(sock, packet.packet(packet.GET, b"a")),
+                                            [packet.says(packet.GET, value=b"1", flags=0)]))
+
+    def test_half_a_command_is_not_lost(self):
+        front = self.front()
+        value = b"v" * 100000
+        with front.connect() as line, front.connect() as block, front.connect() as keys:
+            line.sendall(b"get mis")
+            block.sendall(b"set b 0 0 %d\r\n" % len(value) + value[:70000])
+            keys.sendall(b"get " + b" ".join(b"k%d" % i for i in range(3000)))
+            self.wait_read(front, 70000)
+            upgrade(front)
+            talk(line, b"sing\r\n", END)
+            talk(block, value[70000:] + b"\r\nget b\r\n", STORED + found(b"b", value))
+
+    def wait_read(self, front, n):
+        def read():
+            with front.connect() as s:
+                return int(stats(s)["bytes_read"]) >= n
+        wait(read, "the front to have read it")
+
+    def test_answers_that_nobody_reads_yet_are_not_lost(self):
+        front = self.front()
+        value = b"v" * 500000
+        with front.connect() as sock:
+            talk(sock, b"set a 0 0 %d\r\n%b\r\n" % (len(value), value), STORED)
+            sock.sendall(b"get a\r\n" * 40)
+            upgrade(front)
+            talk(sock, b"", found(b"a", value) * 40)
+
+    def test_who_waits_for_a_shard_too_long_sees_a_clean_end(self):
+        front = self.front()
+        with front.connect() as waits, front.connect() as watches, front.connect() as idle:
+            talk(watches, b"watch\r\n", b"OK\r\n")
+            for s in self.shards:
+                freeze(s.pid)
+            waits.sendall(b"get a\r\n")
+            upgrade(front)
+            for s in self.shards:
+                os.kill(s.pid, signal.SIGCONT)
+            self.assertEqual(wire.until_end(waits, b""), b"")
+            self.assertEqual(wire.until_end(watches, b""), b"")
+            talk(idle, b"set a 0 0 1\r\n1\r\n", STORED)
+            self.assertIn("closing clients that were not done in time clients=1", front.said())
+
+    def test_a_program_that_does_not_start_changes_nothing(self):
+        front = self.front()
+        before = os.readlink("/proc/%d/exe" % front.pid)
+        broken = os.path.join(self.folder, "broken")
+        with load(front.address) as clients:
+            for content, why in (("#!/bin/sh\necho no such thing >&2; exit 1\n", "no such thing"),
+                                 ("#!/bin/sh\nkill -9 $$\n", "Killed"),
+                                 ("#!/bin/sh\nexit 0\n", "says nothing of its settings"),
+                                 ("\x7fELF", "Exec format error")):
+                with open(broken, "w") as f:
+                    f.write(content)
+                os.chmod(broken, 0o755)
+                install(self.program, broken)
+                upgrade(front, REFUSED)
+                self.assertIn(why, front.said().splitlines()[-1])
+            os.unlink(self.program)
+            upgrade(front, REFUSED)
+            self.assertIn("No such file", front.said().splitlines()[-1])
+            go_on(clients)
+            self.assertEqual(times(front, DONE), 0)
+            self.assertNotEqual(os.readlink("/proc/%d/exe" % front.pid), before)  # (deleted)
+            install(self.program)
+            upgrade(front)
+            go_on(clients)
+
+    def test_settings_that_are_wrong_by_now_change_nothing(self):
+        path = os.path.join(self.folder, "front.conf")
+        with open(path, "w") as f:
+            f.write("[front]\nconn-limit = 2000\n")
+        front = self.front("--config", path)
+        with load(front.address) as clients:
+            with open(path, "w") as f:
+                f.write("[front]\nconn-limit = many\n")
+            upgrade(front, REFUSED)
+            self.assertIn("front.conf:2: --conn-limit", front.said().splitlines()[-1])
+            go_on(clients)
+            with open(path, "w") as f:
+                f.write("[front]\nconn-limit = 3000\n")
+            upgrade(front)
+            go_on(clients)
+        with front.connect() as s:
+            self.assertEqual(stats(s, b"settings")["maxconns"], "3000")
+
+    def test_all_its_sockets_stay(self):
+        where, unix = admin.address(), os.path.join(self.folder, "clients")
+        pidfile = os.path.join(self.folder, "pid")
+        with listening() as passed:
+            front = self.front("--http=" + where, "-P", pidfile, port=0,
+                               sockets=[("memcache", passed), ("memcache", listening(unix))])
+            for address in (address_of(passed), unix):
+                wait(lambda a=address: self.serves(a), "the front to serve")
+            for _ in range(2):
+                upgrade(front)
+                with wire.connect(unix) as s:
+                    talk(s, b"get a\r\n", END)
+                with wire.connect(address_of(passed)) as s:
+                    talk(s, b"get a\r\n", END)
+                self.assertEqual(admin.get(where, "/v1/cluster")["verdict"], "ok")
+            with open(pidfile) as f:
+                self.assertEqual(int(f.read()), front.pid)
+            front.stop()
+        self.assertFalse(os.path.exists(pidfile))
+        self.assertTrue(os.path.exists(unix))
+
+    def serves(self, address):
+        with wire.connect(address) as s:
+            return wire.ask(s, b"get a\r\n") == END
+
+    def test_a_socket_file_of_its_own_stays_until_the_end(self):
+        unix = os.path.join(self.folder, "own")
+        front = self.front("-s", unix, port=0)
+        wait(lambda: os.path.exists(unix) and self.serves(unix), "the front to serve")
+        upgrade(front)
+        self.assertTrue(self.serves(unix))
+        front.stop()
+        self.assertFalse(os.path.exists(unix))
+
+    def test_systemd_is_told(self):
+        with Listener("@chcached-upgrade-%d" % os.getpid()) as told:
+            front = self.front(listener=told)
+            told.wait_line("READY=1")
+            os.kill(front.pid, signal.SIGUSR1)
+            self.assertRegex(told.wait_line("RELOADING=1"), r"\nMONOTONIC_USEC=\d+$")
+            told.wait_line("READY=1")
+
+    def test_nothing_is_left_open(self):
+        front = self.front()
+
+        def descriptors():
+            return len(os.listdir("/proc/%d/fd" % front.pid))
+        upgrade(front)
+        up(front, 2)
+        with front.connect() as s:
+            stats(s)
+        before = descriptors()
+        for _ in range(3):
+            upgrade(front)
+            up(front, 2)
+        wait(lambda: descriptors() <= before, "no more descriptors than before")
+
+
+class Others(unittest.TestCase):
+
+    def test_who_keeps_items_is_not_upgraded(self):
+        for args in ((), ("--local-shards", "2")):
+            with Service(*args) as d, d.connect() as s:
+                talk(s, b"set a 0 0 1\r\n1\r\n", STORED)
+                upgrade(d, REFUSED)
+                self.assertIn("the items of this process would be lost", d.said())
+                talk(s, b"get a\r\n", found(b"a", b"1"))
+
+    def test_the_coordinator_leads_on(self):
+        with Copied("--shard-timeout", "20s", shards=3, replicas=2) as c:
+            with load(c.leader.address) as one, load(c.fronts["f2"].address, 6) as two:
+                for front in (c.leader, c.fronts["f2"], c.leader):
+                    go_on(one + two)
+                    upgrade(front)
+                go_on(one + two)
+            c.settle(3)
+
+    def test_a_front_serves_on_though_the_coordinator_is_away(self):
+        with Copied("--shard-timeout", "20s", shards=3, replicas=2) as c:
+            front = c.fronts["f2"]
+            with front.connect() as s:
+                talk(s, b"set a 0 0 1\r\n1\r\n", STORED)
+                c.leader.freeze()
+                upgrade(front)
+                self.assertTrue(wire.ask(s, b"version\r\n").startswith(b"VERSION"))
+                c.leader.thaw()
+                talk(s, b"get a\r\n", found(b"a", b"1"))
+
+
+if __name__ == "__main__":
+    tap.main()
