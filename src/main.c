@@ -258,6 +258,15 @@ static int open_log(struct chcached *c)
     return EXIT_OS;
 }
 
+static void read_again(struct chcached *c)
+{
+    if (c->service.ready)
+        sdnotify_reloading();
+    reload(&c->options, &c->node, c->argc, c->argv);
+    if (c->service.ready)
+        sdnotify("READY=1");
+}
+
 /* The log file may have been moved away; settings may have changed.  Children open
  * the file again as well, and are told what holds of the log. */
 static void on_hangup(struct chcached *c, const struct signalfd_siginfo *info)
@@ -268,7 +277,7 @@ static void on_hangup(struct chcached *c, const struct signalfd_siginfo *info)
         log_error("main", "the log file cannot be opened again, lines go to the old one: %s "
                   "file=%s", strerror(errno), c->options.log_file);
     if (!c->passed.is_child)
-        reload(&c->options, &c->node, c->argc, c->argv);
+        read_again(c);
     if (c->children != NULL)
         local_shards_hang_up(c->children, log_settings());
 }

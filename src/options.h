@@ -77,6 +77,7 @@ enum option_id {
 struct options {
 #define OPTION(id, name, letter, TYPE, dflt, min, max, SECTION, WHEN, ARG, help) FIELD_##TYPE id;
 #include "options.def"
+    bool fixed[N_OPTIONS];      /* by a socket that was passed, whatever is said */
     bool given[N_OPTIONS];      /* by an operator, not by default */
     unsigned line[N_OPTIONS];   /* of `config`, where it was said; 0: not there */
 };

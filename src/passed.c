@@ -77,6 +77,7 @@ static void forget_addresses(struct options *o)
     if (o->given[OPTION_listen] || o->given[OPTION_port] || o->given[OPTION_unix_socket])
         log_info("main", "clients are served on the sockets that were passed, not on those of "
                  "the settings");
+    o->fixed[OPTION_listen] = o->fixed[OPTION_unix_socket] = true;
     while (o->listen.n > 0)
         free(o->listen.items[--o->listen.n]);
     free(o->unix_socket);
@@ -118,6 +119,7 @@ static int give_admin_socket(struct node *n, struct options *o, const struct sdn
         return EXIT_OS;
     }
     n->admin_fd = s->fd;
+    o->fixed[OPTION_http] = true;
     free(o->http);
     o->http = xstrdup(address);
     return 0;

@@ -116,7 +116,7 @@ static void apply(struct options *o, struct node *n, struct options *new)
     for (enum option_id id = 0; id < N_OPTIONS; id++) {
         const struct option_row *r = &option_rows[id];
 
-        if (option_value_equal(r->type, option_field(o, r), option_field(new, r)))
+        if (o->fixed[id] || option_value_equal(r->type, option_field(o, r), option_field(new, r)))
             continue;
         if (r->when == LIVE && take(n, id, new)) {
             note(&applied, r, o, new);

@@ -122,6 +122,15 @@ class Told(unittest.TestCase):
                     d.stop()
                     told.wait_line("STOPPING=1")
 
+    def test_a_reload_is_told_of(self):
+        with Listener("@chcached-reload-%d" % os.getpid()) as told, listening() as sock, \
+                Service(port=0, listener=told, sockets=memcache(sock)) as d:
+            told.wait_line("READY=1")
+            os.kill(d.pid, signal.SIGHUP)
+            self.assertRegex(told.wait_line("RELOADING=1"), r"\nMONOTONIC_USEC=\d+$")
+            told.wait_line("READY=1")
+            wait(lambda: "settings were read again applied=0 waiting=0" in d.said(), "the reload")
+
     def test_the_status_follows_the_shards(self):
         with Listener("@chcached-status-%d" % os.getpid()) as told:
             with Service("--local-shards", "3", "--replicas", "2", "--shard-timeout", "20s",
