@@ -24,6 +24,7 @@
 #include "front/local_shards.h"
 #include "kept.h"
 #include "node.h"
+#include "node_dump.h"
 #include "passed.h"
 #include "port_owner.h"
 #include "reload.h"
@@ -312,6 +313,8 @@ static void on_signal(void *arg, int what)
         on_hangup(c, &info);
     else if (info.ssi_signo == SIGCHLD)
         upgrade_reap(c->upgrade);
+    else if (info.ssi_signo == SIGUSR2)
+        node_dump(&c->node);
     else if (info.ssi_signo == SIGUSR1 && !c->stopping)
         upgrade_begin(c->upgrade);
     else if ((info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) && c->stopping)
@@ -343,9 +346,9 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
     sigaddset(set, SIGCHLD);
     sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGUSR2);
     sigprocmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGUSR2, SIG_IGN);
 }
 
 static bool watch_signals(struct chcached *c, const sigset_t *set)

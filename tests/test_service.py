@@ -185,6 +185,26 @@ class Told(unittest.TestCase):
         return switches() >= self.since + 5
 
 
+class Dumps(unittest.TestCase):
+
+    def test_the_state_is_written_to_the_log(self):
+        with Copied("-t", "2", shards=2) as c:
+            with c.leader.connect() as s:
+                talk(s, b"set k 0 0 1\r\n1\r\n", STORED)
+            for m in c.members():
+                os.kill(m.pid, signal.SIGUSR2)
+            for m in c.fronts.values():
+                wait(lambda m=m: re.search(
+                    r"state: links shards=s1:2/2-open/0-bytes,s2:2/2-open/0-bytes", m.said()), "the dump")
+                self.assertRegex(m.said(), r"state: map epoch=\d+ adopted=\d+ phase=stable "
+                                           r"copies=2 shards=2 leader=f1 serves=always")
+                self.assertRegex(m.said(), r"members shards=s1:up/weight-1/silent--?\d+ms,s2:up/")
+                self.assertRegex(m.said(), r"clients open=\d+ limit=1024 accepted=\d+")
+            for m in c.shards.values():
+                wait(lambda m=m: re.search(r"state: memory items=1 bytes=[1-9]\d* resident=",
+                                           m.said()), "the dump")
+
+
 class Ends(unittest.TestCase):
     """A TERM: what is begun is finished, and clients see a clean end."""
 

@@ -886,6 +886,11 @@ void link_tick(struct link *l)
         fail(l, "it does not answer");
 }
 
+size_t link_open_bytes(const struct link *l)
+{
+    return l->open_bytes;
+}
+
 const char *link_name(const struct link *l)
 {
     return l->name;

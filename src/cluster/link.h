@@ -91,6 +91,9 @@ bool link_leads_to(const struct link *l, const struct member *m);
 
 const char *link_name(const struct link *l);
 
+/* Of frames that were given to it and not answered yet. */
+size_t link_open_bytes(const struct link *l);
+
 /* For requests: one reference more, one less; the latter copes with NULL. */
 void link_ref(struct link *l);
 void link_unref(struct link *l);
