@@ -43,6 +43,13 @@ void daemon_raise_descriptors(const struct options *o)
     }
 }
 
+/* A core file would hold everybody's items.  The kernel forgets what was said when
+ * the user changes, and by an exec. */
+static void allow_cores(const struct options *o)
+{
+    prctl(PR_SET_DUMPABLE, o->enable_coredumps ? 1 : 0);
+}
+
 int daemon_limits(const struct options *o)
 {
     struct rlimit cores = { RLIM_INFINITY, RLIM_INFINITY };
@@ -54,9 +61,8 @@ int daemon_limits(const struct options *o)
                      "--enable-coredumps.", strerror(errno));
             return EXIT_OS;
         }
-    } else {
-        prctl(PR_SET_DUMPABLE, 0);      /* a core file would hold everybody's items */
     }
+    allow_cores(o);
     if (o->lock_memory && mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
         log_warn("main", "memory cannot be locked and may be swapped out, raise LimitMEMLOCK "
                  "(ulimit -l): %s", strerror(errno));
@@ -135,6 +141,7 @@ int daemon_drop_privileges(const struct options *o)
         log_fail("cannot become user %s: %s", name, strerror(errno));
         return EXIT_OS;
     }
+    allow_cores(o);
     return 0;
 }
 
