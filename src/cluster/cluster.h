@@ -84,7 +84,8 @@ struct view *cluster_view(struct cluster *c);
 int64_t cluster_lease_ns(const struct cluster *c);
 
 /* What the voters gave under the map of that epoch; nothing when it is not the
- * one seen. */
+ * one seen.  What was given before lasts as long as it was given for: under a map
+ * with other voters it is not less because these have not been asked yet. */
 void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns);
 
 /* No command is executed here any more; what was may still be answered while the

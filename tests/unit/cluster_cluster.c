@@ -121,6 +121,7 @@ static void a_lease_follows_the_map(void **state)
         { "a", "11U 11U", 80, INT64_MAX },
         { "a", "11U 11Uv", -1, 0 },
         { "a", "11U 11Uv", 90, 90 },
+        { "a", "11U 11Uv", 20, 90 },            /* what was given lasts so long */
         { "l", "11E 11U", -1, 0 },
         { "", "11U 11U", -1, INT64_MAX },
     };

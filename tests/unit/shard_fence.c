@@ -223,11 +223,15 @@ static void without_a_lease_nothing_is_served(void **state)
 
 static size_t lose_lease(void *arg, const char *value, size_t len, char *out)
 {
+    struct map *next = map_copy(map, 0);
+
     (void)arg;
     (void)out;
     assert_int_equal(len, 1);
     assert_int_equal(*value, 'x');
-    cluster_set_lease(stage.cluster, 1, 0);
+    next->epoch++;
+    next->members[map_find(next, cluster_self(stage.cluster))].state = MEMBER_SUSPENDED;
+    cluster_adopt(stage.cluster, next);
     return 0;
 }
 
