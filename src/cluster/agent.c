@@ -594,12 +594,26 @@ void agent_goodbye(struct agent *a)
     set_timer(a, SETTLE_MS);
 }
 
+/* Is there somebody to take over what this process has? */
+static bool has_heir(const struct agent *a)
+{
+    struct view *v = cluster_view(a->config.cluster);
+    bool found = false;
+
+    for (size_t i = 0; v != NULL && i < v->map->n; i++)
+        found |= (int)i != v->self && v->map->members[i].state == MEMBER_UP;
+    view_unref(v);
+    return found;
+}
+
+/* A leader lets itself go as it does others; not if nobody is left. */
 bool agent_is_let_go(const struct agent *a)
 {
     const int64_t now = mono_ms(a);
 
-    return is_leader(a) || now - a->goodbye_ms >= GOODBYE_MS
-        || (a->let_go_ms >= 0 && now - a->let_go_ms >= LINGER_MS);
+    return now - a->goodbye_ms >= GOODBYE_MS
+        || (a->let_go_ms >= 0 && now - a->let_go_ms >= LINGER_MS)
+        || (is_leader(a) && !has_heir(a));
 }
 
 int64_t agent_silence_ms(const struct agent *a, const char *name)
