@@ -221,9 +221,12 @@ class Ends(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             shard, front = self.front(stack)
             socks = [stack.enter_context(front.connect()) for _ in range(8)]
+            freeze(front.pid)           # it learns of the end first, then of all this
+            os.kill(front.pid, signal.SIGTERM)
+            socks += [stack.enter_context(front.connect()) for _ in range(8)]
             for s in socks:
                 s.sendall(batch)
-            os.kill(front.pid, signal.SIGTERM)
+            os.kill(front.pid, signal.SIGCONT)
             for s in socks:
                 self.assertEqual(wire.until_end(s, b""), answers)
             self.assertEqual(front.wait(), 0)
