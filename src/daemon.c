@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 #define EXIT_OS 71              /* EX_OSERR */
 #define EXIT_NO_USER 67         /* EX_NOUSER */
@@ -143,6 +144,24 @@ int daemon_drop_privileges(const struct options *o)
     }
     allow_cores(o);
     return 0;
+}
+
+int daemon_check_state_dir(const struct options *o)
+{
+    char *folder;
+    int rc;
+
+    if (!options_leads(o) || o->state_dir[0] == '\0' || o->local_shards > 0)
+        return 0;
+    folder = xasprintf("%s/.", o->state_dir);
+    rc = access(folder, R_OK | W_OK | X_OK);
+    free(folder);
+    if (rc == 0)
+        return 0;
+    log_fail("cannot keep the map in %s: %s. It must be a folder that user %u may write: make it, "
+             "or name another with --state-dir.", o->state_dir, strerror(errno),
+             (unsigned)geteuid());
+    return EXIT_OS;
 }
 
 void daemon_set_log(const struct options *o)

@@ -28,6 +28,9 @@ void daemon_tell_parent(int parent_fd);
 /* Becomes --user, or "chcached" where there is such a user, when root. */
 int daemon_drop_privileges(const struct options *o);
 
+/* Can the coordinator keep its map in --state-dir?  As who it is by now. */
+int daemon_check_state_dir(const struct options *o);
+
 /* Level and form of the log, as the options say. */
 void daemon_set_log(const struct options *o);
 

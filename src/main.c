@@ -7,7 +7,6 @@
  *      main thread: the node's control worker       a thread for each other worker
  */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "base/mem.h"
 #include "base/sdnotify.h"
 #include "base/world.h"
+#include "child_options.h"
 #include "config.h"
 #include "daemon.h"
 #include "front/local_shards.h"
@@ -143,46 +143,24 @@ static void on_child_end(void *arg, const char *name)
 /* They ask this process for leases, so it has an address beside theirs. */
 static int make_children(struct chcached *c)
 {
-    struct options *o = &c->options;
-    char memory[40], item[40], cluster[OPTION_NAME_MAX + 16], *args[12];
-    char level[32], format[32], file[PATH_MAX + 16];
-    size_t n = 0;
+    const struct options *o = &c->options;
+    char **words;
     struct local_shards_config config = {
         .world = c->world,
         .loop = c->node.control.loop,
         .name = o->name,
         .n = o->local_shards,
         .port = o->unix_socket[0] == '\0' ? o->port : 0,
-        .args = args,
         .ended = on_child_end,
         .arg = c,
     };
 
     if (o->local_shards == 0)
         return 0;
-    snprintf(memory, sizeof(memory), "--memory-limit=%lluk",
-             (unsigned long long)(o->memory_limit / o->local_shards / 1024));
-    snprintf(item, sizeof(item), "--max-item-size=%llu", (unsigned long long)o->max_item_size);
-    snprintf(cluster, sizeof(cluster), "--cluster=%s", o->cluster);
-    args[n++] = memory;
-    args[n++] = item;
-    args[n++] = cluster;
-    args[n++] = "--threads=1";
-    snprintf(level, sizeof(level), "--log-level=%s", o->verbose > 0 ? "debug" : o->log_level);
-    snprintf(format, sizeof(format), "--log-format=%s", o->log_format);
-    snprintf(file, sizeof(file), "--log-file=%s", o->log_file);
-    args[n++] = level;
-    args[n++] = format;
-    if (o->log_file[0] != '\0')
-        args[n++] = file;
-    if (o->disable_evictions)
-        args[n++] = "--disable-evictions";
-    if (o->lock_memory)
-        args[n++] = "--lock-memory";
-    if (o->disable_cas)
-        args[n++] = "--disable-cas";
-    args[n] = NULL;
+    words = child_options(o);
+    config.args = words;
     c->children = local_shards_new(&config);
+    child_options_free(words);
     if (c->children == NULL)
         log_fail("cannot make the sockets of local shards: %s. The first of $RUNTIME_DIRECTORY, "
                  "$XDG_RUNTIME_DIR and /tmp must be a folder that may be written.",
@@ -485,7 +463,7 @@ static int set_up(struct chcached *c)
     if (!node_make_control(&c->node) || !watch_signals(c, &set) || !make_upgrade(c))
         goto no_memory;
     if ((rc = make_children(c)) != 0 || (rc = listen_for_peers(c)) != 0 ||
-        (rc = join_cluster(c)) != 0)
+        (rc = daemon_check_state_dir(&c->options)) != 0 || (rc = join_cluster(c)) != 0)
         return rc;
     if (c->children != NULL && !local_shards_start(c->children))
         goto no_memory;

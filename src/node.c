@@ -586,8 +586,7 @@ void node_reconfigure(struct node *n)
 
 bool node_set_memory(struct node *n, uint64_t bytes)
 {
-    if (n->options->local_shards > 0 ||
-        (n->store != NULL && store_set_limit(n->store, bytes, now_ms(n)) != bytes))
+    if (n->store != NULL && store_set_limit(n->store, bytes, now_ms(n)) != bytes)
         return false;
     __atomic_store_n(&n->front.memory_bytes, bytes, __ATOMIC_RELAXED);
     return true;

@@ -99,7 +99,7 @@ bool node_is_ready(struct node *n);
 /* The options have changed, in what takes effect LIVE (options.def), while the workers
  * run: they go by them now.  Memory and shards apart: */
 void node_reconfigure(struct node *n);
-/* False, and all as it was, when the store, or those of the children, cannot. */
+/* False, and all as it was, when the store cannot. */
 bool node_set_memory(struct node *n, uint64_t bytes);
 /* An operator's wish.  A job's id; or 0, and words.  To who makes the maps only. */
 uint64_t node_change(struct node *n, const struct admin_change *change, const char **why);

@@ -58,27 +58,28 @@ static void take_shards(struct node *n, const struct shard_specs *old,
 
 /* settings */
 
-/* Children have theirs by their command lines. */
-static bool take_log_file(const struct node *n, const char *path)
+static bool take_log_file(const char *path)
 {
-    if (n->options->local_shards > 0)
-        return false;
     if (log_open(path))
         return true;
     log_error("reload", "the log file cannot be opened: %m file=%s", path);
     return false;
 }
 
-/* What may fail.  False where this process has to be
- * started again for it. */
+/* What may fail.  False where this process has to be started again for it. */
 static bool take(struct node *n, enum option_id id, const struct options *new)
 {
+    const bool by_children = id == OPTION_memory_limit || id == OPTION_log_file ||
+                             id == OPTION_move_rate;
+
+    if (by_children && n->options->local_shards > 0)
+        return false;           /* they have theirs by their command lines */
     if (id == OPTION_shards)    /* others hear of them from who makes the maps */
         return n->leader != NULL || n->options->coordinator[0] != '\0';
     if (id == OPTION_memory_limit)
         return node_set_memory(n, new->memory_limit);
     if (id == OPTION_log_file)
-        return take_log_file(n, new->log_file);
+        return take_log_file(new->log_file);
     return true;
 }
 

@@ -9,14 +9,15 @@ import json
 import os
 import pwd
 import re
+import select
 import signal
 import stat
 import unittest
 
 from lib import admin, tap, wire
 from lib.cluster import Copied, LocalCopies
-from lib.daemon import (Cluster, Daemon, Folder, free_port, freeze, has_ipv6, is_alive,
-                        is_sanitized, run, separate, states, up, wait)
+from lib.daemon import (Cluster, Daemon, Folder, command_line, free_port, freeze, has_ipv6,
+                        is_alive, is_sanitized, run, separate, states, up, wait)
 from lib.option_rows import ignored, n_written, refused, rows
 from lib.wire import ask, exchange, stats, talk, until_end
 
@@ -376,6 +377,11 @@ class Each(WithFolder):
         with Cluster(n=2) as c:
             self.assertEqual(len(c.children()), 2)
             self.assertEqual(states(c), {"local-1": "up", "local-2": "up"})
+        # they are given what their front has
+        with Cluster("--move-rate", "3m", "-v", "-C", "--enable-coredumps", n=1) as c:
+            given = command_line(c.children()[0])
+        self.assertLessEqual({"--move-rate=3m", "--log-level=debug", "--disable-cas",
+                              "--enable-coredumps", "--shard-timeout=20s"}, set(given))
 
     def test_name(self):
         d = Daemon("--local-shards", "1", "--name", "here", *PATIENT)
@@ -440,6 +446,14 @@ class Each(WithFolder):
     def test_state_dir(self):
         with Copied(*PATIENT, shards=2) as c:
             self.assertEqual(os.listdir(c.folder.name), ["map.state"])
+        for folder, why in (self.path("none"), "No such file or directory"), \
+                ("/proc/version", "Not a directory"):
+            code, _, said = run("--role", "front", "--name", "f", "--coordinator",
+                                "f@127.0.0.1:%d" % free_port(), "--shard", "s=@s", "--state-dir",
+                                folder, "-p", str(free_port()), "--http", "off")
+            self.assertEqual(code, OS_ERROR, said)
+            self.assertIn("chcached: cannot keep the map in %s: %s. It must be a folder that user "
+                          % (folder, why), said)
 
     def test_hold_down(self):
         # Who is away for longer is not waited for: its items are copied elsewhere.
@@ -481,10 +495,8 @@ class Each(WithFolder):
                                      "--link-queue-limit", "64k")
         for d in shards:
             freeze(d.pid)
-        many = b"".join(b"set k%d 0 0 50000\r\n%b\r\n" % (i, b"x" * 50000) for i in range(60))
-        with front.connect() as first, front.connect() as second:
-            first.sendall(many)
-            refused = wait(lambda: ask_some(second), "a refusal")
+        with contextlib.ExitStack() as stack:       # each fills the queue, or finds it full
+            refused = wait(lambda: answer_soon(stack.enter_context(front.connect())), "a refusal")
             self.assertTrue(refused.startswith(b"SERVER_ERROR"), refused)
         for d in shards:
             os.kill(d.pid, signal.SIGCONT)
@@ -630,10 +642,10 @@ class Each(WithFolder):
             self.assertRegex(out.decode(), "(?m)^%s +; %s$" % (setting, re.escape(origin)))
 
 
-def ask_some(sock):
-    got, _ = exchange(sock, b"set a 0 0 50000\r\n%b\r\n" % (b"x" * 50000),
-                      lambda got: got.endswith(b"\r\n"))
-    return got
+def answer_soon(sock):
+    """To a set that may have to wait for ever."""
+    sock.sendall(b"set a 0 0 50000\r\n%b\r\n" % (b"x" * 50000))
+    return sock.recv(1000) if select.select([sock], [], [], 0.2)[0] else None
 
 
 if __name__ == "__main__":

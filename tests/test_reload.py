@@ -205,10 +205,12 @@ class Effects(Reloaded):
             self.assertEqual(stats(s)["limit_maxbytes"], str(64 << 20))
         d.stop()
 
-    def test_memory_of_local_shards_waits(self):
+    def test_what_local_shards_have_waits(self):
         d = self.begin("[cluster]\nlocal-shards = 2\n[node]\nmemory-limit = 64m\n")
-        self.assertIn('settings wait for a restart changes="memory-limit: 64m to 128m"',
-                      self.hup(d, "[cluster]\nlocal-shards = 2\n[node]\nmemory-limit = 128m\n"))
+        self.assertIn('settings wait for a restart changes="memory-limit: 64m to 128m, '
+                      'move-rate: 64m to 1m"',
+                      self.hup(d, "[cluster]\nlocal-shards = 2\nmove-rate = 1m\n"
+                                  "[node]\nmemory-limit = 128m\n"))
         d.stop()
 
 
