@@ -324,13 +324,13 @@ static void note_answer(const struct call *c)
 static void note_slow(const struct call *c)
 {
     const struct request *r = &c->request;
-    const bool again = c->framed_ms > c->began_ms;
+    const bool again = c->framed_ms > c->began_ns / 1000000;
     const struct slow_request slow = {
         .verb = c->verb, .n_keys = 1, .key = r->key, .key_len = r->key_len,
         .shard = shard_of(c),
         .waited_for = c->replays ? "copies" : again ? "another try" : "shard",
         .result = r->outcome == ANSWERED ? "answered" : r->reason,
-        .began_ms = c->began_ms,
+        .began_ns = c->began_ns,
     };
 
     slow_note(c->fw, &slow);
@@ -340,8 +340,10 @@ static void count_outcome(struct worker *w, const struct call *c)
 {
     if (c->asked_again)
         return;                 /* it was, when it was answered first */
-    if (slow_is(c->fw, c->began_ms))
+    if (slow_is(c->fw, c->began_ns))
         note_slow(c);
+    if (!c->form.more)
+        latency_end(&w->latency, latency_of(c->verb), c->began_ns, 1);
     if (c->request.outcome == ANSWERED)
         note_answer(c);
     else
@@ -405,8 +407,8 @@ void call_give_up(struct call *c, const char *reason)
 
 bool call_has_time(const struct call *c)
 {
-    return worker_now(c->fw->worker) - c->began_ms <=
-           c->fw->front->config.shard_timeout_ms + PARKED_MS;
+    return worker_now_ns(c->fw->worker) - c->began_ns <=
+           (c->fw->front->config.shard_timeout_ms + PARKED_MS) * 1000000;
 }
 
 void call_go_on(struct call *c)
@@ -452,7 +454,7 @@ void describe(struct call *c, const struct cmd *cmd, bool too_large, struct fram
     c->request.needs_key = cmd->form.protocol != PROTOCOL_TEXT;
     c->verb = cmd->verb;
     c->position = cmd->position;
-    c->began_ms = worker_now(c->fw->worker);
+    c->began_ns = worker_now_ns(c->fw->worker);
     form_copy(&c->form, &cmd->form);
     c->too_large = too_large;
 }
@@ -486,7 +488,7 @@ static void classify(struct call *c, const struct cmd *cmd)
     c->copies = changes(cmd);
     c->plain = call_is_plain(cmd);
     c->owner_options = cmd->options & OPTIONS_OF_OWNERS;
-    c->framed_ms = c->began_ms;
+    c->framed_ms = worker_now(c->fw->worker);
 }
 
 struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large,
@@ -499,7 +501,7 @@ struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large
     return c;
 }
 
-struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ms)
+struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ns)
 {
     struct call *c = call_new(fw);
     struct frame f;
@@ -508,7 +510,8 @@ struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t 
         return NULL;
     describe(c, cmd, false, &f);
     classify(c, cmd);
-    c->began_ms = c->framed_ms = began_ms;
+    c->began_ns = began_ns;
+    c->framed_ms = began_ns / 1000000;
     if (!request_keep(&fw->links, &c->request, &f, NULL)) {
         call_free(c);
         return NULL;

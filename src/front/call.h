@@ -61,7 +61,7 @@ struct call {
     unsigned first_marks;       /* of the answer that was dropped */
     uint32_t first_idle_s;
     int64_t first_ttl_ms;
-    int64_t began_ms;           /* the turn in which it was read */
+    int64_t began_ns;           /* the turn in which it was parsed */
     int64_t framed_ms;          /* when times to live in its frame were right */
     struct call *next_parked;
     struct replay replay;       /* from here on not zeroed; see call_place() */
@@ -84,9 +84,9 @@ struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large
 
 /*
  * A get of text that was sent together with others, on its own from here on: with
- * its frame, its slot in no session yet.  `began_ms`: when it was sent.  NULL: no memory.
+ * its frame, its slot in no session yet.  `began_ns`: when it was sent.  NULL: no memory.
  */
-struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ms);
+struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ns);
 /* How it went: it is answered, replayed, or tried again. */
 void call_go_on(struct call *c);
 

@@ -234,7 +234,8 @@ void front_configure(struct front *front, const struct front_config *config)
         .request_bytes = sizeof(struct call),
         .changed = on_links_changed,
     };
-    front->slow.limit_ms = config->slow_request_ms > 0 ? config->slow_request_ms : INT64_MAX;
+    front->slow.limit_ns = config->slow_request_ms > 0 ? config->slow_request_ms * 1000000
+                                                       : INT64_MAX;
 }
 
 void front_init(struct front *front, const struct front_config *config, struct world *world)

@@ -37,7 +37,7 @@ struct front_config {
 
 /* See slow.h. */
 struct slow {
-    int64_t limit_ms;           /* INT64_MAX: none is slow */
+    int64_t limit_ns;           /* INT64_MAX: none is slow */
     int64_t next_ms;            /* atomic: before that none is logged */
     uint64_t n_hidden;          /* atomic: since the last that was */
 };

@@ -82,11 +82,20 @@ static void on_hit(void *arg, const struct answer *a)
         r->s->broken = true;
 }
 
+/* It began and ends in this turn. */
+static inline void note_at_once(struct front_worker *fw, int fd, const struct asked *asked,
+                                const struct answer *a)
+{
+    front_note(fw, fd, asked, a);
+    if (!asked->form->more)
+        latency_end(&fw->worker->latency, latency_of(asked->verb), worker_now_ns(fw->worker), 1);
+}
+
 /* All but the value of a hit, which on_hit() has put. */
 static void answer(struct front_worker *fw, struct reading *r, struct answer *a)
 {
     chunk_unref(r->loan);
-    front_note(fw, r->s->fd, &r->asked, a);
+    note_at_once(fw, r->s->fd, &r->asked, a);
     if (a->status == STATUS_HIT)
         return;
     front_hide_token(fw->front, a);
@@ -303,7 +312,7 @@ bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd
     chunk_unref(r.reading.loan);        /* now: the last reference takes the store's lock */
     if (!shown)
         return s->broken;       /* a miss proves nothing */
-    front_note(fw, s->fd, &r.reading.asked, &r.shown);
+    note_at_once(fw, s->fd, &r.reading.asked, &r.shown);
     STAT_ADD(&s->worker->stats, local_copy_reads, 1);
     return true;
 }

@@ -22,7 +22,7 @@ static struct multiget *multiget_new(struct front_worker *fw, const struct gets 
     m->fw = fw;
     m->verb = gets->verb;
     m->more = gets->more;
-    m->began_ms = worker_now(fw->worker);
+    m->began_ns = worker_now_ns(fw->worker);
     return m;
 }
 
@@ -187,7 +187,7 @@ static void note_slow(struct multiget *m, const struct part *last)
     const struct slow_request slow = {
         .verb = m->verb, .n_keys = m->n, .key = k->key, .key_len = k->key_len,
         .shard = link_name(last->request->link), .waited_for = "shard", .result = "answered",
-        .began_ms = m->began_ms,
+        .began_ns = m->began_ns,
     };
 
     slow_note(m->fw, &slow);
@@ -197,8 +197,10 @@ static void note_slow(struct multiget *m, const struct part *last)
 static void be_ready(struct multiget *m, const struct part *last)
 {
     note(m);
-    if (last != NULL && slow_is(m->fw, m->began_ms))
+    if (last != NULL && slow_is(m->fw, m->began_ns))
         note_slow(m, last);
+    if (!m->more)
+        latency_end(&m->fw->worker->latency, LATENCY_GET, m->began_ns, m->n);
     if (m->slot.session != NULL)
         session_expect_bytes(m->slot.session, m->most_bytes);
     slot_ready(&m->slot);
@@ -215,7 +217,7 @@ static struct call *call_of(struct multiget *m, const struct wanted *k)
 
     multiget_cmd(m, k->key, k->key_len, &cmd);
     cmd.position = ring_hash(k->key, k->key_len);
-    c = call_apart(m->fw, &cmd, m->began_ms);
+    c = call_apart(m->fw, &cmd, m->began_ns);
     if (c == NULL)
         return NULL;
     if (part != NULL) {

@@ -70,7 +70,7 @@ struct multiget {
     size_t share;               /* what the session is charged for a key in flight, */
     size_t held;                /* and for all, answers included */
     size_t most_bytes;          /* the longest value */
-    int64_t began_ms;
+    int64_t began_ns;           /* the turn in which they were parsed */
     bool reads_copies;          /* so can be read here now */
     struct chunk *chunk;        /* as part->chunk, of what was found here */
     struct part parts[BATCH_MAX];

@@ -31,6 +31,6 @@ void slow_note(struct front_worker *fw, const struct slow_request *r)
              "waited_for=%s result=%s not_shown=%llu", verb_word(r->verb),
              (int)(r->key_len < KEY_SHOWN ? r->key_len : KEY_SHOWN), r->key,
              r->key_len > KEY_SHOWN ? "..." : "", r->n_keys, r->shard,
-             (long long)(now_ms - r->began_ms), r->waited_for, r->result,
+             (long long)(worker_now_ns(fw->worker) - r->began_ns) / 1000000, r->waited_for, r->result,
              (unsigned long long)n_hidden);
 }

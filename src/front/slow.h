@@ -19,12 +19,12 @@ struct slow_request {
     const char *shard;          /* that answered last */
     const char *waited_for;
     const char *result;
-    int64_t began_ms;
+    int64_t began_ns;
 };
 
-static inline bool slow_is(const struct front_worker *fw, int64_t began_ms)
+static inline bool slow_is(const struct front_worker *fw, int64_t began_ns)
 {
-    return __builtin_expect(worker_now(fw->worker) - began_ms >= fw->front->slow.limit_ms, 0);
+    return __builtin_expect(worker_now_ns(fw->worker) - began_ns >= fw->front->slow.limit_ns, 0);
 }
 
 /* It is one: it counts, and is perhaps logged. */

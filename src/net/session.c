@@ -161,6 +161,7 @@ static enum session_state begin_keys(struct session *s, size_t at, size_t left)
     s->left = left;
     s->whole_line = left > 0;
     s->cmd.form.more = true;
+    s->keys_began_ns = worker_now_ns(s->worker);
     recvq_consume(&s->in, at);
     return READ_KEYS;
 }
@@ -494,7 +495,7 @@ static enum session_state read_keys(struct session *s)
     case KEYS_END:
         break;
     }
-    session_say(s, "END\r\n", 5);
+    session_say_end(s, latency_of_many(s->cmd.verb), s->keys_began_ns);
     s->line_len = 0;
     return next_line(s);
 }

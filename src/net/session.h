@@ -46,6 +46,7 @@ struct session {
     size_t line_len;            /* READ_VALUE: before the block */
     size_t left;                /* READ_KEYS, SWALLOW: bytes still to take */
     bool whole_line;            /* READ_KEYS: the line's end is in `left` */
+    int64_t keys_began_ns;      /* READ_KEYS: the turn in which the line was parsed */
     unsigned turn_commands;     /* handled in this turn */
     struct batch *batch;        /* has its whole commands: batch_n of them */
     unsigned batch_at, batch_n; /* from batch_at on */

@@ -8,6 +8,9 @@
 struct text_slot {
     struct slot slot;
     struct sendq q;
+    bool ends;                  /* a command, of this class, */
+    enum latency_class class;
+    int64_t began_ns;           /* which was parsed then */
 };
 
 static void text_slot_free(struct worker *w, struct text_slot *t)
@@ -22,6 +25,8 @@ static bool text_slot_emit(struct slot *slot, struct session *s)
     struct text_slot *t = (struct text_slot *)slot;
 
     s->held_bytes -= t->q.bytes;
+    if (t->ends)
+        latency_end(&s->worker->latency, t->class, t->began_ns, 1);
     if (!sendq_move(&s->out, &t->q))
         s->broken = true;
     text_slot_free(s->worker, t);
@@ -48,6 +53,7 @@ static struct text_slot *text_slot_new(struct session *s)
     else if ((t = malloc(sizeof(*t))) == NULL)
         return NULL;
     t->slot.ops = &text_slot_ops;
+    t->ends = false;
     sendq_init(&t->q, &w->pool);
     t->q.tail = w->kept;        /* all of a worker write into one chunk */
     t->q.tail_used = w->kept_used;
@@ -156,6 +162,23 @@ void session_say(struct session *s, const char *text, size_t len)
 
     if (q != NULL && !sendq_add(q, text, len))
         s->broken = true;
+    slots_settle(s);
+}
+
+void session_say_end(struct session *s, enum latency_class class, int64_t began_ns)
+{
+    struct sendq *q = session_reply(s);
+    struct text_slot *t = s->open_text;
+
+    if (q != NULL && !sendq_add(q, "END\r\n", 5))
+        s->broken = true;
+    if (t != NULL) {
+        t->ends = true;
+        t->class = class;
+        t->began_ns = began_ns;
+    } else {
+        latency_end(&s->worker->latency, class, began_ns, 1);
+    }
     slots_settle(s);
 }
 

@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "net/latency.h"
 
 struct sendq;
 struct session;
@@ -42,6 +45,10 @@ struct sendq *session_reply(struct session *s);
 
 /* A whole reply line ("END\r\n"), in order. */
 void session_say(struct session *s, const char *text, size_t len);
+
+/* The END of a command of many keys, which was parsed in the turn at `began_ns`: it
+ * ends when all that stands before this is there. */
+void session_say_end(struct session *s, enum latency_class class, int64_t began_ns);
 
 /* Opens a slot behind all others.  slot->ops is set by the caller. */
 void session_expect(struct session *s, struct slot *slot);

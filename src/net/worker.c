@@ -47,7 +47,7 @@ bool worker_init(struct worker *w, unsigned id, struct world *world,
     chunk_pool_init(&w->pool);
     pthread_mutex_init(&w->mail_lock, NULL);
     w->loop = world->ops->loop_new(world);
-    if (w->loop == NULL)
+    if (!latency_init(&w->latency, world) || w->loop == NULL)
         return false;
     w->look = world->ops->timer_new(w->loop, on_look, w);
     if (w->look == NULL)
@@ -64,6 +64,7 @@ void worker_fini(struct worker *w)
         session_free(s);
     slots_free_texts(w);
     chunk_pool_fini(&w->pool);
+    latency_fini(&w->latency);
     if (w->look != NULL)
         w->world->ops->timer_free(w->look);
     if (w->loop != NULL)
@@ -221,6 +222,7 @@ static void end_turn(struct worker *w)
     w->handler->turn_end(w);
     flush_sessions(w);
     w->handler->turn_end(w);    /* what an answer that was flushed asked for anew */
+    latency_turn_end(&w->latency);
     keep_output_limit(w);
     reap(w);
     chunk_unref(w->kept);

@@ -21,6 +21,7 @@
 #include "base/world.h"
 #include "net/batch.h"
 #include "net/chunk.h"
+#include "net/latency.h"
 
 struct session;
 struct worker;
@@ -77,8 +78,9 @@ struct worker {
     void *shard;                /* and the shard's */
     struct chunk_pool pool;
     struct stats stats;
+    struct latency latency;
 
-    int64_t now_ms;             /* see worker_now() */
+    int64_t now_ns, now_ms;     /* see worker_now() */
     bool now_known;
     int64_t wall_offset_ms;     /* wall clock - monotonic, read at the start */
 
@@ -183,13 +185,21 @@ static inline void worker_add_unsent(struct worker *w, size_t bytes)
         w->unsent_bytes += bytes;
 }
 
-/* Monotonic milliseconds, read once a turn. */
-static inline int64_t worker_now(struct worker *w)
+/* Monotonic nanoseconds, read once a turn. */
+static inline int64_t worker_now_ns(struct worker *w)
 {
     if (!w->now_known) {
-        w->now_ms = w->world->ops->mono_ns(w->world) / 1000000;
+        w->now_ns = w->world->ops->mono_ns(w->world);
+        w->now_ms = w->now_ns / 1000000;
         w->now_known = true;
     }
+    return w->now_ns;
+}
+
+/* The same in milliseconds. */
+static inline int64_t worker_now(struct worker *w)
+{
+    (void)worker_now_ns(w);
     return w->now_ms;
 }
 
