@@ -27,6 +27,56 @@ def fields(line):
 
 
 class Insight:
+    def latencies(self):
+        """{"get": {"count": 3.0, "p50": ...}, "shard:local-1": ...}"""
+        told = {}
+        for name, value in stats(self.sock, b"latency").items():
+            of, _, what = name.rpartition(":")
+            told.setdefault(of, {})[what] = float(value)
+        return told
+
+    def counts(self):
+        return {of: int(row["count"]) for of, row in self.latencies().items()
+                if not of.startswith("shard:")}
+
+    def test_each_command_is_timed_once_in_its_class(self):
+        talk(self.sock, b"stats reset\r\n", b"RESET\r\n")
+        talk(self.sock, sets([b"a", b"b", b"n"], b"5"), STORED * 3)
+        many = b" ".join(b"x%d" % i for i in range(100))
+        for _ in range(3):
+            talk(self.sock, b"get a\r\n", b"VALUE a 7 1\r\n5\r\n" + END)
+        talk(self.sock, b"get a\r\n" * 40, (b"VALUE a 7 1\r\n5\r\n" + END) * 40)
+        talk(self.sock, b"get " + many + b"\r\ngets " + many + b"\r\n", END * 2)
+        talk(self.sock, b"gat 0 x y\r\ntouch x 0\r\nincr n 1\r\ndecr n 1\r\ndelete a\r\n"
+             b"mg b v\r\nmd b\r\nms c 1 T0\r\nx\r\nma n\r\nadd c 0 0 1\r\nx\r\n",
+             END + b"NOT_FOUND\r\n6\r\n5\r\n" + DELETED + b"VA 1\r\n5\r\nHD\r\nHD\r\nHD\r\n"
+             b"NOT_STORED\r\n")
+        self.assertEqual(self.counts(), {"get": 44, "multiget": 2, "set": 5, "delete": 2,
+                                         "incr": 3, "touch": 2})
+
+    def test_percentiles_of_latencies_rise_and_begin_again_with_a_reset(self):
+        talk(self.sock, sets(KEYS), STORED * len(KEYS))
+        told = self.latencies()
+        self.assertGreaterEqual(told["set"]["count"], len(KEYS))
+        for of, row in told.items():
+            if row["count"] == 0:
+                self.assertEqual(list(row), ["count"], of)
+                continue
+            values = [row[name] for name in ("p50", "p90", "p99", "p99.9", "max")]
+            self.assertEqual(values, sorted(values), of)
+            self.assertGreater(values[0], 0, of)
+        talk(self.sock, b"stats reset\r\n", b"RESET\r\n")
+        self.assertEqual({row["count"] for row in self.latencies().values()}, {0})
+
+    @own
+    def test_every_shard_that_is_sent_to_is_timed(self):
+        talk(self.sock, sets(KEYS), STORED * len(KEYS))
+        told = self.latencies()
+        timed = {of[len("shard:"):] for of in told if of.startswith("shard:")}
+        self.assertEqual(timed, set(self.server.shards) - {"local"})
+        for name in timed:
+            self.assertGreater(told["shard:" + name]["count"], 0)
+
     def dump(self, kind, end, sock=None):
         got, _ = wire.exchange(sock or self.sock, b"lru_crawler %b all\r\n" % kind,
                                lambda got: got.endswith(b"\n" + end))

@@ -55,9 +55,13 @@ struct link {
     size_t want;                /* length of the answer that is not whole yet */
     int64_t moved_ms;           /* when bytes last came, or of l->first last went */
     uint64_t queued, sent;      /* bytes of `out` since the link was opened */
-    size_t open_bytes;          /* of frames not answered yet */
+    size_t open_bytes;          /* atomic: of frames not answered yet */
     struct request *first, **last;      /* unanswered, oldest first */
     struct confirms confirms;   /* of answers on this connection */
+    struct histogram *took;     /* owned, two: see link_add_took(), and of it what was there
+                                   at the last reset; NULL: nobody cares */
+    int64_t answered_ns;        /* when those were sent that are answered now, */
+    unsigned n_answered;        /* not in `took` yet */
 };
 
 void link_ref(struct link *l)
@@ -70,6 +74,7 @@ void link_unref(struct link *l)
     if (l == NULL || --l->refs > 0)
         return;
     confirms_fini(&l->confirms);
+    free(l->took);
     free(l);
 }
 
@@ -78,9 +83,14 @@ static struct world *world_of(const struct link *l)
     return l->ls->worker->world;
 }
 
+static void add_open_bytes(struct link *l, size_t bytes)
+{
+    __atomic_store_n(&l->open_bytes, l->open_bytes + bytes, __ATOMIC_RELAXED);
+}
+
 static void finish(struct request *r, enum request_outcome outcome, const char *reason)
 {
-    r->link->open_bytes -= r->bytes;
+    add_open_bytes(r->link, -r->bytes);
     r->outcome = outcome;
     r->reason = reason;
     r->done(r);
@@ -306,6 +316,26 @@ static void join_dirty(struct link *l)
     l->ls->dirty = l;
 }
 
+/* Those that were sent in one turn and answered in one are counted together. */
+static void count_took(struct link *l)
+{
+    if (l->n_answered > 0)
+        histogram_add(l->took, (uint64_t)(worker_now_ns(l->ls->worker) - l->answered_ns),
+                      l->n_answered);
+    l->n_answered = 0;
+}
+
+static inline void note_took(struct link *l, const struct request *r)
+{
+    if (l->took == NULL || r->answer_op == FRAME_DONE)
+        return;
+    if (l->answered_ns != r->sent_ns) {
+        count_took(l);
+        l->answered_ns = r->sent_ns;
+    }
+    l->n_answered++;
+}
+
 /* The oldest request is no longer the link's. */
 static struct request *take_first(struct link *l)
 {
@@ -324,6 +354,7 @@ static void on_one_of_several(struct link *l, struct request *r, const struct fr
     if (--r->n_open > 0)
         return;
     take_first(l);
+    note_took(l, r);
     finish(r, r->outcome == REFUSED ? REFUSED : ANSWERED, r->reason);
 }
 
@@ -349,6 +380,7 @@ static void on_answer(struct link *l, const struct frame *f)
         return;
     }
     take_first(l);
+    note_took(l, r);
     r->reply = *f;
     if (f->value_len > 0)
         r->reply_chunk = chunk_ref(l->in.chunk);
@@ -512,6 +544,7 @@ static void on_bytes(struct link *l)
 {
     l->moved_ms = worker_now(l->ls->worker);
     read_frames(l);
+    count_took(l);
 }
 
 static void on_event(void *arg, int what)
@@ -593,7 +626,10 @@ struct link *link_new(struct links *ls, const struct member *m)
     sendq_init(&l->out, &w->pool);
     l->retry_ms = RETRY_FIRST_MS;
     l->timer = w->world->ops->timer_new(w->loop, on_timer, l);
+    if (ls->config->timed)
+        l->took = calloc(2, sizeof(*l->took));
     if (l->timer == NULL) {
+        free(l->took);
         free(l);
         return NULL;
     }
@@ -689,11 +725,11 @@ static void add_last(struct link *l, struct request *r)
 {
     r->next = NULL;
     r->at = l->queued;
-    r->sent_ms = worker_now(l->ls->worker);
+    r->sent_ns = worker_now_ns(l->ls->worker);
     *l->last = r;
     l->last = &r->next;
     l->queued += r->bytes;
-    l->open_bytes += r->bytes;
+    add_open_bytes(l, r->bytes);
     join_dirty(l);
 }
 
@@ -875,25 +911,48 @@ struct link *link_next_dirty(struct link *l)
 void link_tick(struct link *l)
 {
     int64_t patience_ms = l->ls->config->timeout_ms;
-    int64_t now_ms = worker_now(l->ls->worker), since_ms;
+    int64_t now_ms = worker_now(l->ls->worker), sent_ms, since_ms;
 
     if (l->out.bytes > 0)
         join_dirty(l);          /* what was posted, and nothing took along */
     if (l->first == NULL)
         return;
-    since_ms = l->first->sent_ms > l->moved_ms ? l->first->sent_ms : l->moved_ms;
-    if (now_ms - since_ms > patience_ms || now_ms - l->first->sent_ms > PATIENCES * patience_ms)
+    sent_ms = l->first->sent_ns / 1000000;
+    since_ms = sent_ms > l->moved_ms ? sent_ms : l->moved_ms;
+    if (now_ms - since_ms > patience_ms || now_ms - sent_ms > PATIENCES * patience_ms)
         fail(l, "it does not answer");
-}
-
-size_t link_open_bytes(const struct link *l)
-{
-    return l->open_bytes;
 }
 
 const char *link_name(const struct link *l)
 {
     return l->name;
+}
+
+void link_add_took(const struct link *l, struct histogram *sum)
+{
+    if (l->took != NULL)
+        histogram_merge(sum, &l->took[0]);
+}
+
+void link_add_took_since(const struct link *l, struct histogram *sum)
+{
+    if (l->took == NULL)
+        return;
+    histogram_merge(sum, &l->took[0]);
+    histogram_since(sum, &l->took[1]);
+}
+
+void link_reset_took(struct link *l)
+{
+    if (l->took == NULL)
+        return;
+    memset(&l->took[1], 0, sizeof(l->took[1]));
+    histogram_merge(&l->took[1], &l->took[0]);
+}
+
+size_t link_open_bytes(const struct link *l)
+{
+    return __atomic_load_n(&l->open_bytes, __ATOMIC_RELAXED);
 }
 
 bool link_is_open(const struct link *l)

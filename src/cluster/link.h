@@ -19,6 +19,7 @@
 #ifndef CLUSTER_LINK_H
 #define CLUSTER_LINK_H
 
+#include "base/histogram.h"
 #include "cluster/cluster.h"
 #include "cluster/request.h"
 #include "net/worker.h"
@@ -91,7 +92,16 @@ bool link_leads_to(const struct link *l, const struct member *m);
 
 const char *link_name(const struct link *l);
 
-/* Of frames that were given to it and not answered yet. */
+/*
+ * How long the member took, in nanoseconds: from the turn in which a request was
+ * queued to the one in which its answer came.  Commands and copies are counted, what
+ * was sent together once.  Added to `sum`: since the link was made, or since
+ * link_reset_took().  Any thread, while the link's owner sees to it that it is not
+ * freed nor reset; the same for the bytes of requests that are not answered.
+ */
+void link_add_took(const struct link *l, struct histogram *sum);
+void link_add_took_since(const struct link *l, struct histogram *sum);
+void link_reset_took(struct link *l);
 size_t link_open_bytes(const struct link *l);
 
 /* For requests: one reference more, one less; the latter copes with NULL. */

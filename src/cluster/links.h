@@ -17,6 +17,7 @@ struct links_config {
     int64_t timeout_ms;         /* that a member may take to answer */
     size_t queue_bytes;         /* of frames on one link, unanswered */
     size_t request_bytes;       /* of a request and what it is part of */
+    bool timed;                 /* how long members take is kept: link_add_took() */
     /* A link was opened, went down, or was refused something; NULL: nobody cares. */
     void (*changed)(struct links *ls);
 };

@@ -38,7 +38,7 @@ struct request {
     const char *value;          /* of a frame that is held */
     uint64_t at;                /* place in the link's stream of bytes */
     size_t bytes;               /* of the frame */
-    int64_t sent_ms;
+    int64_t sent_ns;            /* the turn in which it was queued */
 
     uint8_t answer_op;          /* that is expected: FRAME_ANSWER ... */
     uint16_t statuses;          /* of a FRAME_ANSWER: 1 << enum status, that it may be */

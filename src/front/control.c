@@ -7,6 +7,7 @@
 #include "front/conns.h"
 #include "front/dump.h"
 #include "front/gather.h"
+#include "front/latencies.h"
 #include "front/stats_text.h"
 #include "front/watchers.h"
 #include "store/version.h"
@@ -137,6 +138,16 @@ static void settings(struct session *s, const struct cmd *cmd)
     if (q == NULL)
         return;
     stats_put_settings(q, &cmd->form, front_of(s));
+    stats_end(q, &cmd->form);
+}
+
+static void latency(struct session *s, const struct cmd *cmd)
+{
+    struct sendq *q = session_reply(s);
+
+    if (q == NULL)
+        return;
+    latencies_put(q, &cmd->form, s->worker->front);
     stats_end(q, &cmd->form);
 }
 
@@ -280,6 +291,8 @@ static void stats(struct session *s, const struct cmd *cmd)
         ask_stats(s, cmd, "reset", print_reset);
     else if (first_word_is(cmd, "settings"))
         settings(s, cmd);
+    else if (first_word_is(cmd, "latency"))
+        latency(s, cmd);
     else if (first_word_is(cmd, "detail"))
         detail(s, cmd);
     else if (first_word_is(cmd, "cachedump") && cmd->form.protocol == PROTOCOL_TEXT)

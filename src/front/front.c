@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "front/call.h"
 #include "front/control.h"
 #include "front/here.h"
@@ -141,6 +142,7 @@ static bool make_parts(struct front_worker *fw, size_t n)
 static bool take_view(struct front_worker *fw)
 {
     struct view *v;
+    bool taken;
     int self;
 
     if (fw->front->note != NULL)
@@ -149,7 +151,10 @@ static bool take_view(struct front_worker *fw)
     if (v != NULL && !make_parts(fw, v->map->n))
         return false;
     self = v != NULL && fw->front->store != NULL ? v->self : -1;
-    if (!links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self))
+    pthread_mutex_lock(&fw->links_lock);
+    taken = links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self);
+    pthread_mutex_unlock(&fw->links_lock);
+    if (!taken)
         return false;
     fw->self = self;
     fw->has_copies = !v->simple && v->map->replicas > 1;
@@ -232,6 +237,7 @@ void front_configure(struct front *front, const struct front_config *config)
         .timeout_ms = config->shard_timeout_ms,
         .queue_bytes = config->link_queue_bytes,
         .request_bytes = sizeof(struct call),
+        .timed = true,
         .changed = on_links_changed,
     };
     front->slow.limit_ns = config->slow_request_ms > 0 ? config->slow_request_ms * 1000000
@@ -245,6 +251,7 @@ void front_init(struct front *front, const struct front_config *config, struct w
     front_configure(front, config);
     world->ops->random(world, hash_key, sizeof(hash_key));
     prefixes_init(&front->prefixes, front->config.stat_delimiter, hash_key);
+    front->took_at_reset = xzalloc(N_LATENCIES * sizeof(*front->took_at_reset));
     pthread_mutex_init(&front->reset_lock, NULL);
     pthread_mutex_init(&front->streams_lock, NULL);
 }
@@ -252,6 +259,7 @@ void front_init(struct front *front, const struct front_config *config, struct w
 void front_fini(struct front *front)
 {
     prefixes_fini(&front->prefixes);
+    free(front->took_at_reset);
     pthread_mutex_destroy(&front->reset_lock);
     pthread_mutex_destroy(&front->streams_lock);
 }
@@ -275,6 +283,7 @@ bool front_worker_init(struct worker *w, struct front *front)
     fw->front = front;
     fw->worker = w;
     fw->wake.read = on_wake;
+    pthread_mutex_init(&fw->links_lock, NULL);
     links_init(&fw->links, &front->links_config, w, front->cluster);
     fw->links.owner = fw;
     fw->tick = w->world->ops->timer_new(w->loop, on_tick, fw);
@@ -294,6 +303,7 @@ void front_worker_fini(struct worker *w)
         session_free(w->sessions);
     parked_fini(fw);
     links_fini(&fw->links);
+    pthread_mutex_destroy(&fw->links_lock);
     confirms_fini(&fw->here);
     if (fw->tick != NULL)
         w->world->ops->timer_free(fw->tick);

@@ -66,13 +66,15 @@ struct front {
     unsigned n_watching[8];     /* by stream */
     uint64_t n_events;          /* atomic: noted so far */
     pthread_mutex_t reset_lock;
-    struct stats reset_at;      /* counters at the last `stats reset` */
+    struct stats reset_at;      /* counters at the last `stats reset`, */
+    struct histogram *took_at_reset;    /* owned: and latencies, by class */
 };
 
 struct front_worker {
     struct front *front;
     struct worker *worker;
     struct links links;         /* none to this process, where it keeps items */
+    pthread_mutex_t links_lock; /* held while links are made or given up: others read them */
     int self;                   /* index in the map of this process, as a shard; -1 */
     bool is_led;                /* somebody makes maps: who is not reached is waited for */
     bool has_copies;            /* some keys may be on more than one shard */

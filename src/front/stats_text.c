@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "front/latencies.h"
 
 #define STATS_LINE_MAX 512
 
@@ -87,6 +88,7 @@ void stats_reset(struct front *front)
     pthread_mutex_lock(&front->reset_lock);
     front->reset_at = now;
     pthread_mutex_unlock(&front->reset_lock);
+    latencies_reset(front);
     prefixes_reset(&front->prefixes);
 }
 
