@@ -111,7 +111,7 @@ def keys(section):
 
 def counters(macro):
     """Of `stats`, or `stats segments`."""
-    found = [(cells[0], cells[-1] + ("; not reset" if cells[1] == "GAUGE" else ""))
+    found = [(cells[0], cells[-2] + ("; not reset" if cells[1] == "GAUGE" else ""))
              for cells in rows(read("src/stats.def"), macro)]
     return _table([_widest([name for name, _ in found]), ""],
                   [["Cm " + name, _cell(help)] for name, help in found])

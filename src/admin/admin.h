@@ -14,6 +14,7 @@
 
 #include "cluster/state.h"
 #include "cluster/view.h"
+#include "store/usage.h"
 
 struct admin;
 
@@ -21,7 +22,7 @@ struct admin;
 struct admin_answer {
     bool known;                 /* it has answered */
     char reason[80];            /* why not; "": it was not asked */
-    uint64_t items, bytes, limit_bytes; /* of its usage */
+    uint64_t usage[N_USAGES];
     bool holds;                 /* of a key: it has it */
     bool open;                  /* and its copies may not yet */
     uint64_t version;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/num.h"
 #include "wire/hello.h"
 
 #define TICK_MS 20              /* while members are asked: what waited for a connect leaves */
@@ -46,30 +45,6 @@ static void one_answered(struct inquiry *q)
 
 /* ---- what is answered ----------------------------------------------------- */
 
-static void read_number(const char *line, size_t len, const char *name, uint64_t *out)
-{
-    const size_t name_len = strlen(name);
-
-    if (len > name_len && memcmp(line, name, name_len) == 0 && line[name_len] == ' ')
-        (void)num_parse_u64(line + name_len + 1, len - name_len - 1, out);
-}
-
-/* "name value\n"... */
-static void read_usage(struct admin_answer *a, const char *text, size_t len)
-{
-    while (len > 0) {
-        const char *end = memchr(text, '\n', len);
-        size_t line = end != NULL ? (size_t)(end - text) : len;
-
-        read_number(text, line, "curr_items", &a->items);
-        read_number(text, line, "bytes", &a->bytes);
-        read_number(text, line, "limit_maxbytes", &a->limit_bytes);
-        line += end != NULL;
-        text += line;
-        len -= line;
-    }
-}
-
 static void take_answer(struct admin_answer *out, const struct answer *a)
 {
     out->known = true;
@@ -89,7 +64,7 @@ static void on_done(struct request *r)
         fail(a, r->reason);
     } else if (!q->of_key) {
         a->known = true;
-        read_usage(a, r->reply.value, r->reply.value_len);
+        usage_read(r->reply.value, r->reply.value_len, a->usage);
     } else if (frame_to_answer(&r->reply, &answer)) {
         take_answer(a, &answer);
     }
@@ -118,7 +93,6 @@ static void nobody_is_told(void *arg, const struct copy *copy)
 static void ask_here(struct asker *k, struct admin_answer *out, const struct cmd *cmd)
 {
     const int64_t now_ms = worker_now(k->worker);
-    struct store_usage u;
     struct answer a;
 
     if (cmd != NULL) {
@@ -127,11 +101,8 @@ static void ask_here(struct asker *k, struct admin_answer *out, const struct cmd
         take_answer(out, &a);
         return;
     }
-    store_usage(k->store, now_ms, &u);
+    usage_numbers(k->store, now_ms, out->usage);
     out->known = true;
-    out->items = u.items;
-    out->bytes = u.bytes;
-    out->limit_bytes = u.limit_bytes;
 }
 
 static void ask_there(struct inquiry *q, unsigned i, const struct cmd *cmd)

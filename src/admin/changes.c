@@ -106,7 +106,7 @@ static void forecast_told(struct question *q, const struct admin_answer *answers
         return;
     }
     for (size_t i = 0; i < map->n; i++)
-        items += answers[i].items;
+        items += answers[i].usage[USAGE_curr_items];
     keys = f.copies > 0 ? (double)items / f.copies : 0;
     http_answer(q->call, 200, json_pack("{s:b, s:s, s:s, s:f, s:I, s:I, s:I}", "dry_run", 1,
                                         "kind", report_kind(change->kind), "node", change->name,

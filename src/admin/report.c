@@ -119,9 +119,9 @@ static void set_usage(json_t *o, const struct admin_answer *a)
         set(o, "reason", json_string(a->reason));
         return;
     }
-    set_number(o, "items", a->items);
-    set_number(o, "bytes", a->bytes);
-    set_number(o, "limit_bytes", a->limit_bytes);
+    set_number(o, "items", a->usage[USAGE_curr_items]);
+    set_number(o, "bytes", a->usage[USAGE_bytes]);
+    set_number(o, "limit_bytes", a->usage[USAGE_limit_maxbytes]);
 }
 
 json_t *report_nodes(const struct view *v, const struct admin_answer *answers,

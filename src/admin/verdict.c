@@ -53,9 +53,9 @@ void verdict_of(const struct view *v, const struct admin_answer *answers, struct
     for (size_t i = 0; i < v->map->n; i++) {
         const struct member *m = &v->map->members[i];
 
-        out->items += answers[i].items;
-        out->bytes += answers[i].bytes;
-        out->limit_bytes += answers[i].limit_bytes;
+        out->items += answers[i].usage[USAGE_curr_items];
+        out->bytes += answers[i].usage[USAGE_bytes];
+        out->limit_bytes += answers[i].usage[USAGE_limit_maxbytes];
         if (is_to_hold_items(m)) {
             out->n++;
             out->n_up += trouble(m, &answers[i]) == NULL;

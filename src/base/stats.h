@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct stats {
-#define STAT(name, kind, help) uint64_t name;
-#define USAGE(name, field, help)
+#define STAT(name, kind, help, metric) uint64_t name;
+#define USAGE(name, field, help, metric)
 #include "stats.def"
 #undef STAT
 #undef USAGE

@@ -4,18 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/num.h"
 #include "front/parked.h"
 
 #define AGAIN_MS 50             /* between two tries */
-
-static const char *const usage_names[N_USAGES] = {
-#define STAT(name, kind, help)
-#define USAGE(name, field, help) #name,
-#include "stats.def"
-#undef STAT
-#undef USAGE
-};
 
 static void gather_free(struct gather *g)
 {
@@ -86,30 +77,10 @@ struct gather *gather_new(struct session *s, const struct cmd *cmd)
     return g;
 }
 
-/* "name value\n"...: what is known by name, the rest is of a newer shard. */
-static void read_usage(struct gather_part *part, const char *text, size_t len)
-{
-    while (len > 0) {
-        const char *end = memchr(text, '\n', len), *space;
-        size_t line = end != NULL ? (size_t)(end - text) : len;
-
-        space = memchr(text, ' ', line);
-        for (size_t i = 0; space != NULL && i < N_USAGES; i++)
-            if (strlen(usage_names[i]) == (size_t)(space - text) &&
-                memcmp(usage_names[i], text, (size_t)(space - text)) == 0)
-                (void)num_parse_u64(space + 1, line - (size_t)(space + 1 - text),
-                                    &part->usage[i]);
-        line += end != NULL;
-        text += line;
-        len -= line;
-    }
-}
-
 static void ask_here(struct gather *g, struct gather_part *part, const struct frame *f)
 {
     struct store *store = g->fw->front->store;
     int64_t now_ms = worker_now(g->fw->worker);
-    struct store_usage u;
 
     switch (f->op) {
     case FRAME_CLOCK:
@@ -122,12 +93,7 @@ static void ask_here(struct gather *g, struct gather_part *part, const struct fr
         part->version = store_set_limit(store, f->number, now_ms);
         break;
     case FRAME_STATS:
-        store_usage(store, now_ms, &u);
-#define STAT(name, kind, help)
-#define USAGE(name, field, help) part->usage[USAGE_##name] = (uint64_t)u.field;
-#include "stats.def"
-#undef STAT
-#undef USAGE
+        usage_numbers(store, now_ms, part->usage);
         if (f->key_len > 0)     /* "reset" */
             store_reset_counters(store);
         break;
@@ -199,7 +165,7 @@ static void on_done(struct request *r)
         part->reason = part->words;
     } else {
         part->version = r->reply.version;
-        read_usage(part, r->reply.value, r->reply.value_len);
+        usage_read(r->reply.value, r->reply.value_len, part->usage);
     }
     request_free(&g->fw->links, r);
     one_answered(g);

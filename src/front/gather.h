@@ -14,16 +14,8 @@
 #include "front/answer.h"
 #include "front/front.h"
 #include "net/sendq.h"
+#include "store/usage.h"
 #include "wire/frame.h"
-
-enum usage {
-#define STAT(name, kind, help)
-#define USAGE(name, field, help) USAGE_##name,
-#include "stats.def"
-#undef STAT
-#undef USAGE
-    N_USAGES
-};
 
 /* What one member answered. */
 struct gather_part {

@@ -134,9 +134,9 @@ void stats_put_general(struct gather *g)
     put_number(q, form, "max_connections", front->config.conn_limit);
     put_number(q, form, "threads", front->config.n_threads);
     put_number(q, form, "accepting_conns", 1);
-#define STAT(name, kind, help) put_number(q, form, #name, sum.name);
-#define USAGE(name, field, help) put_number(q, form, #name, gather_sum(g, USAGE_##name));
-#define INSIDE(name, field, how, help)
+#define STAT(name, kind, help, metric) put_number(q, form, #name, sum.name);
+#define USAGE(name, field, help, metric) put_number(q, form, #name, gather_sum(g, USAGE_##name));
+#define INSIDE(name, field, how, help, metric)
 #include "stats.def"
 #undef STAT
 #undef USAGE
@@ -165,9 +165,9 @@ void stats_put_items(struct gather *g)
 
 void stats_put_segments(struct gather *g)
 {
-#define STAT(name, kind, help)
-#define USAGE(name, field, help)
-#define INSIDE(name, field, how, help) \
+#define STAT(name, kind, help, metric)
+#define USAGE(name, field, help, metric)
+#define INSIDE(name, field, how, help, metric) \
     put_number(&g->out, &g->form, #name, gather_##how(g, USAGE_##name));
 #include "stats.def"
 #undef STAT
@@ -201,9 +201,9 @@ void stats_put_shards(struct gather *g)
         }
         if (part->absent)
             continue;
-#define STAT(stat, kind, help)
-#define USAGE(stat, field, help) LINE(#stat, "%" PRIu64, usage[USAGE_##stat]);
-#define INSIDE(stat, field, how, help)
+#define STAT(stat, kind, help, metric)
+#define USAGE(stat, field, help, metric) LINE(#stat, "%" PRIu64, usage[USAGE_##stat]);
+#define INSIDE(stat, field, how, help, metric)
 #include "stats.def"
 #undef STAT
 #undef USAGE

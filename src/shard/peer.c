@@ -8,6 +8,7 @@
 #include "shard/greet.h"
 #include "shard/keeper.h"
 #include "shard/serve.h"
+#include "store/usage.h"
 
 /* Unsent answers at which a peer's frames are left where they are. */
 #define OUTPUT_PAUSE (1u << 20)
@@ -86,9 +87,12 @@ void peer_refuse(struct peer *p, enum refusal why, const char *value, size_t len
 static void on_stats(struct peer *p, const struct frame *f)
 {
     struct store *store = p->sw->shard->store;
-    char text[SHARD_USAGE_MAX];
-    size_t len = shard_put_usage(store, worker_now(p->sw->worker), text);
+    uint64_t numbers[N_USAGES];
+    char text[USAGE_TEXT_MAX];
+    size_t len;
 
+    usage_numbers(store, worker_now(p->sw->worker), numbers);
+    len = usage_put(numbers, text);
     if (f->key_len == 5 && memcmp(f->key, "reset", 5) == 0)
         store_reset_counters(store);
     peer_done(p, 0, text, len);

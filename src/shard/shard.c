@@ -1,6 +1,5 @@
 #include "shard/shard.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "cluster/times.h"
@@ -187,20 +186,4 @@ void shard_take_number(struct shard *shard)
     if (v != NULL)
         shard_prepare(shard, v);
     view_unref(v);
-}
-
-size_t shard_put_usage(struct store *store, int64_t now_ms, char *out)
-{
-    struct store_usage u;
-    size_t len = 0;
-
-    store_usage(store, now_ms, &u);
-#define STAT(name, kind, help)
-#define USAGE(name, field, help) \
-    len += (size_t)snprintf(out + len, SHARD_USAGE_MAX - len, "%s %llu\n", #name, \
-                            (unsigned long long)u.field);
-#include "stats.def"
-#undef STAT
-#undef USAGE
-    return len;
 }

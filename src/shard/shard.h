@@ -66,8 +66,4 @@ void shard_open(struct worker *w, int fd);
 /* The same as shard_prepare() by the present map: at the start. */
 void shard_take_number(struct shard *shard);
 
-/* "name value\n" for every USAGE row of stats.def; returns the length. */
-#define SHARD_USAGE_MAX 4096
-size_t shard_put_usage(struct store *store, int64_t now_ms, char *out);
-
 #endif

@@ -215,8 +215,8 @@ static inline int fake_setup(void **state)
     f->map = three_members();
     f->leads = true;
     for (size_t i = 0; i < 3; i++)
-        f->answers[i] = (struct admin_answer){ .known = true, .items = 100, .bytes = 1000,
-                                               .limit_bytes = 1 << 20 };
+        f->answers[i] = (struct admin_answer){ .known = true, .usage = {
+            [USAGE_curr_items] = 100, [USAGE_bytes] = 1000, [USAGE_limit_maxbytes] = 1 << 20 } };
     *state = f;
     return 0;
 }
