@@ -228,20 +228,37 @@ bool node_has_map(const struct node *n)
     return cluster_epoch(n->cluster) != 0;
 }
 
+static const char *shard_not_ready(struct node *n, const struct view *v)
+{
+    if (n->store == NULL || v->self < 0)
+        return NULL;
+    if (v->map->members[v->self].filling)
+        return "its shard is being filled";
+    if (!cluster_serves(n->cluster, n->world->ops->mono_ns(n->world)))
+        return "its shard holds no lease";
+    return NULL;
+}
+
+const char *node_not_ready(struct node *n)
+{
+    struct view *v = cluster_view(n->cluster);
+    const char *why = NULL;
+
+    if (n->draining)
+        why = "it is being stopped";
+    else if (n->agent != NULL && v == NULL)
+        why = "there is no map yet";
+    else if (n->agent != NULL && cluster_adopted(n->cluster) != v->map->epoch)
+        why = "it goes over to a new map";
+    else if (n->agent != NULL)
+        why = shard_not_ready(n, v);
+    view_unref(v);
+    return why;
+}
+
 bool node_is_ready(struct node *n)
 {
-    struct view *v;
-    bool ready;
-
-    if (n->agent == NULL)
-        return true;
-    v = cluster_view(n->cluster);
-    ready = v != NULL && cluster_adopted(n->cluster) == v->map->epoch;
-    if (ready && n->store != NULL)
-        ready = v->self < 0 || (!v->map->members[v->self].filling &&
-                                cluster_serves(n->cluster, n->world->ops->mono_ns(n->world)));
-    view_unref(v);
-    return ready;
+    return node_not_ready(n) == NULL;
 }
 
 /* the rooms */
@@ -615,6 +632,7 @@ void node_say_goodbye(struct node *n)
 
 void node_drain(struct node *n)
 {
+    n->draining = true;
     for (size_t i = 0; i < n->n_listeners; i++)
         listener_accept(n->listeners[i]);
     close_listeners(n);

@@ -31,6 +31,7 @@ struct node {
     struct source *source;      /* what the leader keeps; NULL: nothing, or another leads */
     struct leader *leader;      /* this process makes the maps; or NULL */
     bool leaves;                /* it has said goodbye */
+    bool draining;              /* node_drain() was called */
     bool has_led;               /* an earlier process of this name did */
     struct agent *agent;        /* NULL: one map for ever */
     char coordinator[OPTION_NAME_MAX + 1];      /* its name */
@@ -95,6 +96,8 @@ bool node_open_to_clients(struct node *n);
  * to: one that no map knows waits for an operator. */
 bool node_has_map(const struct node *n);
 bool node_is_ready(struct node *n);
+/* NULL, or why not, or that it is being drained; static words. */
+const char *node_not_ready(struct node *n);
 
 /* The options have changed, in what takes effect LIVE (options.def), while the workers
  * run: they go by them now.  Memory and shards apart: */

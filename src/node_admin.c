@@ -3,6 +3,10 @@
 #include "admin/admin.h"
 #include "admin/asker.h"
 #include "base/world_loop.h"
+#include "config.h"
+#include "front/latencies.h"
+#include "front/local_shards.h"
+#include "front/stats_text.h"
 #include "node.h"
 
 static const char *ops_cluster_name(void *arg)
@@ -40,6 +44,58 @@ static int64_t ops_silence_ms(void *arg, const char *member)
     struct node *n = arg;
 
     return n->agent != NULL ? agent_silence_ms(n->agent, member) : -1;
+}
+
+static const char *ops_not_ready(void *arg)
+{
+    return node_not_ready(arg);
+}
+
+static void ops_count(void *arg, struct admin_counts *c)
+{
+    struct node *n = arg;
+    const struct options *o = n->options;
+    const int64_t now_ns = n->world->ops->mono_ns(n->world);
+
+    *c = (struct admin_counts){
+        .version = PACKAGE_VERSION, .role = role_word(o->role),
+        .memcached_version = FRONT_MEMCACHED_VERSION,
+        .uptime_ms = now_ns / 1000000 - n->front.started_ms,
+        .wall_ms = worker_wall(&n->control),
+        .not_ready = node_not_ready(n),
+        .has_lease = n->store == NULL || n->agent == NULL ? -1
+                   : cluster_serves(n->cluster, now_ns),
+        .is_front = o->role != ROLE_SHARD,
+        .accepts = node_has_map(n) && !n->draining,
+        .max_connections = n->front.config.conn_limit,
+        .link_queue_bytes = n->front.config.link_queue_bytes,
+        .keeps_items = n->store != NULL,
+    };
+    stats_sum(&n->front, &c->stats);
+    if (n->store != NULL)
+        usage_numbers(n->store, now_ns / 1000000, c->usage);
+}
+
+static bool ops_keeps(void *arg, const char *member)
+{
+    const struct options *o = ((struct node *)arg)->options;
+
+    return local_shards_is_child(o->name, o->local_shards, member);
+}
+
+static void ops_took(void *arg, enum latency_class class, struct histogram *sum)
+{
+    latencies_add(&((struct node *)arg)->front, class, sum);
+}
+
+static void ops_shard_took(void *arg, const char *member, struct histogram *sum)
+{
+    latencies_add_shard(&((struct node *)arg)->front, member, sum);
+}
+
+static size_t ops_open_bytes(void *arg, const char *member)
+{
+    return latencies_open_bytes(&((struct node *)arg)->front, member);
 }
 
 static bool ops_leads(void *arg)
@@ -81,6 +137,12 @@ static const struct admin_ops ops = {
     .ask = ops_ask,
     .walk = ops_walk,
     .silence_ms = ops_silence_ms,
+    .not_ready = ops_not_ready,
+    .count = ops_count,
+    .keeps = ops_keeps,
+    .took = ops_took,
+    .shard_took = ops_shard_took,
+    .open_bytes = ops_open_bytes,
     .leads = ops_leads,
     .change = ops_change,
     .abort = ops_abort,

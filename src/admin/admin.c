@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/metrics.h"
 #include "admin/parts.h"
 #include "admin/report.h"
 #include "base/mem.h"
@@ -171,7 +172,7 @@ static void abort_job(struct admin *a, struct http_call *call)
 
 #define MAX_WORDS 4
 
-/* "*" is any word.  Paths behind "/v1/". */
+/* "*" is any word.  Paths behind "/v1/"; those that begin with "/" stand alone. */
 static const struct route {
     unsigned methods;
     const char *words[MAX_WORDS];
@@ -190,6 +191,10 @@ static const struct route {
     { HTTP_GET, { "jobs" }, { NULL }, get_jobs },
     { HTTP_GET, { "jobs", "*" }, { NULL }, get_job },
     { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job },
+    { HTTP_GET, { "heartbeat" }, { NULL }, health_heartbeat },
+    { HTTP_GET, { "/", "healthz" }, { NULL }, health_alive },
+    { HTTP_GET, { "/", "readyz" }, { NULL }, health_ready },
+    { HTTP_GET, { "/", "metrics" }, { NULL }, health_metrics },
 };
 
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -197,17 +202,18 @@ static const struct route {
 static bool leads_to(const struct route *r, const struct http_call *call)
 {
     const char *version = http_call_part(call, 0, NULL);
-    size_t n = 0;
+    const bool alone = strcmp(r->words[0], "/") == 0;
+    size_t n = alone ? 1 : 0;
 
-    if (version == NULL || strcmp(version, "v1") != 0)
+    if (!alone && (version == NULL || strcmp(version, "v1") != 0))
         return false;
     for (; n < MAX_WORDS && r->words[n] != NULL; n++) {
-        const char *word = http_call_part(call, n + 1, NULL);
+        const char *word = http_call_part(call, alone ? n - 1 : n + 1, NULL);
 
         if (strcmp(r->words[n], "*") != 0 && (word == NULL || strcmp(word, r->words[n]) != 0))
             return false;
     }
-    return http_call_n_parts(call) == n + 1;
+    return http_call_n_parts(call) == (alone ? n - 1 : n + 1);
 }
 
 static void on_call(void *arg, struct http_call *call)
@@ -264,5 +270,6 @@ void admin_free(struct admin *a)
         a->ops->fini(a->arg);
     replicas_free(a->replicas);
     http_free(a->http);
+    metrics_kept_free(a->kept);
     free(a);
 }

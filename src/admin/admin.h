@@ -3,6 +3,7 @@
  *
  *      GET  /v1/cluster  /v1/nodes  /v1/ring  /v1/ring/where/KEY  /v1/replicas  /v1/jobs
  *      POST /v1/nodes  /v1/nodes/NAME/drain, PUT .../weight, DELETE /v1/nodes/NAME
+ *      GET  /metrics  /healthz  /readyz  /v1/heartbeat
  *
  * Lives on the control worker's loop.  It knows the map, and reaches members
  * and leader through struct admin_ops alone.
@@ -12,8 +13,10 @@
 
 #include <event2/event.h>
 
+#include "base/stats.h"
 #include "cluster/state.h"
 #include "cluster/view.h"
+#include "net/latency.h"
 #include "store/usage.h"
 
 struct admin;
@@ -45,6 +48,21 @@ struct admin_change {
     bool force;                 /* JOB_REMOVE: what it held may be lost */
 };
 
+/* What this process has counted, for /metrics.  Strings are static. */
+struct admin_counts {
+    const char *version, *role, *memcached_version;
+    int64_t uptime_ms, wall_ms;
+    const char *not_ready;      /* see not_ready() */
+    int has_lease;              /* -1: none is wanted */
+    bool is_front;              /* it serves clients: */
+    bool accepts;               /* they are let in */
+    unsigned max_connections;
+    size_t link_queue_bytes;    /* the most of requests that a shard has not answered */
+    struct stats stats;         /* since the start */
+    bool keeps_items;           /* it does itself: */
+    uint64_t usage[N_USAGES];
+};
+
 struct admin_ops {
     const char *(*cluster_name)(void *arg);
 
@@ -65,6 +83,19 @@ struct admin_ops {
 
     /* Milliseconds since a member was heard, -1: never; NULL: nobody listens. */
     int64_t (*silence_ms)(void *arg, const char *member);
+
+    /* NULL: it serves what it is to serve; or why not, static words. */
+    const char *(*not_ready)(void *arg);
+
+    /* For /metrics. */
+    void (*count)(void *arg, struct admin_counts *out);
+    /* Whether items of that member are told by this process: it is its child. */
+    bool (*keeps)(void *arg, const char *member);
+    /* How long commands took, and what was sent to a member: added to `sum`. */
+    void (*took)(void *arg, enum latency_class class, struct histogram *sum);
+    void (*shard_took)(void *arg, const char *member, struct histogram *sum);
+    /* Bytes of requests that it has not answered. */
+    size_t (*open_bytes)(void *arg, const char *member);
 
     /* Whether this process makes the maps; if not, nothing below is called. */
     bool (*leads)(void *arg);

@@ -45,22 +45,28 @@ struct http {
 
 /* answers */
 
-static void send_json(struct http *h, struct evhttp_request *request, int status, json_t *body)
+/* `text` NULL: memory is short. */
+static void send_text(struct http *h, struct evhttp_request *request, int status,
+                      const char *type, struct evbuffer *text)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    struct evbuffer *out = evbuffer_new();
-    char *text = json_dumps(body, JSON_COMPACT);
 
-    evhttp_add_header(headers, "Content-Type", "application/json");
+    evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
     if (status == 400)          /* what comes behind it may be part of it */
         evhttp_add_header(headers, "Connection", "close");
     conns_end(h->conns, request);
-    if (out == NULL || text == NULL || evbuffer_add_printf(out, "%s\n", text) < 0)
-        evhttp_send_reply(request, 500, NULL, NULL);
-    else
-        evhttp_send_reply(request, status, NULL, out);
+    evhttp_send_reply(request, text != NULL ? status : 500, NULL, text);
+}
+
+static void send_json(struct http *h, struct evhttp_request *request, int status, json_t *body)
+{
+    struct evbuffer *out = evbuffer_new();
+    char *text = json_dumps(body, JSON_COMPACT);
+    const bool ok = out != NULL && text != NULL && evbuffer_add_printf(out, "%s\n", text) >= 0;
+
+    send_text(h, request, status, "application/json", ok ? out : NULL);
     if (out != NULL)
         evbuffer_free(out);
     free(text);
@@ -113,6 +119,13 @@ void http_answer_at(struct http_call *c, int status, const char *location, json_
                               location);
         send_json(c->http, c->request, status, body);
     }
+    call_free(c);
+}
+
+void http_answer_text(struct http_call *c, const char *type, struct evbuffer *text)
+{
+    if (c->request != NULL)
+        send_text(c->http, c->request, 200, type, text);
     call_free(c);
 }
 

@@ -10,6 +10,7 @@
 #ifndef ADMIN_HTTP_H
 #define ADMIN_HTTP_H
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -57,7 +58,9 @@ bool http_call_waits(const struct http_call *call);
 
 /* The end of the call.  The body is taken over. */
 void http_answer(struct http_call *call, int status, json_t *body);
-/* The same, with a header. */
+/* 200 and text of that type, which stays the caller's: it is emptied. */
+void http_answer_text(struct http_call *call, const char *type, struct evbuffer *text);
+/* As the first, with a header. */
 void http_answer_at(struct http_call *call, int status, const char *location, json_t *body);
 /* {"error": ...} */
 void http_refuse(struct http_call *call, int status, const char *format, ...)

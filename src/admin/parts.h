@@ -13,6 +13,7 @@ struct admin {
     struct http *http;
     struct event_base *base;    /* borrowed */
     struct replicas *replicas;  /* being counted, or NULL */
+    struct metrics_kept *kept;  /* owned: see metrics.h */
 };
 
 /* A call that waits for what members say. */
@@ -37,6 +38,12 @@ void changes_add(struct admin *a, struct http_call *call);
 void changes_remove(struct admin *a, struct http_call *call);
 void changes_drain(struct admin *a, struct http_call *call);
 void changes_weight(struct admin *a, struct http_call *call);
+
+/* health.c: */
+void health_alive(struct admin *a, struct http_call *call);
+void health_ready(struct admin *a, struct http_call *call);
+void health_heartbeat(struct admin *a, struct http_call *call);
+void health_metrics(struct admin *a, struct http_call *call);
 
 /* replicas.c: */
 void replicas_get(struct admin *a, struct http_call *call);

@@ -81,7 +81,7 @@ static double share_of(const struct ring *ring, const uint16_t *members, size_t 
     return 0;
 }
 
-static double present_share(const struct view *v, size_t i)
+double report_share(const struct view *v, size_t i)
 {
     return share_of(v->ring, v->members, i);
 }
@@ -107,7 +107,7 @@ static json_t *member_json(const struct view *v, size_t i)
     set_number(o, "weight", m->weight);
     set_number(o, "next_weight", m->next_weight);
     set_number(o, "wanted_weight", m->wanted_weight);
-    set(o, "share", json_real(present_share(v, i)));
+    set(o, "share", json_real(report_share(v, i)));
     set(o, "next_share", json_real(next_share(v, i)));
     return o;
 }
@@ -159,7 +159,7 @@ json_t *report_ring(const struct view *v)
         set_number(node, "weight", m->weight);
         set_number(node, "next_weight", m->next_weight);
         set_number(node, "points", (uint64_t)m->weight * RING_POINTS);
-        set(node, "share", json_real(present_share(v, i)));
+        set(node, "share", json_real(report_share(v, i)));
         set(node, "next_share", json_real(next_share(v, i)));
         (void)json_array_append_new(list, node);
     }

@@ -22,6 +22,9 @@ json_t *report_where(const struct view *v, uint32_t position,
 json_t *report_job(const struct job *j);
 json_t *report_jobs(const struct job *jobs, size_t n);
 
+/* Of the keys, what a member owns, by its index in the map. */
+double report_share(const struct view *v, size_t i);
+
 /* "add", "drain"...; "queued", "running"... */
 const char *report_kind(enum job_kind kind);
 

@@ -25,8 +25,7 @@ say(struct verdict *out, const char *format, ...)
     va_end(args);
 }
 
-/* NULL: it is up. */
-static const char *trouble(const struct member *m, const struct admin_answer *a)
+const char *verdict_trouble(const struct member *m, const struct admin_answer *a)
 {
     if (m->state == MEMBER_EJECTED)
         return "is ejected";
@@ -58,7 +57,7 @@ void verdict_of(const struct view *v, const struct admin_answer *answers, struct
         out->limit_bytes += answers[i].usage[USAGE_limit_maxbytes];
         if (is_to_hold_items(m)) {
             out->n++;
-            out->n_up += trouble(m, &answers[i]) == NULL;
+            out->n_up += verdict_trouble(m, &answers[i]) == NULL;
         }
     }
     if (out->n_up > 0)
@@ -66,7 +65,7 @@ void verdict_of(const struct view *v, const struct admin_answer *answers, struct
     say(out, "%zu/%zu shards up", out->n_up, out->n);
     for (size_t i = 0, told = 0; i < v->map->n; i++) {
         const struct member *m = &v->map->members[i];
-        const char *words = is_to_hold_items(m) ? trouble(m, &answers[i]) : NULL;
+        const char *words = is_to_hold_items(m) ? verdict_trouble(m, &answers[i]) : NULL;
 
         if (words != NULL)
             say(out, "%s %s %s", told++ == 0 ? ":" : ",", m->name, words);

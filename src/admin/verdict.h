@@ -22,6 +22,9 @@ struct verdict {
 /* "ok", "degraded", "down" */
 const char *verdict_word(enum verdict_kind kind);
 
+/* Of a member: NULL, it is up; or "is ejected"... */
+const char *verdict_trouble(const struct member *m, const struct admin_answer *a);
+
 /* `v` may be NULL: no map yet. */
 void verdict_of(const struct view *v, const struct admin_answer *answers, struct verdict *out);
 

@@ -11,7 +11,7 @@ void latencies_add(struct front *front, enum latency_class class, struct histogr
         histogram_merge(sum, &front->workers[i].latency.took[class]);
 }
 
-/* Calls `each` with all links that lead to the member, to any with NULL. */
+/* Calls `each` with all links that lead to the member; to any, with NULL. */
 static void each_link(struct front *front, const char *name,
                       void (*each)(struct link *l, void *arg), void *arg)
 {
@@ -29,17 +29,14 @@ static void each_link(struct front *front, const char *name,
     }
 }
 
-struct sum {
-    struct histogram *took;
-    size_t open_bytes;
-};
-
 static void add(struct link *l, void *arg)
 {
-    struct sum *sum = arg;
+    link_add_took(l, arg);
+}
 
-    link_add_took(l, sum->took);
-    sum->open_bytes += link_open_bytes(l);
+static void add_open_bytes(struct link *l, void *arg)
+{
+    *(size_t *)arg += link_open_bytes(l);
 }
 
 static void add_since(struct link *l, void *arg)
@@ -53,13 +50,17 @@ static void begin_again(struct link *l, void *arg)
     link_reset_took(l);
 }
 
-void latencies_add_shard(struct front *front, const char *name, struct histogram *sum,
-                         size_t *open_bytes)
+void latencies_add_shard(struct front *front, const char *name, struct histogram *sum)
 {
-    struct sum s = { sum, 0 };
+    each_link(front, name, add, sum);
+}
 
-    each_link(front, name, add, &s);
-    *open_bytes += s.open_bytes;
+size_t latencies_open_bytes(struct front *front, const char *name)
+{
+    size_t bytes = 0;
+
+    each_link(front, name, add_open_bytes, &bytes);
+    return bytes;
 }
 
 /* `stats latency` */

@@ -14,10 +14,10 @@
 
 /* Since the start, in nanoseconds: added to `sum`. */
 void latencies_add(struct front *front, enum latency_class class, struct histogram *sum);
-/* Of the links that lead to a member now, and the bytes that it has not answered.
- * Members without a link add nothing. */
-void latencies_add_shard(struct front *front, const char *name, struct histogram *sum,
-                         size_t *open_bytes);
+/* Of the links that lead to a member now; one without a link adds nothing. */
+void latencies_add_shard(struct front *front, const char *name, struct histogram *sum);
+/* The bytes of requests that it has not answered. */
+size_t latencies_open_bytes(struct front *front, const char *name);
 
 /* The lines of `stats latency`, without an end. */
 void latencies_put(struct sendq *q, const struct form *form, struct front_worker *fw);

@@ -292,6 +292,15 @@ const char *local_shards_name(const struct local_shards *ls, unsigned i)
     return ls->children[i].name;
 }
 
+bool local_shards_is_child(const char *front, unsigned n, const char *member)
+{
+    const size_t len = strlen(front);
+    uint32_t i;
+
+    return strncmp(member, front, len) == 0 && member[len] == '-' &&
+           num_parse_u32(member + len + 1, strlen(member + len + 1), &i) && i >= 1 && i <= n;
+}
+
 const char *local_shards_address(const struct local_shards *ls, unsigned i)
 {
     return ls->children[i].address;

@@ -36,6 +36,8 @@ const char *local_shards_own_address(const struct local_shards *ls);
 
 /* Name and peer address of child `i`; valid until local_shards_free(). */
 const char *local_shards_name(const struct local_shards *ls, unsigned i);
+/* Whether a member is one of the `n` children of the front of that name. */
+bool local_shards_is_child(const char *front, unsigned n, const char *member);
 const char *local_shards_address(const struct local_shards *ls, unsigned i);
 
 /* Starts all.  False, errno set, when the first fork fails. */

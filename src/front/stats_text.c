@@ -63,8 +63,7 @@ static void put_yes_no(struct sendq *q, const struct form *form, const char *nam
     stats_line(q, form, name, "%s", yes ? "yes" : "no");
 }
 
-/* All workers together, since the last reset. */
-static void sum_stats(struct front *front, struct stats *sum)
+void stats_sum(struct front *front, struct stats *sum)
 {
     *sum = (struct stats){ 0 };
     stats_add(sum, &front->accept_stats);
@@ -72,9 +71,10 @@ static void sum_stats(struct front *front, struct stats *sum)
         stats_add(sum, &front->workers[i].stats);
 }
 
+/* All workers together, since the last reset. */
 static void sum_since_reset(struct front *front, struct stats *sum)
 {
-    sum_stats(front, sum);
+    stats_sum(front, sum);
     pthread_mutex_lock(&front->reset_lock);
     stats_since(sum, &front->reset_at);
     pthread_mutex_unlock(&front->reset_lock);
@@ -84,7 +84,7 @@ void stats_reset(struct front *front)
 {
     struct stats now;
 
-    sum_stats(front, &now);
+    stats_sum(front, &now);
     pthread_mutex_lock(&front->reset_lock);
     front->reset_at = now;
     pthread_mutex_unlock(&front->reset_lock);
@@ -178,7 +178,7 @@ void stats_put_segments(struct gather *g)
 void stats_put_slabs(struct gather *g)
 {
     put_number(&g->out, &g->form, "active_slabs", 0);
-    put_number(&g->out, &g->form, "total_malloced", gather_sum(g, USAGE_bytes));
+    put_number(&g->out, &g->form, "total_malloced", gather_sum(g, USAGE_resident_bytes));
 }
 
 void stats_put_shards(struct gather *g)

@@ -25,6 +25,9 @@ void stats_put_slabs(struct gather *g);
 void stats_put_shards(struct gather *g);
 void stats_put_settings(struct sendq *q, const struct form *form, struct front *front);
 
+/* What all workers have counted since the start.  Any thread. */
+void stats_sum(struct front *front, struct stats *sum);
+
 /* Counters begin again at 0. */
 void stats_reset(struct front *front);
 

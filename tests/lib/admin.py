@@ -34,3 +34,24 @@ def get(where, path):
     status, answer, _ = ask(where, "GET", path)
     assert status == 200, (path, status, answer)
     return answer
+
+
+def text(where, path):
+    """(text, headers) of the answer to a GET that must be one."""
+    host, _, port = where.rpartition(":")
+    conn = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=BOUND_S)
+    try:
+        conn.request("GET", path)
+        response = conn.getresponse()
+        data = response.read().decode()
+    finally:
+        conn.close()
+    assert response.status == 200, (path, response.status, data)
+    return data, response.headers
+
+
+def metrics(where):
+    """{"memcached_up": 1.0, 'memcached_commands_total{command="get",...}': 3.0, ...}"""
+    lines = text(where, "/metrics")[0].splitlines()
+    return {name: float(value) for name, _, value in
+            (line.rpartition(" ") for line in lines if not line.startswith("#"))}
