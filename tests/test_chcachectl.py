@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 """chcachectl against a running cache, against none, and against a strange one."""
 
+import json
 import os
 import pty
 import random
@@ -8,8 +9,8 @@ import socket
 import threading
 import unittest
 
-from lib import tap
-from lib.daemon import CHCACHECTL, Cluster, Folder, Lone, Daemon, free_port, run, wait
+from lib import tap, wire
+from lib.daemon import CHCACHECTL, CHCACHED, Cluster, Folder, Lone, Daemon, free_port, run, wait
 
 YES, NO, UNREACHED, USAGE = 0, 1, 3, 64
 
@@ -18,6 +19,21 @@ def ctl(*args, server=None, stdin=b"", env=None):
     words = ["--server", server] if server else []
     return run(*words, *args, program=CHCACHECTL, stdin=stdin,
                env={**os.environ, "CHCACHED_SERVER": "", **(env or {})})
+
+
+def on_terminal(*args):
+    """(exit code, all that a terminal was sent)."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(CHCACHECTL, [CHCACHECTL, *args])
+    seen = b""
+    try:
+        while data := os.read(terminal, 1000):
+            seen += data
+    except OSError:             # the other end of a terminal closes so
+        pass
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
 
 
 class Usage(unittest.TestCase):
@@ -32,6 +48,25 @@ class Usage(unittest.TestCase):
                 (["set", "a"], "usage: chcachectl set KEY VALUE"),
                 (["delete"], "usage: chcachectl delete KEY"),
                 (["ping", "a"], "usage: chcachectl ping"),
+                (["touch", "a"], "usage: chcachectl touch KEY TIME"),
+                (["touch", "a", "soon"], 'read the time to live "soon", expected seconds, or a '
+                                         "time like 500ms or 2m, up to 315360000s"),
+                (["touch", "a", "-1"], 'read the time to live "-1", expected seconds, or a '
+                                       "time like 500ms or 2m, up to 315360000s"),
+                (["set", "a", "b", "--ttl", "1500ms"],
+                 'read the time to live "1500ms", expected whole seconds'),
+                (["set", "a", "b", "--flags", "4294967296"],
+                 'read the flags "4294967296", expected a whole number from 0 to 4294967295'),
+                (["set", "a", "b", "--zone", "x"], "set has no option --zone, see chcachectl help"),
+                (["incr", "a", "-1"], 'read "-1", expected a whole number to incr by'),
+                (["decr", "a", "x"], 'read "x", expected a whole number to decr by'),
+                (["decr"], "usage: chcachectl decr KEY [N]"),
+                (["ping", "--ttl", "1"], "ping has no option --ttl, see chcachectl help"),
+                (["stats", "a b"], "the group has a blank or a control character at byte 2"),
+                (["stats", ""], "the group has 0 bytes, expected 1 to 250"),
+                (["config"], "config what? see chcachectl help"),
+                (["config", "check"], "usage: chcachectl config check FILE"),
+                (["config", "show", "x"], "usage: chcachectl config show"),
                 (["get", ""], "the key has 0 bytes, expected 1 to 250"),
                 (["get", "k" * 251], "the key has 251 bytes, expected 1 to 250"),
                 (["get", "a b"], "the key has a blank or a control character at byte 2"),
@@ -45,6 +80,7 @@ class Usage(unittest.TestCase):
         code, out, err = ctl("help")
         self.assertEqual((code, err), (YES, ""))
         for word in (b"get KEY", b"set KEY VALUE", b"delete KEY", b"ping", b"version",
+                     b"touch KEY", b"incr KEY", b"decr KEY", b"stats", b"config check FILE",
                      b"CHCACHED_SERVER"):
             self.assertIn(word, out)
         self.assertEqual(ctl("--help"), (code, out, err))
@@ -54,7 +90,8 @@ class Usage(unittest.TestCase):
 
     def test_help_on_a_command_names_its_options(self):
         for words, said in (
-                ("get", b"  get KEY                         write the value to stdout\n"),
+                ("get", b"  get KEY                         write the value to stdout\n"
+                        b"    --json\n    --ttl TIME\n"),
                 ("nodes add",
                  b"  nodes add NAME=ADDR[*WEIGHT]    a new shard takes its share\n"
                  b"    --json\n    --no-wait\n    --dry-run\n    --zone NAME\n")):
@@ -67,7 +104,9 @@ class Usage(unittest.TestCase):
 
     def test_no_server_is_exit_code_3(self):
         nobody = "127.0.0.1:%d" % free_port()
-        for args in (["ping"], ["version"], ["get", "a"], ["set", "a", "b"], ["delete", "a"]):
+        for args in (["ping"], ["version"], ["get", "a"], ["set", "a", "b"], ["delete", "a"],
+                     ["touch", "a", "1"], ["incr", "a"], ["decr", "a"], ["stats"],
+                     ["config", "show"], ["ping", "--json"], ["stats", "--json"]):
             code, out, err = ctl(*args, server=nobody)
             self.assertEqual((code, out), (UNREACHED, b""))
             self.assertEqual(err, "chcachectl: %s: Connection refused\n" % nobody)
@@ -94,6 +133,89 @@ class Running:
         self.assertEqual(self.ctl("delete", "a"), (YES, b"", ""))
         self.assertEqual(self.ctl("get", "a"), (NO, b"", "chcachectl: a: not found\n"))
         self.assertEqual(self.ctl("delete", "a"), (NO, b"", "chcachectl: a: not found\n"))
+
+    def json(self, *args, code=YES, **more):
+        got, out, _ = self.ctl(*args, "--json", **more)
+        self.assertEqual(got, code)
+        return json.loads(out)
+
+    def test_options_stand_anywhere_and_none_behind_two_dashes(self):
+        self.assertEqual(self.ctl("set", "--", "--key", "--value")[0], YES)
+        self.assertEqual(self.ctl("get", "--", "--key"), (YES, b"--value", ""))
+        self.assertEqual(self.ctl("set", "--ttl=50", "b", "-1")[0], YES)
+        self.assertEqual(self.ctl("get", "b"), (YES, b"-1", ""))
+
+    def test_numbers_are_counted(self):
+        self.ctl("set", "n", "5")
+        self.assertEqual(self.ctl("incr", "n"), (YES, b"6\n", ""))
+        self.assertEqual(self.ctl("incr", "n", "10"), (YES, b"16\n", ""))
+        self.assertEqual(self.ctl("decr", "n", "100"), (YES, b"0\n", ""))
+        self.assertEqual(self.json("incr", "n", "3"), {"key": "n", "value": 3})
+        self.ctl("delete", "n")
+        self.assertEqual(self.ctl("incr", "n"), (NO, b"", "chcachectl: n: not found\n"))
+        self.ctl("set", "n", "x")
+        code, out, err = self.ctl("decr", "n")
+        self.assertEqual((code, out), (NO, b""))
+        self.assertRegex(err, "CLIENT_ERROR cannot increment or decrement")
+
+    def ttl(self, key):
+        with self.daemon.connect() as s:
+            return int(wire.ask(s, b"mg %b t\r\n" % key).split()[1][1:])
+
+    def test_items_live_as_long_as_was_said(self):
+        for args, least, most in ((["set", "t", "x", "--ttl", "100"], 90, 100),
+                                  (["touch", "t", "5m"], 290, 300),
+                                  (["get", "t", "--ttl", "1h"], 3590, 3600),
+                                  (["touch", "t", "1000h"], 3599000, 3600000),
+                                  (["touch", "t", "0"], -1, -1)):
+            with self.subTest(args=args):
+                self.assertEqual(self.ctl(*args)[0], YES)
+                self.assertIn(self.ttl(b"t"), range(least, most + 1))
+        self.assertEqual(self.ctl("touch", "nobody", "1"),
+                         (NO, b"", "chcachectl: nobody: not found\n"))
+
+    def test_json_tells_what_is_told_otherwise(self):
+        self.assertEqual(self.json("set", "j", "v\u00e4lue", "--flags", "7"),
+                         {"key": "j", "answer": "STORED"})
+        got = self.json("get", "j")
+        self.assertGreater(got.pop("cas"), 0)
+        self.assertEqual(got, {"key": "j", "found": True, "flags": 7, "bytes": 6,
+                               "value": "v\u00e4lue"})
+        self.assertEqual(self.json("touch", "j", "9"), {"key": "j", "answer": "TOUCHED"})
+        self.assertEqual(self.json("delete", "j"), {"key": "j", "answer": "DELETED"})
+        self.assertEqual(self.json("delete", "j", code=NO), {"key": "j", "answer": "NOT_FOUND"})
+        self.assertEqual(self.json("get", "j", code=NO), {"key": "j", "found": False})
+        self.ctl("set", "j", "-", stdin=b"\xff\x00")
+        self.assertEqual(self.json("get", "j")["value_base64"], "/wA=")
+        got = self.json("ping")
+        self.assertEqual((got["server"], got["answers"]), (self.daemon.address, True))
+        self.assertEqual(self.json("version")["version"].encode() + b"\n",
+                         self.ctl("version")[1])
+
+    def test_stats_are_the_servers(self):
+        code, out, err = self.ctl("stats")
+        self.assertEqual((code, err), (YES, ""))
+        rows = dict(line.split(" ", 1) for line in out.decode().splitlines())
+        self.assertEqual(rows["pid"], str(self.daemon.pid))
+        got = self.json("stats")
+        self.assertEqual(got["pid"], self.daemon.pid)
+        self.assertEqual(got["version"], rows["version"])
+        self.assertIsInstance(got["rusage_user"], float)
+        for name in self.daemon.shards:
+            self.assertEqual(self.json("stats", "shards")[name + ":state"], "up")
+        for args in (["config", "show"], ["stats", "settings"]):
+            self.assertEqual(self.json(*args)["tcpport"], self.daemon.port)
+        self.assertIn(b"ITEM ", self.ctl("set", "a", "x")[1] +
+                      self.ctl("stats", "cachedump", "1", "0")[1])
+        self.assertEqual(self.ctl("stats", "reset"), (YES, b"", ""))
+        code, out, err = self.ctl("stats", "detail", "nonsense")
+        self.assertEqual((code, out), (NO, b""))
+        self.assertRegex(err, "CLIENT_ERROR usage")
+
+    def test_stats_on_a_terminal_are_columns(self):
+        code, seen = on_terminal("--server", self.daemon.address, "stats", "settings")
+        self.assertEqual(code, YES)
+        self.assertRegex(seen, r"\ANAME +VALUE\r\n(.*\r\n)*tcpport +%d\r\n" % self.daemon.port)
 
     def test_values_from_stdin_are_any_bytes(self):
         for data in (b"", b"\r\nEND\r\n", b"\x00\xff" * 50000,
@@ -123,18 +245,8 @@ class Running:
 
     def test_a_terminal_gets_a_newline_behind_the_value(self):
         self.assertEqual(self.ctl("set", "a", "hello")[0], YES)
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execv(CHCACHECTL, [CHCACHECTL, "--server", self.daemon.address, "get", "a"])
-        seen = b""
-        try:
-            while data := os.read(terminal, 1000):
-                seen += data
-        except OSError:         # the other end of a terminal closes so
-            pass
-        os.close(terminal)
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), YES)
-        self.assertEqual(seen, b"hello\r\n")
+        self.assertEqual(on_terminal("--server", self.daemon.address, "get", "a"),
+                         (YES, "hello\r\n"))
 
 
 class OneProcess(Running, unittest.TestCase):
@@ -151,6 +263,34 @@ class OneProcess(Running, unittest.TestCase):
 
 class ThreeLocalShards(Running, unittest.TestCase):
     kind = Cluster
+
+
+class Files(unittest.TestCase):
+    def check(self, text, *more):
+        with Folder() as folder:
+            path = os.path.join(folder, "c.conf")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            code, out, err = ctl("config", "check", path, *more, env={"CHCACHED": CHCACHED})
+            return code, out.decode().replace(path, "FILE"), err.replace(path, "FILE")
+
+    def test_a_file_is_checked_by_who_would_take_it(self):
+        self.assertEqual(self.check("[node]\nthreads = 2\n"), (YES, "FILE: OK\n", ""))
+        bad = 'FILE:2: unknown key "thread"'
+        code, out, err = self.check("[node]\nthread = 2\n")
+        self.assertEqual((code, out, err[:len(bad)]), (78, "", bad))
+        code, out, _ = self.check("[node]\nthread = 2\n", "--json")
+        self.assertEqual((code, json.loads(out)["ok"]), (78, False))
+        named = '[cluster]\ncoordinator = f@127.0.0.1:1\n[shard "s1"]\naddress = 127.0.0.1:2\n'
+        self.assertEqual(self.check(named, "--name", "s1"), (YES, "FILE: OK\n", ""))
+        code, out, err = ctl("config", "check", "/nowhere", env={"CHCACHED": CHCACHED})
+        self.assertEqual((code, out, err), (78, b"", "chcached: cannot read /nowhere: "
+                                                     "No such file or directory\n"))
+
+    def test_where_chcached_is_not_that_is_told(self):
+        code, out, err = ctl("config", "check", "x", env={"CHCACHED": "/nowhere/chcached"})
+        self.assertEqual((code, out), (NO, b""))
+        self.assertRegex(err, "/nowhere/chcached could not be run")
 
 
 class Strange(unittest.TestCase):
@@ -177,6 +317,12 @@ class Strange(unittest.TestCase):
                 (["get", "a"], b"VALUE a 0 3\r\nabcX", UNREACHED, b"abc"),
                 (["get", "a"], b"VALUE a 0 99999999999\r\n", NO, b""),
                 (["get", "a"], b"VALUE\r\n", NO, b""),
+                (["get", "a", "--json"], b"VALUE a 0 3 1\r\nab", UNREACHED, b""),
+                (["get", "a", "--json"], b"VALUE a 0 3 x\r\nabc\r\nEND\r\n", NO, b""),
+                (["incr", "a"], b"1x\r\n", NO, b""),
+                (["touch", "a", "1"], b"\r\n", NO, b""),
+                (["stats", "--json"], b"STAT a 1\r\nSTAT b\r\n", UNREACHED, b""),
+                (["stats", "x"], b"STAT a 1\r\nSERVER_ERROR no\r\n", NO, b"a 1\n"),
                 (["get", "a"], b"SERVER_ERROR no\r\n", NO, b""),
                 (["ping"], b"x" * 5000, UNREACHED, b""),
                 (["ping"], b"HTTP/1.1 400 Bad Request\r\n", NO, b""),

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "ctl/ask.h"
@@ -25,7 +24,7 @@ static void print_verdict(const struct ctl *ctl, const json_t *cluster)
 {
     static const char *const colors[] = { [YES] = "\033[32m", [NO] = "\033[31m",
                                           [DEGRADED] = "\033[33m" };
-    const bool color = isatty(STDOUT_FILENO) && !ctl->no_color;
+    const bool color = say_in_color(ctl);
     const int code = code_of(ask_text(cluster, "verdict"));
     char items[TABLE_TEXT_MAX], used[TABLE_TEXT_MAX], limit[TABLE_TEXT_MAX];
     const long long copies = ask_number(cluster, "replicas");

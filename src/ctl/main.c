@@ -1,14 +1,13 @@
 /*
  * chcachectl - ask a running cache
  *
- *      commands --text protocol--> any memcached           (memcached.h)
+ *      commands --text protocol--> any memcached    (memcached.h, items.h, stats.h)
  *               --HTTP, JSON-----> a chcached's admin address (cluster.h, nodes.h)
- *               ------------------ nobody                  (simulate.h)
+ *               ------------------ nobody                  (simulate.h, config_check.h)
  */
 #include "config.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,70 +15,18 @@
 #include "base/mem.h"
 #include "ctl/ask.h"
 #include "ctl/cluster.h"
+#include "ctl/config_check.h"
+#include "ctl/items.h"
 #include "ctl/memcached.h"
 #include "ctl/nodes.h"
+#include "ctl/options.h"
 #include "ctl/say.h"
 #include "ctl/simulate.h"
+#include "ctl/stats.h"
 
 #define SERVER "127.0.0.1:11211"
 #define MAX_ARGS 64
 #define MANY MAX_ARGS
-
-/* ---- options -------------------------------------------------------------- */
-
-/* Those of commands are taken by commands that name their letter. */
-static const struct option_row {
-    const char *name, *arg;     /* arg NULL: takes no value */
-    char letter;                /* ' ': all commands' */
-    size_t at;                  /* of the field in struct ctl */
-} options[] = {
-    { "--server", "HOST:PORT", ' ', offsetof(struct ctl, server) },
-    { "--admin", "HOST:PORT", ' ', offsetof(struct ctl, admin) },
-    { "--no-color", NULL, ' ', offsetof(struct ctl, no_color) },
-    { "--json", NULL, 'j', offsetof(struct ctl, json) },
-    { "--no-wait", NULL, 'w', offsetof(struct ctl, no_wait) },
-    { "--dry-run", NULL, 'd', offsetof(struct ctl, dry_run) },
-    { "--force", NULL, 'f', offsetof(struct ctl, force) },
-    { "--zone", "NAME", 'z', offsetof(struct ctl, zone) },
-    { "--shards", "N", 's', offsetof(struct ctl, shards) },
-    { "--weights", "W,W,...", 's', offsetof(struct ctl, weights) },
-    { "--to-shards", "N", 's', offsetof(struct ctl, to_shards) },
-    { "--to-weights", "W,W,...", 's', offsetof(struct ctl, to_weights) },
-    { "--keys", "FILE", 's', offsetof(struct ctl, keys) },
-    { "--n-keys", "N", 's', offsetof(struct ctl, n_keys) },
-};
-
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
-
-/* The row of "--name" or "--name=value"; NULL: none is called so. */
-static const struct option_row *option_of(const char *word)
-{
-    const size_t len = strcspn(word, "=");
-
-    for (size_t i = 0; i < N_OPTIONS; i++)
-        if (strlen(options[i].name) == len && memcmp(options[i].name, word, len) == 0)
-            return &options[i];
-    return NULL;
-}
-
-/* Takes argv[*i], and the next where that is its value.  YES, or what was said. */
-static int take_option(struct ctl *ctl, const struct option_row *o, char **argv, int *i)
-{
-    const char *value = strchr(argv[*i], '=');
-    void *field = (char *)ctl + o->at;
-
-    if (o->arg == NULL && value != NULL)
-        return say(EX_USAGE, "%s takes no value", o->name);
-    if (o->arg == NULL) {
-        *(bool *)field = true;
-        return YES;
-    }
-    value = value != NULL ? value + 1 : argv[++*i];
-    if (value == NULL)
-        return say(EX_USAGE, "%s needs a value, %s", o->name, o->arg);
-    *(const char **)field = value;
-    return YES;
-}
 
 /* ---- commands ------------------------------------------------------------- */
 
@@ -88,17 +35,27 @@ static const struct command {
     const char *words[2];
     const char *args, *help;
     int least, most;            /* arguments */
-    const char *letters;        /* of options; NULL: what follows is data */
+    const char *letters;        /* of options */
     bool has_key;               /* as the first of its arguments */
-    int (*talk)(struct conn *c, char **argv);
+    int (*talk)(const struct ctl *ctl, struct conn *c, char **argv);
     int (*run)(const struct ctl *ctl, char **argv);
 } commands[] = {
-    { { "get" }, " KEY", "write the value to stdout", 1, 1, NULL, true, memcached_get, NULL },
-    { { "set" }, " KEY VALUE", "store a value; - reads it from stdin", 2, 2, NULL, true,
-      memcached_set, NULL },
-    { { "delete" }, " KEY", "forget the key", 1, 1, NULL, true, memcached_delete, NULL },
-    { { "ping" }, "", "does the server answer?", 0, 0, NULL, false, memcached_ping, NULL },
-    { { "version" }, "", "the server's version", 0, 0, NULL, false, memcached_version, NULL },
+    { { "get" }, " KEY", "write the value to stdout", 1, 1, "jt", true, items_get, NULL },
+    { { "set" }, " KEY VALUE", "store a value; - reads it from stdin", 2, 2, "jtF", true,
+      items_set, NULL },
+    { { "delete" }, " KEY", "forget the key", 1, 1, "j", true, items_delete, NULL },
+    { { "touch" }, " KEY TIME", "a new time to live; 0: for ever", 2, 2, "j", true, items_touch,
+      NULL },
+    { { "incr" }, " KEY [N]", "count up by 1, or by N", 1, 2, "j", true, items_incr, NULL },
+    { { "decr" }, " KEY [N]", "count down, not below 0", 1, 2, "j", true, items_decr, NULL },
+    { { "ping" }, "", "does the server answer?", 0, 0, "j", false, memcached_ping, NULL },
+    { { "version" }, "", "the server's version", 0, 0, "j", false, memcached_version, NULL },
+    { { "stats" }, " [GROUP...]", "its counters: items, shards, latency, ...", 0, MANY, "j",
+      false, stats_show, NULL },
+    { { "config", "show" }, "", "the settings it runs with", 0, 0, "j", false, stats_settings,
+      NULL },
+    { { "config", "check" }, " FILE", "would chcached take the file?", 1, 1, "jn", false, NULL,
+      config_check },
     { { "status" }, "", "is the cluster well?", 0, 0, "j", false, NULL, cluster_status },
     { { "where" }, " KEY...", "who owns the keys, who holds them", 1, MANY, "j", false, NULL,
       cluster_where },
@@ -138,10 +95,8 @@ static int help(void)
     for (size_t i = 0; i < N_COMMANDS; i++)
         print_command(&commands[i]);
     puts("  help [COMMAND]                  this text; a command's options\n\n"
-         "Of what asks a cluster:     --json for programs; --no-color, NO_COLOR\n"
-         "Of what changes a cluster:  --dry-run, --no-wait; --zone NAME, --force\n"
-         "Of ring simulate:           --shards N or --weights W,W,..., --to-shards N or\n"
-         "                            --to-weights W,W,..., --keys FILE or --n-keys N\n\n"
+         "All take --json, for programs, and --no-color; chcachectl help COMMAND tells\n"
+         "what else one takes.  Behind -- there are no options.\n\n"
          "The server may be a path of a Unix socket.  Without --server it is that of\n"
          "the environment variable CHCACHED_SERVER, else " SERVER "; without\n"
          "--admin that of CHCACHED_ADMIN, else " ASK_ADMIN ".\n"
@@ -188,11 +143,6 @@ static int wrong_usage(const struct command *c)
                c->words[1] != NULL ? c->words[1] : "", c->args);
 }
 
-static bool takes(const struct command *c, const struct option_row *o)
-{
-    return c->letters != NULL && (o->letter == ' ' || strchr(c->letters, o->letter) != NULL);
-}
-
 static int help_on(char **argv)
 {
     int n = 0;
@@ -203,34 +153,38 @@ static int help_on(char **argv)
     if (argv[n] != NULL)
         return say(EX_USAGE, "usage: chcachectl help [COMMAND]");
     print_command(c);
-    for (const struct option_row *o = options; o < options + N_OPTIONS; o++)
-        if (o->letter != ' ' && takes(c, o))
-            printf("    %s%s%s\n", o->name, o->arg != NULL ? " " : "",
-                   o->arg != NULL ? o->arg : "");
+    options_print(c->letters);
     return YES;
+}
+
+static int unknown_option(const struct command *c, const char *word)
+{
+    return say(EX_USAGE, "%s%s%s has no option %s, see chcachectl help", c->words[0],
+               c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "", word);
 }
 
 /* Options out of `argv`, the rest to `args`.  YES, or what was said. */
 static int take_args(struct ctl *ctl, const struct command *c, char **argv, char **args)
 {
+    bool is_data = false;       /* behind "--" */
     int n = 0, rc;
 
     for (int i = 0; argv[i] != NULL; i++) {
-        const struct option_row *o;
+        const struct option_row *o = is_data || argv[i][0] != '-'
+                                     ? NULL : options_find(c->letters, argv[i]);
 
-        if (c->letters == NULL || strncmp(argv[i], "--", 2) != 0) {
+        if (!is_data && strcmp(argv[i], "--") == 0) {
+            is_data = true;
+        } else if (o != NULL) {
+            if ((rc = options_take(ctl, o, argv, &i)) != YES)
+                return rc;
+        } else if (!is_data && strncmp(argv[i], "--", 2) == 0) {
+            return unknown_option(c, argv[i]);
+        } else {
             if (n == c->most || n == MAX_ARGS)
                 return wrong_usage(c);
             args[n++] = argv[i];
-            continue;
         }
-        o = option_of(argv[i]);
-        if (o == NULL || !takes(c, o))
-            return say(EX_USAGE, "%s%s%s has no option %s, see chcachectl help", c->words[0],
-                       c->words[1] != NULL ? " " : "", c->words[1] != NULL ? c->words[1] : "",
-                       argv[i]);
-        if ((rc = take_option(ctl, o, argv, &i)) != YES)
-            return rc;
     }
     args[n] = NULL;
     return n < c->least ? wrong_usage(c) : YES;
@@ -239,10 +193,11 @@ static int take_args(struct ctl *ctl, const struct command *c, char **argv, char
 static int talk(const struct ctl *ctl, const struct command *command, char **args)
 {
     struct conn *c = xzalloc(sizeof(*c));
-    int rc = conn_open(c, ctl->server, "11211");
+    int rc;
 
-    if (rc == YES)
-        rc = command->talk(c, args);
+    c->server = ctl->server;
+    c->fd = -1;
+    rc = command->talk(ctl, c, args);
     conn_close(c);
     free(c);
     return rc;
@@ -283,15 +238,15 @@ int main(int argc, char **argv)
     int i = 1, rc;
 
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        const struct option_row *o = option_of(argv[i]);
+        const struct option_row *o = options_find("j", argv[i]);
 
         if (strcmp(argv[i], "--help") == 0)
             return help();
         if (strcmp(argv[i], "--version") == 0)
             return puts("chcachectl " PACKAGE_VERSION) < 0;
-        if (o == NULL || (o->letter != ' ' && o->letter != 'j'))
+        if (o == NULL)
             return say(EX_USAGE, "unknown option %s, see chcachectl help", argv[i]);
-        if ((rc = take_option(&ctl, o, argv, &i)) != YES)
+        if ((rc = options_take(&ctl, o, argv, &i)) != YES)
             return rc;
     }
     if (i >= argc)

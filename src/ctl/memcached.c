@@ -1,24 +1,23 @@
 #include "ctl/memcached.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/mem.h"
-#include "base/num.h"
-#include "ctl/say.h"
+#include "wire/base64.h"
 
-#define KEY_MAX 250
-#define VALUE_MAX ((size_t)INT32_MAX)   /* the protocol's, servers take less */
-
-static int send_and_read(struct conn *c, const char *request, size_t len, char **line)
+int memcached_ask(struct conn *c, const char *request, size_t len, char **line)
 {
-    bool sent = conn_send(c, request, len);
-    int cause = errno;
+    int rc = c->fd < 0 ? conn_open(c, c->server, "11211") : YES, cause;
+    bool sent;
 
+    if (rc != YES)
+        return rc;
+    sent = conn_send(c, request, len);
+    cause = errno;
     /* Who hangs up while we send may have said why. */
     *line = conn_line(c);
     if (*line == NULL && !sent)
@@ -26,126 +25,50 @@ static int send_and_read(struct conn *c, const char *request, size_t len, char *
     return *line != NULL ? YES : conn_lost(c);
 }
 
-int memcached_check_key(const char *key)
+int memcached_check_word(const char *word, const char *what)
 {
-    size_t len = strlen(key);
+    size_t len = strlen(word);
 
-    if (len < 1 || len > KEY_MAX)
-        return say(EX_USAGE, "the key has %zu bytes, expected 1 to %d", len, KEY_MAX);
+    if (len < 1 || len > MEMCACHED_KEY_MAX)
+        return say(EX_USAGE, "the %s has %zu bytes, expected 1 to %d", what, len,
+                   MEMCACHED_KEY_MAX);
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)key[i] <= ' ' || key[i] == 0x7f)
-            return say(EX_USAGE, "the key has a blank or a control character at byte %zu",
+        if ((unsigned char)word[i] <= ' ' || word[i] == 0x7f)
+            return say(EX_USAGE, "the %s has a blank or a control character at byte %zu", what,
                        i + 1);
     return YES;
 }
 
-/* `len` bytes of the value to stdout, as they come. */
-static int copy_value(struct conn *c, size_t len)
+int memcached_check_key(const char *key)
 {
-    while (len > 0) {
-        size_t n = c->end - c->at;
+    return memcached_check_word(key, "key");
+}
 
-        if (n > len)
-            n = len;
-        if (fwrite(c->buf + c->at, 1, n, stdout) != n)
-            return say(NO, "stdout: %s", strerror(errno));
-        c->at += n;
-        len -= n;
-        if (len > 0 && n == 0) {
-            c->at = c->end = 0;
-            if (!conn_fill(c))
-                return conn_lost(c);
-        }
+void memcached_set_bytes(json_t *object, const char *name, const char *data, size_t len)
+{
+    json_t *text = json_stringn(data, len);
+    char *field, *encoded, *end;
+
+    if (text != NULL) {
+        (void)json_object_set_new(object, name, text);
+        return;
     }
-    return YES;
+    field = xasprintf("%s_base64", name);
+    encoded = xmalloc(4 * (len / 3) + 5);
+    end = base64_put(encoded, data, len);
+    (void)json_object_set_new(object, field, json_stringn(encoded, (size_t)(end - encoded)));
+    free(encoded);
+    free(field);
 }
 
-int memcached_get(struct conn *c, char **argv)
+size_t memcached_split(char *line, char **words, size_t most)
 {
-    char request[KEY_MAX + 8], *line, *bytes;
-    int n = snprintf(request, sizeof(request), "get %s\r\n", argv[0]);
-    uint64_t len;
-    int rc = send_and_read(c, request, (size_t)n, &line);
+    size_t n = 0;
+    char *rest = line, *word;
 
-    if (rc != YES)
-        return rc;
-    if (strcmp(line, "END") == 0)
-        return say(NO, "%s: not found", argv[0]);
-    bytes = strrchr(line, ' ');
-    if (strncmp(line, "VALUE ", 6) != 0 || !num_parse_u64(bytes + 1, strlen(bytes + 1), &len)
-        || len > VALUE_MAX)
-        return say_refused(line);
-    if ((rc = copy_value(c, (size_t)len)) != YES)
-        return rc;
-    if (isatty(STDOUT_FILENO))
-        putchar('\n');
-    /* A value counts when all that belongs to it has come. */
-    if ((line = conn_line(c)) == NULL || *line != '\0'
-        || (line = conn_line(c)) == NULL || strcmp(line, "END") != 0)
-        return say(UNREACHED, "%s: the answer broke off", c->server);
-    if (fflush(stdout) != 0)
-        return say(NO, "stdout: %s", strerror(errno));
-    return YES;
-}
-
-static int read_stdin(char **value, size_t *len)
-{
-    size_t room = 0;
-
-    *value = NULL;
-    *len = 0;
-    do {
-        if (*len == room) {
-            room = room == 0 ? 65536 : 2 * room;
-            *value = xrealloc(*value, room);
-        }
-        *len += fread(*value + *len, 1, room - *len, stdin);
-        if (*len > VALUE_MAX)
-            return say(NO, "stdin: the value is longer than 2 GiB");
-    } while (!feof(stdin) && !ferror(stdin));
-    if (ferror(stdin))
-        return say(NO, "stdin: %s", strerror(errno));
-    return YES;
-}
-
-int memcached_set(struct conn *c, char **argv)
-{
-    char *value = NULL, *request, *line;
-    size_t len, head;
-    int rc = YES;
-
-    if (strcmp(argv[1], "-") == 0) {
-        rc = read_stdin(&value, &len);
-    } else {
-        value = xstrdup(argv[1]);
-        len = strlen(value);
-    }
-    if (rc == YES) {
-        request = xasprintf("set %s 0 0 %zu\r\n", argv[0], len);
-        head = strlen(request);
-        request = xrealloc(request, head + len + 2);
-        memcpy(request + head, value, len);
-        memcpy(request + head + len, "\r\n", 2);
-        rc = send_and_read(c, request, head + len + 2, &line);
-        free(request);
-        if (rc == YES && strcmp(line, "STORED") != 0)
-            rc = say_refused(line);
-    }
-    free(value);
-    return rc;
-}
-
-int memcached_delete(struct conn *c, char **argv)
-{
-    char request[KEY_MAX + 16], *line;
-    int n = snprintf(request, sizeof(request), "delete %s\r\n", argv[0]);
-    int rc = send_and_read(c, request, (size_t)n, &line);
-
-    if (rc != YES || strcmp(line, "DELETED") == 0)
-        return rc;
-    if (strcmp(line, "NOT_FOUND") == 0)
-        return say(NO, "%s: not found", argv[0]);
-    return say_refused(line);
+    while (n < most && (word = strtok_r(rest, " ", &rest)) != NULL)
+        words[n++] = word;
+    return n;
 }
 
 /* With YES, *version is what the server calls itself. */
@@ -153,7 +76,7 @@ static int ask_version(struct conn *c, const char **version)
 {
     static const char request[] = "version\r\n";
     char *line;
-    int rc = send_and_read(c, request, sizeof(request) - 1, &line);
+    int rc = memcached_ask(c, request, sizeof(request) - 1, &line);
 
     if (rc != YES)
         return rc;
@@ -163,23 +86,37 @@ static int ask_version(struct conn *c, const char **version)
     return YES;
 }
 
-int memcached_version(struct conn *c, char **argv)
+int memcached_version(const struct ctl *ctl, struct conn *c, char **argv)
 {
     const char *version;
     int rc = ask_version(c, &version);
 
     (void)argv;
+    if (rc == YES && ctl->json)
+        return say_json(YES, json_pack("{s:s, s:s*}", "server", c->server, "version", version));
     if (rc == YES)
         puts(version);
     return rc;
 }
 
-int memcached_ping(struct conn *c, char **argv)
+static double now_ms(void)
 {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1000 + (double)t.tv_nsec / 1e6;
+}
+
+int memcached_ping(const struct ctl *ctl, struct conn *c, char **argv)
+{
+    const double begun = now_ms();
     const char *version;
     int rc = ask_version(c, &version);
 
     (void)argv;
+    if (rc == YES && ctl->json)
+        return say_json(YES, json_pack("{s:s, s:b, s:f}", "server", c->server, "answers", 1,
+                                       "ms", now_ms() - begun));
     if (rc == YES)
         printf("%s answers\n", c->server);
     return rc;

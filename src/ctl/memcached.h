@@ -1,21 +1,34 @@
 /*
- * memcached - the commands that speak the text protocol, to memcached too
+ * memcached - the text protocol, as all commands that speak it need it
  *
- * Each takes an open connection and its own arguments, and returns the exit
- * status, having said what there was to say.
+ * A command takes a connection, which is opened when something is asked first,
+ * and its own arguments, and returns the exit status, having said what there was
+ * to say.
  */
 #ifndef CTL_MEMCACHED_H
 #define CTL_MEMCACHED_H
 
-#include "ctl/conn.h"
+#include <stdint.h>
 
-int memcached_get(struct conn *c, char **argv);
-int memcached_set(struct conn *c, char **argv);
-int memcached_delete(struct conn *c, char **argv);
-int memcached_ping(struct conn *c, char **argv);
-int memcached_version(struct conn *c, char **argv);
+#include "ctl/conn.h"
+#include "ctl/say.h"
+
+#define MEMCACHED_KEY_MAX 250
+
+int memcached_ping(const struct ctl *ctl, struct conn *c, char **argv);
+int memcached_version(const struct ctl *ctl, struct conn *c, char **argv);
+
+/* Sends, and reads one line, valid until the next is read.  YES, or what was said. */
+int memcached_ask(struct conn *c, const char *request, size_t len, char **line);
 
 /* YES, or what was said: it has no length that can be, or a blank. */
 int memcached_check_key(const char *key);
+int memcached_check_word(const char *word, const char *what);
+
+/* "name" to the bytes, in base64 as "name_base64" if they are no text. */
+void memcached_set_bytes(json_t *object, const char *name, const char *data, size_t len);
+
+/* The words of a line, in place; returns how many, `most` at most. */
+size_t memcached_split(char *line, char **words, size_t most);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int hushed = -1;
 
@@ -31,7 +32,7 @@ int say_refused(char *line)
     for (char *p = line; *p != '\0'; p++)
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             *p = '?';
-    return say(NO, "%s", line);
+    return say(NO, "%s", *line != '\0' ? line : "an empty line for an answer");
 }
 
 const char *say_why(void)
@@ -47,4 +48,17 @@ int say_json(int rc, json_t *data)
     putchar('\n');
     json_decref(data);
     return rc;
+}
+
+void say_json_line(json_t *data)
+{
+    (void)json_dumpf(data, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+    putchar('\n');
+    fflush(stdout);
+    json_decref(data);
+}
+
+bool say_in_color(const struct ctl *ctl)
+{
+    return !ctl->no_color && isatty(STDOUT_FILENO);
 }

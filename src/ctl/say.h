@@ -19,7 +19,15 @@ struct ctl {
     bool json, no_color, no_wait, dry_run, force;
     int patience_s;             /* for an answer of the admin address; 0: as usual */
     const char *zone;           /* nodes add */
+    const char *ttl, *flags;    /* set, get, bench */
+    const char *name;           /* config check */
+    const char *limit;          /* keys, monitor */
+    bool fetchers, mutations, deletions, evictions, connevents;         /* monitor */
+    bool once;                  /* top */
+    const char *sort;
     const char *shards, *weights, *to_shards, *to_weights, *keys, *n_keys;      /* simulate */
+    const char *clients, *depth, *size, *ratio, *duration, *requests, *rate, *zipf;     /* bench */
+    bool no_fill;
 };
 
 /* One line on stderr.  Returns `rc`. */
@@ -36,5 +44,10 @@ const char *say_why(void);
 
 /* Data for programs: taken over, written to stdout.  Returns `rc`. */
 int say_json(int rc, json_t *data);
+/* One line of many; each is written at once. */
+void say_json_line(json_t *data);
+
+/* Whether stdout is a terminal that wants colours and bars. */
+bool say_in_color(const struct ctl *ctl);
 
 #endif

@@ -1,0 +1,140 @@
+#include "ctl/stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "ctl/memcached.h"
+#include "ctl/table.h"
+
+#define LINES_MAX 1000000       /* a server that does not end is none */
+
+/* ---- an answer ------------------------------------------------------------ */
+
+/* "12" and "0.5" are numbers, "1.6.45" and "0x1f" are text. */
+static json_t *value_of(const char *text)
+{
+    const size_t whole = strcspn(text, "."), len = strlen(text);
+    uint64_t a, b;
+
+    if (num_parse_u64(text, len, &a) && a <= INT64_MAX)
+        return json_integer((json_int_t)a);
+    if (whole < len && num_parse_u64(text, whole, &a)
+        && num_parse_u64(text + whole + 1, len - whole - 1, &b))
+        return json_real(strtod(text, NULL));
+    return json_string(text);
+}
+
+/* What ends an answer: of one word as well, "RESET". */
+static bool is_end(const char *line)
+{
+    return strcmp(line, "END") == 0 || strcmp(line, "RESET") == 0 || strcmp(line, "OK") == 0;
+}
+
+static bool is_refusal(const char *line)
+{
+    return strncmp(line, "ERROR", 5) == 0 || strncmp(line, "CLIENT_ERROR", 12) == 0
+        || strncmp(line, "SERVER_ERROR", 12) == 0;
+}
+
+/* Gives each line but the last to `row`: YES, or what was said. */
+static int read_answer(struct conn *c, const char *request,
+                       void (*row)(char *name, char *value, void *arg), void *arg)
+{
+    char *line;
+    int rc = memcached_ask(c, request, strlen(request), &line);
+
+    for (int i = 0; rc == YES && i < LINES_MAX; i++) {
+        char *name, *value;
+
+        if (is_end(line))
+            return YES;
+        if (is_refusal(line))
+            return say_refused(line);
+        name = strncmp(line, "STAT ", 5) == 0 ? line + 5 : line;
+        value = strchr(name, ' ');
+        if (value != NULL)
+            *value++ = '\0';
+        row(name, value != NULL ? value : name + strlen(name), arg);
+        if ((line = conn_line(c)) == NULL)
+            rc = conn_lost(c);
+    }
+    return rc == YES ? say(NO, "%s: the answer has no end", c->server) : rc;
+}
+
+static void add_to_object(char *name, char *value, void *arg)
+{
+    (void)json_object_set_new((json_t *)arg, name, value_of(value));
+}
+
+int stats_ask(struct conn *c, const char *line, json_t **object)
+{
+    json_t *o = json_object();
+    int rc = read_answer(c, line, add_to_object, o);
+
+    *object = rc == YES ? o : NULL;
+    if (rc != YES)
+        json_decref(o);
+    return rc;
+}
+
+/* ---- what is shown -------------------------------------------------------- */
+
+static void print_plain(char *name, char *value, void *arg)
+{
+    (void)arg;
+    printf("%s%s%s\n", name, *value != '\0' ? " " : "", value);
+}
+
+static void add_to_table(char *name, char *value, void *arg)
+{
+    table_add(arg, (const char *const[]){ name, value });
+}
+
+/* A terminal gets columns; a pipe gets lines as they are. */
+static int show(const struct ctl *ctl, struct conn *c, const char *request)
+{
+    static const char *const titles[] = { "NAME", "VALUE" };
+    struct table *t;
+    json_t *o;
+    int rc;
+
+    if (ctl->json) {
+        rc = stats_ask(c, request, &o);
+        return rc == YES ? say_json(YES, o) : rc;
+    }
+    if (!isatty(STDOUT_FILENO))
+        return read_answer(c, request, print_plain, NULL);
+    t = table_new(titles, 2);
+    rc = read_answer(c, request, add_to_table, t);
+    table_end(t);
+    return rc;
+}
+
+int stats_show(const struct ctl *ctl, struct conn *c, char **argv)
+{
+    char *request = xstrdup("stats"), *longer;
+    int rc = YES;
+
+    for (int i = 0; argv[i] != NULL && rc == YES; i++) {
+        rc = memcached_check_word(argv[i], "group");
+        longer = xasprintf("%s %s", request, argv[i]);
+        free(request);
+        request = longer;
+    }
+    longer = xasprintf("%s\r\n", request);
+    if (rc == YES)
+        rc = show(ctl, c, longer);
+    free(longer);
+    free(request);
+    return rc;
+}
+
+int stats_settings(const struct ctl *ctl, struct conn *c, char **argv)
+{
+    (void)argv;
+    return show(ctl, c, "stats settings\r\n");
+}
