@@ -1,7 +1,7 @@
 /*
  * chcachectl - ask a running cache
  *
- *      commands --text protocol--> any memcached    (memcached.h, items.h, stats.h)
+ *      commands --text protocol--> any memcached    (memcached.h, items.h, stats.h, bench.h)
  *               --HTTP, JSON-----> a chcached's admin address (cluster.h, nodes.h)
  *               ------------------ nobody                  (simulate.h, config_check.h)
  */
@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "ctl/ask.h"
+#include "ctl/bench.h"
 #include "ctl/cluster.h"
 #include "ctl/config_check.h"
 #include "ctl/items.h"
@@ -56,6 +57,7 @@ static const struct command {
       NULL },
     { { "config", "check" }, " FILE", "would chcached take the file?", 1, 1, "jn", false, NULL,
       config_check },
+    { { "bench" }, "", "how many requests, how soon?", 0, 0, "jbt", false, NULL, bench },
     { { "status" }, "", "is the cluster well?", 0, 0, "j", false, NULL, cluster_status },
     { { "where" }, " KEY...", "who owns the keys, who holds them", 1, MANY, "j", false, NULL,
       cluster_where },

@@ -119,3 +119,9 @@ char *table_share(char *out, double share)
     snprintf(out, TABLE_TEXT_MAX, "%.1f %%", 100 * share);
     return out;
 }
+
+char *table_ms(char *out, double ms)
+{
+    snprintf(out, TABLE_TEXT_MAX, ms < 10 ? "%.3f" : ms < 1000 ? "%.1f" : "%.0f", ms);
+    return out;
+}

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TABLE_COLUMNS_MAX 8
+#define TABLE_COLUMNS_MAX 12
 #define TABLE_TEXT_MAX 40       /* bytes of a number as text */
 
 struct table;
@@ -23,6 +23,7 @@ void table_end(struct table *t);
 char *table_count(char *out, long long n);      /* "184 302" */
 char *table_bytes(char *out, long long n);      /* "212 MiB" */
 char *table_share(char *out, double share);     /* "24.8 %" */
+char *table_ms(char *out, double ms);           /* "0.183", "12.3" */
 
 /* Bytes of a server without what moves a terminal's cursor; free() it. */
 char *table_clean(const char *text);
