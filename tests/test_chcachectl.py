@@ -5,7 +5,10 @@ import json
 import os
 import pty
 import random
+import re
+import signal
 import socket
+import subprocess
 import threading
 import unittest
 
@@ -64,6 +67,12 @@ class Usage(unittest.TestCase):
                 (["ping", "--ttl", "1"], "ping has no option --ttl, see chcachectl help"),
                 (["stats", "a b"], "the group has a blank or a control character at byte 2"),
                 (["stats", ""], "the group has 0 bytes, expected 1 to 250"),
+                (["keys", "--limit", "0"],
+                 'read the limit "0", expected a whole number from 1 to 4294967295'),
+                (["keys", "a", "b"], "usage: chcachectl keys [PREFIX]"),
+                (["monitor", "--limit", "x"],
+                 'read the limit "x", expected a whole number from 1 to 4294967295'),
+                (["monitor", "fetchers"], "usage: chcachectl monitor"),
                 (["config"], "config what? see chcachectl help"),
                 (["config", "check"], "usage: chcachectl config check FILE"),
                 (["config", "show", "x"], "usage: chcachectl config show"),
@@ -106,7 +115,8 @@ class Usage(unittest.TestCase):
         nobody = "127.0.0.1:%d" % free_port()
         for args in (["ping"], ["version"], ["get", "a"], ["set", "a", "b"], ["delete", "a"],
                      ["touch", "a", "1"], ["incr", "a"], ["decr", "a"], ["stats"],
-                     ["config", "show"], ["ping", "--json"], ["stats", "--json"]):
+                     ["config", "show"], ["ping", "--json"], ["stats", "--json"], ["keys"],
+                     ["keys", "--json"], ["monitor"]):
             code, out, err = ctl(*args, server=nobody)
             self.assertEqual((code, out), (UNREACHED, b""))
             self.assertEqual(err, "chcachectl: %s: Connection refused\n" % nobody)
@@ -211,6 +221,64 @@ class Running:
         code, out, err = self.ctl("stats", "detail", "nonsense")
         self.assertEqual((code, out), (NO, b""))
         self.assertRegex(err, "CLIENT_ERROR usage")
+
+    def test_keys_of_all_shards_are_listed_once(self):
+        with self.daemon.connect() as s:
+            wire.talk(s, b"flush_all\r\n", b"OK\r\n")
+            for i in range(300):
+                wire.talk(s, b"set walk/%d 7 0 3\r\nabc\r\n" % i, b"STORED\r\n")
+            wire.talk(s, b"set other 0 0 0\r\n\r\nms d2Fsa/8KIA== 1 b\r\nx\r\n",
+                      b"STORED\r\nHD\r\n")
+        keys = sorted(b"walk/%d" % i for i in range(300))
+        code, out, err = self.ctl("keys", "walk/")
+        self.assertEqual((code, sorted(out.splitlines()), err), (YES, keys, ""))
+        code, out, _ = self.ctl("keys")
+        self.assertEqual(sorted(out.splitlines()), sorted(keys + [b"other", b"walk\xff%0A%20"]))
+        rows = self.json("keys", "walk/")
+        self.assertEqual(sorted(row["key"].encode() for row in rows), keys)
+        self.assertEqual({(row["flags"], row["exp"]) for row in rows}, {(7, -1)})
+        row, = self.json("keys", "walk\xff".encode("latin1"))
+        self.assertEqual(row["key_base64"], "d2Fsa/8KIA==")
+        self.assertEqual(len(self.json("keys", "--limit", "7")), 7)
+        self.assertEqual(self.ctl("keys", "nobody"),
+                         (NO, b"", "chcachectl: no key begins with nobody\n"))
+        self.assertEqual(self.json("keys", "nobody", code=NO), [])
+
+    def monitor(self, *args):
+        p = subprocess.Popen([CHCACHECTL, "--server", self.daemon.address, "monitor", *args],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        self.addCleanup(p.stdout.close)
+        self.addCleanup(p.stderr.close)
+        with self.daemon.connect() as s:        # until it is there to see it
+            seen = []
+            thread = threading.Thread(target=lambda: seen.append(p.stdout.readline()))
+            thread.start()
+            wait(lambda: wire.ask(s, b"get first\r\nset first 0 0 0\r\n\r\ndelete first\r\n")
+                 and not thread.is_alive(), "something to be seen")
+        return p, seen[0]
+
+    def test_what_happens_is_seen_line_by_line(self):
+        p, line = self.monitor("--fetchers", "--json")
+        while json.loads(line)["key"] == "first":
+            self.ctl("get", "a/b")
+            line = p.stdout.readline()
+        got = json.loads(line)
+        self.assertEqual((got["type"], got["key"], got["status"]), ("item_get", "a/b", "not_found"))
+        p.send_signal(signal.SIGINT)
+        self.assertEqual((p.wait(wire.BOUND_S), p.stderr.read()), (YES, b""))
+
+    def test_only_what_was_asked_for_is_seen(self):
+        for args, types in ((["--fetchers"], {b"item_get"}), (["--deletions"], {b"deleted"}),
+                            ([], {b"item_get", b"item_store", b"deleted"})):
+            p, line = self.monitor(*args, "--limit", "60")
+            with self.daemon.connect() as s:
+                while p.poll() is None:
+                    wire.ask(s, b"get b\r\nset b 0 0 0\r\n\r\ndelete b\r\n")
+            lines = [line, *p.stdout.read().splitlines()]
+            self.assertEqual((p.returncode, len(lines)), (YES, 60))
+            self.assertEqual({re.search(rb" type=(\S+)", line)[1] for line in lines}, types)
 
     def test_stats_on_a_terminal_are_columns(self):
         code, seen = on_terminal("--server", self.daemon.address, "stats", "settings")
@@ -319,6 +387,12 @@ class Strange(unittest.TestCase):
                 (["get", "a"], b"VALUE\r\n", NO, b""),
                 (["get", "a", "--json"], b"VALUE a 0 3 1\r\nab", UNREACHED, b""),
                 (["get", "a", "--json"], b"VALUE a 0 3 x\r\nabc\r\nEND\r\n", NO, b""),
+                (["keys"], b"ERROR metadump not allowed\r\n", NO, b""),
+                (["keys"], b"OK\r\nkey=a exp=-1\r\n", UNREACHED, b"a\n"),
+                (["keys"], b"OK\r\nkey=a%2 exp\r\nSERVER_ERROR no\r\n", NO, b"a%2\n"),
+                (["monitor"], b"ERROR\r\n", NO, b""),
+                (["monitor"], b"OK\r\n\x1b[31m\r\n", UNREACHED, b"?[31m\n"),
+                (["monitor", "--json"], b"OK\r\n=\x00 a= b\r\n", UNREACHED, b'{"":""}\n'),
                 (["incr", "a"], b"1x\r\n", NO, b""),
                 (["touch", "a", "1"], b"\r\n", NO, b""),
                 (["stats", "--json"], b"STAT a 1\r\nSTAT b\r\n", UNREACHED, b""),

@@ -95,6 +95,13 @@ class Real:
         self.assertLessEqual(got["all"]["p50_ms"], got["all"]["p999_ms"])
         self.assertLessEqual(got["all"]["p999_ms"], got["all"]["max_ms"])
 
+    def test_what_it_leaves_behind_goes_by_itself(self):
+        for args, most in (([], 600), (["--ttl", "5"], 5)):
+            self.measure("--requests", "1", "--keys", "1", "--size", "3", *args)
+            with self.daemon.connect() as s:
+                left = int(wire.ask(s, b"mg bench:3-3:0 t\r\n").split()[1][1:])
+            self.assertIn(left, range(0, most + 1))
+
     def test_misses_are_counted(self):
         got = self.measure("--no-fill", "--ratio", "1:0", "--requests", "500", "--size", "77")
         self.assertEqual((got["get"]["count"], got["set"]["count"], got["hit_ratio"]),

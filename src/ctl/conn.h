@@ -21,7 +21,7 @@ struct conn {
 int conn_open(struct conn *c, const char *server, const char *port);
 void conn_close(struct conn *c);        /* one that could not be opened, too */
 
-/* Each step from here on may take so long. */
+/* Each step from here on may take so long; 0: for ever. */
 void conn_set_patience(struct conn *c, int seconds);
 
 /* False, errno set. */

@@ -128,7 +128,7 @@ int items_get(const struct ctl *ctl, struct conn *c, char **argv)
 {
     char request[MEMCACHED_KEY_MAX + 40], *line;
     struct head h = { 0 };
-    int64_t ttl;
+    int64_t ttl = 0;
     int n, rc = options_ttl(ctl->ttl, &ttl);
 
     if (rc != YES)

@@ -1,7 +1,8 @@
 /*
  * chcachectl - ask a running cache
  *
- *      commands --text protocol--> any memcached    (memcached.h, items.h, stats.h, bench.h)
+ *      commands --text protocol--> any memcached    (memcached.h, items.h, stats.h, keys.h,
+ *                                   monitor.h, bench.h)
  *               --HTTP, JSON-----> a chcached's admin address (cluster.h, nodes.h)
  *               ------------------ nobody                  (simulate.h, config_check.h)
  */
@@ -18,7 +19,9 @@
 #include "ctl/cluster.h"
 #include "ctl/config_check.h"
 #include "ctl/items.h"
+#include "ctl/keys.h"
 #include "ctl/memcached.h"
+#include "ctl/monitor.h"
 #include "ctl/nodes.h"
 #include "ctl/options.h"
 #include "ctl/say.h"
@@ -57,6 +60,9 @@ static const struct command {
       NULL },
     { { "config", "check" }, " FILE", "would chcached take the file?", 1, 1, "jn", false, NULL,
       config_check },
+    { { "keys" }, " [PREFIX]", "all keys of all shards, each once", 0, 1, "jl", false, keys_show,
+      NULL },
+    { { "monitor" }, "", "what happens, as it happens", 0, 0, "jlm", false, monitor, NULL },
     { { "bench" }, "", "how many requests, how soon?", 0, 0, "jbt", false, NULL, bench },
     { { "status" }, "", "is the cluster well?", 0, 0, "j", false, NULL, cluster_status },
     { { "where" }, " KEY...", "who owns the keys, who holds them", 1, MANY, "j", false, NULL,

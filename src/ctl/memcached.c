@@ -1,5 +1,6 @@
 #include "ctl/memcached.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "wire/base64.h"
 
 int memcached_ask(struct conn *c, const char *request, size_t len, char **line)
@@ -69,6 +71,39 @@ size_t memcached_split(char *line, char **words, size_t most)
     while (n < most && (word = strtok_r(rest, " ", &rest)) != NULL)
         words[n++] = word;
     return n;
+}
+
+json_t *memcached_value(const char *text)
+{
+    const size_t whole = strcspn(text, "."), len = strlen(text);
+    uint64_t a, b;
+    int64_t number;
+
+    if (num_parse_i64(text, len, &number))
+        return json_integer(number);
+    if (whole < len && num_parse_u64(text, whole, &a)
+        && num_parse_u64(text + whole + 1, len - whole - 1, &b))
+        return json_real(strtod(text, NULL));
+    return json_string(text);
+}
+
+size_t memcached_decode(char *text)
+{
+    char *out = text;
+
+    for (const char *in = text; *in != '\0'; in++) {
+        unsigned byte;
+
+        if (in[0] == '%' && isxdigit((unsigned char)in[1]) && isxdigit((unsigned char)in[2])
+            && sscanf(in + 1, "%2x", &byte) == 1) {
+            *out++ = (char)byte;
+            in += 2;
+        } else {
+            *out++ = *in;
+        }
+    }
+    *out = '\0';
+    return (size_t)(out - text);
 }
 
 /* With YES, *version is what the server calls itself. */

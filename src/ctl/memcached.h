@@ -28,6 +28,12 @@ int memcached_check_word(const char *word, const char *what);
 /* "name" to the bytes, in base64 as "name_base64" if they are no text. */
 void memcached_set_bytes(json_t *object, const char *name, const char *data, size_t len);
 
+/* "12" and "0.5" are numbers, "1.6.45" and "0x1f" are text. */
+json_t *memcached_value(const char *text);
+
+/* "a%2Fb" becomes "a/b", in place; returns the length, for there may be a NUL. */
+size_t memcached_decode(char *text);
+
 /* The words of a line, in place; returns how many, `most` at most. */
 size_t memcached_split(char *line, char **words, size_t most);
 

@@ -152,7 +152,7 @@ int options_ttl(const char *text, int64_t *out)
     int64_t ms = 0;
     int rc = options_duration(text, "time to live", TTL_MOST_MS, &ms);
 
-    if (rc != YES)
+    if (text == NULL || rc != YES)
         return rc;
     if (ms % 1000 != 0)
         return say(EX_USAGE, "read the time to live \"%s\", expected whole seconds", text);

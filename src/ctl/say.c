@@ -44,7 +44,7 @@ const char *say_why(void)
 
 int say_json(int rc, json_t *data)
 {
-    (void)json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+    (void)json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
     putchar('\n');
     json_decref(data);
     return rc;
@@ -52,7 +52,7 @@ int say_json(int rc, json_t *data)
 
 void say_json_line(json_t *data)
 {
-    (void)json_dumpf(data, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+    (void)json_dumpf(data, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
     putchar('\n');
     fflush(stdout);
     json_decref(data);

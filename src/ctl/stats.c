@@ -6,27 +6,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/num.h"
 #include "ctl/memcached.h"
 #include "ctl/table.h"
 
 #define LINES_MAX 1000000       /* a server that does not end is none */
 
 /* ---- an answer ------------------------------------------------------------ */
-
-/* "12" and "0.5" are numbers, "1.6.45" and "0x1f" are text. */
-static json_t *value_of(const char *text)
-{
-    const size_t whole = strcspn(text, "."), len = strlen(text);
-    uint64_t a, b;
-
-    if (num_parse_u64(text, len, &a) && a <= INT64_MAX)
-        return json_integer((json_int_t)a);
-    if (whole < len && num_parse_u64(text, whole, &a)
-        && num_parse_u64(text + whole + 1, len - whole - 1, &b))
-        return json_real(strtod(text, NULL));
-    return json_string(text);
-}
 
 /* What ends an answer: of one word as well, "RESET". */
 static bool is_end(const char *line)
@@ -67,7 +52,7 @@ static int read_answer(struct conn *c, const char *request,
 
 static void add_to_object(char *name, char *value, void *arg)
 {
-    (void)json_object_set_new((json_t *)arg, name, value_of(value));
+    (void)json_object_set_new((json_t *)arg, name, memcached_value(value));
 }
 
 int stats_ask(struct conn *c, const char *line, json_t **object)
