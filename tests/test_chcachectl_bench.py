@@ -1,20 +1,18 @@
 #!/usr/bin/python3 -B
 """chcachectl bench: what it counts, against real servers and servers that lie."""
 
-import collections
 import json
 import os
 import pty
 import re
 import signal
-import socketserver
 import subprocess
-import threading
 import time
 import unittest
 
 from lib import tap, wire
 from lib.daemon import CHCACHECTL, Cluster, Lone, free_port, run, wait
+from lib.fake import Fake
 
 YES, NO, UNREACHED, USAGE = 0, 1, 3, 64
 
@@ -164,39 +162,6 @@ class OneProcess(Real, unittest.TestCase):
 
 class ThreeLocalShards(Real, unittest.TestCase):
     kind = Cluster
-
-
-class Fake:
-    """A server whose answers a function makes: answer(words) -> bytes, None to hang up."""
-
-    def __init__(self, answer):
-        fake = self
-        self.keys = collections.Counter()
-
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self):
-                while words := self.rfile.readline().split():
-                    fake.keys[words[1]] += words[0] == b"get"
-                    if words[0] == b"set":
-                        self.rfile.read(int(words[4]) + 2)
-                    got = answer(words)
-                    if got is None:
-                        return
-                    self.wfile.write(got)
-
-        socketserver.ThreadingTCPServer.daemon_threads = True
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.address = "127.0.0.1:%d" % self.server.server_address[1]
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 def value(words, key=None, n=100):

@@ -2,7 +2,7 @@
  * chcachectl - ask a running cache
  *
  *      commands --text protocol--> any memcached    (memcached.h, items.h, stats.h, keys.h,
- *                                   monitor.h, bench.h)
+ *                                   monitor.h, bench.h, top.h)
  *               --HTTP, JSON-----> a chcached's admin address (cluster.h, nodes.h)
  *               ------------------ nobody                  (simulate.h, config_check.h)
  */
@@ -27,6 +27,7 @@
 #include "ctl/say.h"
 #include "ctl/simulate.h"
 #include "ctl/stats.h"
+#include "ctl/top.h"
 
 #define SERVER "127.0.0.1:11211"
 #define MAX_ARGS 64
@@ -60,6 +61,7 @@ static const struct command {
       NULL },
     { { "config", "check" }, " FILE", "would chcached take the file?", 1, 1, "jn", false, NULL,
       config_check },
+    { { "top" }, "", "what it does now, each second", 0, 0, "jo", false, top, NULL },
     { { "keys" }, " [PREFIX]", "all keys of all shards, each once", 0, 1, "jl", false, keys_show,
       NULL },
     { { "monitor" }, "", "what happens, as it happens", 0, 0, "jlm", false, monitor, NULL },

@@ -7,10 +7,18 @@
 #include <unistd.h>
 
 static int hushed = -1;
+static char *into;
+static size_t into_room;
 
 void say_hush(int rc)
 {
     hushed = rc;
+}
+
+void say_into(char *out, size_t room)
+{
+    into = out;
+    into_room = room;
 }
 
 int say(int rc, const char *format, ...)
@@ -19,11 +27,15 @@ int say(int rc, const char *format, ...)
 
     if (rc == hushed)
         return rc;
-    fputs("chcachectl: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    if (into != NULL) {
+        (void)vsnprintf(into, into_room, format, args);
+    } else {
+        fputs("chcachectl: ", stderr);
+        vfprintf(stderr, format, args);
+        fputc('\n', stderr);
+    }
     va_end(args);
-    fputc('\n', stderr);
     return rc;
 }
 

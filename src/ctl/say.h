@@ -36,6 +36,9 @@ int say(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What would be said with `rc` from here on is not; -1: all is. */
 void say_hush(int rc);
 
+/* What would be said from here on goes into `out` instead; NULL: to stderr again. */
+void say_into(char *out, size_t room);
+
 /* What a server sent instead of an answer: its bytes are not trusted. */
 int say_refused(char *line);
 

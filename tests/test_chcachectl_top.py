@@ -1,0 +1,211 @@
+#!/usr/bin/python3 -B
+"""chcachectl top: on a terminal, printed once, as JSON, and when a shard is gone."""
+
+import json
+import os
+import re
+import unittest
+
+from lib import admin, tap, wire
+from lib.daemon import CHCACHECTL, Cluster, Lone, freeze, free_port, run, wait
+from lib.fake import Fake
+from lib.screen import Screen
+
+YES, NO, DEGRADED, UNREACHED, USAGE = 0, 1, 2, 3, 64
+TITLES = "SHARD        STATE           ITEMS            MEMORY    SENT/S  EVICT/S  P99 MS"
+
+
+def top(server, *args, where=None, stdin=b""):
+    words = ["--server", server, "--admin", where or "127.0.0.1:%d" % free_port()]
+    code, out, err = run(*words, "top", *args, program=CHCACHECTL, stdin=stdin)
+    return code, out.decode(), err
+
+
+class Usage(unittest.TestCase):
+    def test_what_cannot_be_meant_is_told_in_one_line(self):
+        for line, said in (
+                ("x", "usage: chcachectl top"),
+                ("-1 -1 x", "usage: chcachectl top"),
+                ("--once=1", "--once takes no value"),
+                ("--sort", "--sort needs a value, COLUMN"),
+                ("--sort size", 'read "size" to sort by, expected shard, items, memory, sent, '
+                                "evictions or p99"),
+                ("--ttl 1", "top has no option --ttl, see chcachectl help")):
+            with self.subTest(line=line):
+                self.assertEqual(top("127.0.0.1:1", *line.split()),
+                                 (USAGE, "", "chcachectl: %s\n" % said))
+
+    def test_no_server_is_exit_code_3(self):
+        nobody = "127.0.0.1:%d" % free_port()
+        for args in (["-1"], ["--json"], []):
+            self.assertEqual(top(nobody, *args),
+                             (UNREACHED, "", "chcachectl: %s: Connection refused\n" % nobody))
+        with Screen(CHCACHECTL, "--server", nobody, "top") as screen:
+            self.assertEqual(screen.end(), UNREACHED)
+
+    def test_a_terminal_that_cannot_is_told_what_can_be_done(self):
+        with Lone() as d, Screen("/usr/bin/env", "TERM=dumber", CHCACHECTL, "--server", d.address,
+                                 "top") as screen:
+            self.assertEqual(screen.end(), NO)
+            self.assertIn("chcachectl: the terminal dumber cannot do this, see chcachectl top -1",
+                          screen.lines())
+
+
+class ThreeLocalShards(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.where = admin.address()
+        cls.cluster = Cluster("--http", cls.where, "--replicas", "2").start()
+        with cls.cluster.connect() as s:
+            for i in range(300):
+                wire.talk(s, b"set key-%d 0 0 1\r\nx\r\n" % i, b"STORED\r\n")
+            wire.ask(s, b"get key-1 key-2 key-3 nobody\r\n")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.stop()
+
+    def top(self, *args):
+        return top(self.cluster.address, *args, where=self.where)
+
+    def test_printed_once_it_has_fixed_columns(self):
+        code, out, err = self.top("-1")
+        self.assertEqual((code, err), (YES, ""))
+        verdict, totals, titles, *shards = out.splitlines()
+        self.assertEqual((verdict, titles), ("OK  3/3 shards up; all copies there", TITLES))
+        self.assertRegex(totals, r"\A[\d ]+ requests/s  hits 75\.0 %  p99 (-|[\d.]+) ms  "
+                                 r"600 items  \d+ clients?\Z")
+        self.assertEqual([line[:13].strip() for line in shards], self.cluster.shards)
+        for line in shards:
+            self.assertEqual(line[13:23], "up        ")
+            self.assertRegex(line[23:34], r"\A +\d+\Z")
+            self.assertRegex(line[34:52], r"\A +[\d.]+ [KM]iB / 21 MiB\Z")
+            self.assertEqual(len(line), len(TITLES))
+        self.assertEqual(self.top("--once")[1].splitlines()[2], TITLES)
+
+    def test_json_has_the_same(self):
+        code, out, err = self.top("--json")
+        self.assertEqual((code, err), (YES, ""))
+        got = json.loads(out)
+        self.assertEqual((got["verdict"], got["words"], got["copies"], got["items"]),
+                         ("ok", "3/3 shards up", "all copies there", 600))
+        self.assertEqual(got["hit_ratio"], 0.75)
+        self.assertEqual([s["name"] for s in got["shards"]], self.cluster.shards)
+        self.assertEqual(sum(s["items"] for s in got["shards"]), 600)
+
+    def test_shards_are_ordered_by_a_column_the_largest_first(self):
+        for sort, field in (("items", "items"), ("memory", "bytes")):
+            values = [s[field] for s in json.loads(self.top("--json", "--sort", sort)[1])["shards"]]
+            self.assertEqual(values, sorted(values, reverse=True))
+            self.assertNotEqual(values[0], values[-1])
+
+    def test_an_admin_address_of_others_is_not_believed(self):
+        with Lone("--http", admin.address()) as other:
+            where = next(arg for arg in other.args if arg.startswith("127"))
+            got = json.loads(top(self.cluster.address, "--json", where=where)[1])
+        self.assertEqual((got["words"], got["copies"]), ("3/3 shards up", None))
+
+    def screen(self, **more):
+        return Screen(CHCACHECTL, "--server", self.cluster.address, "--admin", self.where, "top",
+                      **more)
+
+    def is_whole(self, lines):
+        return (lines[1].startswith("OK  3/3 shards up; all copies there") and "hits" in lines[2]
+                and lines[-1].startswith("q quit"))
+
+    def test_a_terminal_shows_it_until_q(self):
+        with self.screen() as screen:
+            lines = screen.wait(self.is_whole, "a whole screen")
+            self.assertEqual(len(lines), 24)
+            self.assertEqual(lines[4], TITLES)
+            self.assertEqual([line.split()[0] for line in lines[5:8]], self.cluster.shards)
+            with self.cluster.connect() as s:
+                wire.talk(s, b"set one-more 0 0 1\r\nx\r\n", b"STORED\r\n")
+                screen.wait(lambda lines: " 602 items" in lines[2], "news")
+                wire.talk(s, b"delete one-more\r\n", b"DELETED\r\n")
+            screen.type("i")
+            items = [s["name"] for s in json.loads(self.top("--json", "--sort", "items")[1])
+                     ["shards"]]
+            screen.wait(lambda lines: [line.split()[0] for line in lines[5:8]] == items,
+                        "another order")
+            screen.type("q")
+            self.assertEqual(screen.end(), YES)
+
+    def test_it_ends_at_an_interrupt_and_leaves_the_terminal_as_it_was(self):
+        with self.screen() as screen:
+            screen.wait(self.is_whole, "a whole screen")
+            screen.type("\x03")
+            self.assertEqual(screen.end(), YES)
+
+    def test_another_size_is_drawn_anew(self):
+        with self.screen(rows=40, columns=120) as screen:
+            screen.wait(self.is_whole, "a whole screen")
+            screen.resize(10, 60)
+            lines = screen.wait(self.is_whole, "a smaller one")
+            self.assertEqual(lines[4], TITLES[:60].rstrip())
+            self.assertEqual([line.split()[0] for line in lines[5:8]], self.cluster.shards)
+            screen.resize(3, 20)
+            screen.wait(lambda lines: lines[1].startswith("OK  3/3"), "a tiny one")
+            screen.resize(24, 80)
+            screen.wait(self.is_whole, "a whole screen again")
+            screen.type("q")
+            self.assertEqual(screen.end(), YES)
+
+
+class AShardIsGone(unittest.TestCase):
+    def test_it_is_named_and_whether_its_copies_are_restored(self):
+        where = admin.address()
+        with Cluster("--http", where, "--replicas", "2", "--shard-timeout", "1s") as cluster:
+            freeze(cluster.child("local-2"))
+            wait(lambda: "ejected" in [node["state"] for node in
+                                       admin.get(where, "/v1/nodes")["nodes"]], "it to be ejected")
+            code, out, _ = top(cluster.address, "-1", where=where)
+            self.assertEqual(code, DEGRADED)
+            self.assertRegex(out.splitlines()[0],
+                             r"\ADEGRADED  2/3 shards up: local-2 .*; copies are ")
+            self.assertRegex(out, r"\nlocal-2 +(ejected|down) ")
+            got = json.loads(top(cluster.address, "--json")[1])     # no admin address
+            self.assertEqual(got["verdict"], "degraded")
+            self.assertRegex(got["words"], r"\A2/3 shards up: local-2 is (ejected|down)\Z")
+            os.kill(cluster.child("local-2"), 9)
+            cluster.wait_up()
+            wait(lambda: top(cluster.address, "-1", where=where)[1].startswith(
+                "OK  3/3 shards up; all copies there\n"), "all to be there again")
+
+
+class Memcached(unittest.TestCase):
+    """Who knows nothing but `stats`."""
+
+    def test_it_has_totals(self):
+        def answer(words):
+            if words != [b"stats"]:
+                return b"ERROR\r\n"
+            return (b"STAT uptime 10\r\nSTAT cmd_get 100\r\nSTAT get_hits 50\r\n"
+                    b"STAT get_misses 50\r\nSTAT curr_items 7\r\nSTAT curr_connections 1\r\nEND\r\n")
+
+        with Fake(answer) as fake:
+            self.assertEqual(top(fake.address, "-1"), (
+                YES, "OK  it answers\n10 requests/s  hits 50.0 %  p99 - ms  7 items  1 client\n", ""))
+
+    def test_latencies_are_shown_where_they_are_counted(self):
+        answers = {
+            b"stats": b"STAT uptime 10\r\nEND\r\n",
+            b"stats shards": b"STAT s1:state up\r\nSTAT s1:curr_items 5\r\nEND\r\n",
+            b"stats latency": b"STAT get:count 9\r\nSTAT get:p99 183.3\r\nSTAT shard:s1:count 50\r\n"
+                              b"STAT shard:s1:p99 90.0\r\nEND\r\n"}
+        with Fake(lambda words: answers[b" ".join(words)]) as fake:
+            got = json.loads(top(fake.address, "--json")[1])
+        self.assertEqual(got["p99_ms"], 0.1833)
+        self.assertEqual([(s["sent_per_second"], s["p99_ms"]) for s in got["shards"]], [(5, 0.09)])
+
+    def test_a_server_cannot_move_the_cursor(self):
+        answers = {b"stats": b"STAT uptime 1\r\nEND\r\n", b"stats latency": b"END\r\n",
+                   b"stats shards": b"STAT \x1b[2J:state u\x1bp\r\nEND\r\n"}
+        with Fake(lambda words: answers[b" ".join(words)]) as fake:
+            code, out, _ = top(fake.address, "-1")
+        self.assertEqual(code, NO)
+        self.assertTrue(re.fullmatch(r"[ -~\n]+", out), out)
+
+
+if __name__ == "__main__":
+    tap.main()
