@@ -1,9 +1,11 @@
 #!/usr/bin/python3 -B
 """chcachectl top: on a terminal, printed once, as JSON, and when a shard is gone."""
 
+import http.server
 import json
 import os
 import re
+import threading
 import unittest
 
 from lib import admin, tap, wire
@@ -162,7 +164,7 @@ class AShardIsGone(unittest.TestCase):
             code, out, _ = top(cluster.address, "-1", where=where)
             self.assertEqual(code, DEGRADED)
             self.assertRegex(out.splitlines()[0],
-                             r"\ADEGRADED  2/3 shards up: local-2 .*; copies are ")
+                             r"\ADEGRADED  2/3 shards up: local-2 .*; copies are (missing|being made.*)\Z")
             self.assertRegex(out, r"\nlocal-2 +(ejected|down) ")
             got = json.loads(top(cluster.address, "--json")[1])     # no admin address
             self.assertEqual(got["verdict"], "degraded")
@@ -171,6 +173,56 @@ class AShardIsGone(unittest.TestCase):
             cluster.wait_up()
             wait(lambda: top(cluster.address, "-1", where=where)[1].startswith(
                 "OK  3/3 shards up; all copies there\n"), "all to be there again")
+
+
+class Copies(unittest.TestCase):
+    """What is said of copies, by what the admin address tells."""
+
+    def said(self, phase="stable", replicas=2, jobs=(), **lost):
+        node = {"name": "s1", "state": "up", "answers": True, "weight": 1, "wanted_weight": 1}
+        answers = {"/v1/cluster": {"verdict": "degraded", "words": "w", "phase": phase,
+                                   "replicas": replicas},
+                   "/v1/nodes": {"nodes": [{**node, **lost}]}, "/v1/jobs": {"jobs": list(jobs)}}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                data = json.dumps(answers[self.path]).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        stats = {b"stats": b"STAT uptime 1\r\nEND\r\n", b"stats latency": b"END\r\n",
+                 b"stats shards": b"STAT s1:state down\r\nEND\r\n"}
+        admin_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=admin_server.serve_forever, args=(0.01,))
+        thread.start()
+        with Fake(lambda words: stats[b" ".join(words)]) as fake:
+            code, out, _ = top(fake.address, "-1",
+                               where="127.0.0.1:%d" % admin_server.server_address[1])
+        admin_server.shutdown()
+        thread.join()
+        admin_server.server_close()
+        self.assertEqual(code, DEGRADED)
+        return out.splitlines()[0].removeprefix("DEGRADED  w")
+
+    def test_of_copies_is_said_what_is_known(self):
+        running = {"status": "running", "items_done": 63, "items_left": 37}
+        for more, words in (
+                ({}, "; all copies there"),
+                ({"replicas": 1}, ""),
+                ({"state": "ejected"}, "; copies are missing"),
+                ({"answers": False}, "; copies are missing"),
+                ({"state": "ejected", "weight": 0}, "; copies are restored"),
+                ({"state": "ejected", "weight": 0, "wanted_weight": 0}, "; all copies there"),
+                ({"phase": "joint"}, "; copies are being made"),
+                ({"jobs": [running]}, "; copies are being made: 63 %"),
+                ({"jobs": [{"status": "queued"}]}, "; all copies there")):
+            with self.subTest(more=more):
+                self.assertEqual(self.said(**more), words)
 
 
 class Memcached(unittest.TestCase):
