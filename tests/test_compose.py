@@ -211,6 +211,20 @@ class Files(unittest.TestCase):
             self.assertEqual(services()[name + "-metrics"]["network_mode"], "service:" + name)
 
     @unittest.skipUnless(yaml, "no yaml: apt-get install python3-yaml")
+    def test_prometheus_and_grafana_find_what_they_are_given(self):
+        def inside(service):
+            return {path: os.path.normpath(os.path.join(FOLDER, file)) for file, path, *_ in
+                    (volume.split(":") for volume in services()[service]["volumes"])}
+
+        rules, = yaml.safe_load(read("prometheus.yml"))["rule_files"]
+        self.assertEqual(inside("prometheus")[os.path.normpath("/etc/prometheus/" + rules)],
+                         os.path.normpath(os.path.join(FOLDER, rules)))
+        provider, = yaml.safe_load(read("grafana/dashboards.yml"))["providers"]
+        self.assertEqual(
+            inside("grafana")[os.path.join(provider["options"]["path"], "chcached.json")],
+            os.path.join(balancer.TOP, "contrib", "grafana", "chcached.json"))
+
+    @unittest.skipUnless(yaml, "no yaml: apt-get install python3-yaml")
     def test_files_that_containers_are_given_exist(self):
         for name, service in services().items():
             for volume in service.get("volumes", []):
