@@ -85,6 +85,24 @@ class Usage(unittest.TestCase):
             with self.subTest(args=args):
                 self.assertEqual(ctl(*args), (USAGE, b"", "chcachectl: %s\n" % said))
 
+    def commands(self):
+        named = re.findall(r"^  ([a-z]+(?: [a-z]+)?)\b", ctl("help")[1].decode(), re.M)
+        return [words.split() for words in named if words != "help"]
+
+    def test_no_command_takes_what_it_does_not_know(self):
+        self.assertGreater(len(self.commands()), 25)
+        for words in self.commands():
+            name = " ".join(words)
+            with self.subTest(words=words):
+                code, out, err = ctl(*words, *["a"] * 70)
+                self.assertEqual((code, out), (USAGE, b""))
+                self.assertRegex(err, r"\Achcachectl: usage: chcachectl %s.*\n\Z" % name)
+                self.assertEqual(ctl(*words, "--no-such"), (
+                    USAGE, b"", "chcachectl: %s has no option --no-such, see chcachectl help\n"
+                    % name))
+                self.assertEqual(ctl(*words, "--json=1"), (
+                    USAGE, b"", "chcachectl: --json takes no value\n"))
+
     def test_help_and_version_need_no_server(self):
         code, out, err = ctl("help")
         self.assertEqual((code, err), (YES, ""))

@@ -8,6 +8,7 @@ import pty
 import re
 import threading
 import unittest
+import xml.etree.ElementTree
 
 from lib import admin, tap, wire
 from lib.daemon import CHCACHECTL, Cluster, Folder, free_port, run, separate, up, wait
@@ -43,6 +44,7 @@ class Usage(unittest.TestCase):
         for line, said in (
                 ("nodes", "nodes what? see chcachectl help"),
                 ("nodes shut", "unknown command nodes shut, see chcachectl help"),
+                ("ring --svg --json", "--json and --svg do not go together"),
                 ("status now", "usage: chcachectl status"),
                 ("where", "usage: chcachectl where KEY..."),
                 ("where " + "k" * 251, "the key has 251 bytes, expected 1 to 250"),
@@ -148,9 +150,22 @@ class ThreeLocalShards(unittest.TestCase):
         for column in zip(*shares):
             self.assertAlmostEqual(sum(column), 100, delta=0.3)
         self.assertEqual(len(shares[0]), 3)
-        for row, (_, share, _) in zip(rows, shares):
+        self.assertNotIn("#", out)
+        _, seen = on_terminal("ring", where=self.where)
+        for row, (_, share, _) in zip(seen.splitlines()[1:], shares, strict=True):
             self.assertEqual(row.count("#"), round(share * 40 / 100))
         self.assertAlmostEqual(sum(n["share"] for n in self.json("ring")["nodes"]), 1)
+
+    def test_ring_can_be_drawn(self):
+        code, out, err = self.ctl("ring", "--svg")
+        self.assertEqual((code, err), (YES, ""))
+        picture = xml.etree.ElementTree.fromstring(out)
+        space = {"": "http://www.w3.org/2000/svg"}
+        parts = [float(c.get("stroke-dasharray").split()[0])
+                 for c in picture.findall("circle", space)]
+        self.assertAlmostEqual(sum(parts), 1, places=4)
+        for text, name, share in zip(picture.findall("text", space), self.cluster.shards, parts):
+            self.assertEqual(text.text, "%s  %.1f %%" % (name, 100 * share))
 
     def test_replicas_are_equal_where_there_is_one_each(self):
         code, out, err = self.ctl("replicas")

@@ -139,6 +139,17 @@ class ThreeLocalShards(unittest.TestCase):
             screen.type("\x03")
             self.assertEqual(screen.end(), YES)
 
+    def test_colour_is_for_terminals_that_want_it(self):
+        for env, args, has_color in (({}, [], True), ({"NO_COLOR": "1"}, [], False),
+                                     ({}, ["--no-color"], False)):
+            with Screen("/usr/bin/env", "TERM=linux", CHCACHECTL, "--server", self.cluster.address,
+                        "--admin", self.where, "top", *args, env=env) as screen:
+                seen = b""
+                while b"q quit" not in seen:
+                    seen += os.read(screen.terminal, 65536)
+                self.assertEqual(re.search(rb"\x1b\[(\d+;)*3[12](;\d+)*m", seen) is not None,
+                                 has_color, seen)
+
     def test_another_size_is_drawn_anew(self):
         with self.screen(rows=40, columns=120) as screen:
             screen.wait(self.is_whole, "a whole screen")

@@ -8,9 +8,7 @@
 #include "ctl/ask.h"
 #include "ctl/memcached.h"
 #include "ctl/table.h"
-#include "ring/ring.h"
 
-#define BAR_WIDTH 40
 #define REPLICAS_PATIENCE_S 300 /* every item is looked at */
 
 /* ---- status --------------------------------------------------------------- */
@@ -104,56 +102,6 @@ int cluster_status(const struct ctl *ctl, char **argv)
     json_decref(nodes);
     json_decref(cluster);
     return rc;
-}
-
-/* ---- ring ----------------------------------------------------------------- */
-
-static void add_arcs(struct table *t, const json_t *node, long long weights, long long items)
-{
-    const long long weight = ask_number(node, "weight");
-    const double share = ask_real(node, "share");
-    char bar[BAR_WIDTH + 1] = "", number[TABLE_TEXT_MAX], points[TABLE_TEXT_MAX];
-    char wanted[TABLE_TEXT_MAX], got[TABLE_TEXT_MAX], real[TABLE_TEXT_MAX];
-    size_t width = share > 0 ? (size_t)(share * BAR_WIDTH + 0.5) : 0;
-
-    memset(bar, '#', width < BAR_WIDTH ? width : BAR_WIDTH);
-    snprintf(number, sizeof(number), "%lld", weight);
-    table_add(t, (const char *const[]){
-        ask_text(node, "name"), number, table_count(points, weight * RING_POINTS),
-        table_share(wanted, weights > 0 ? (double)weight / (double)weights : 0),
-        table_share(got, share),
-        items > 0 && ask_flag(node, "answers")
-            ? table_share(real, (double)ask_number(node, "items") / (double)items) : "-",
-        bar });
-}
-
-int cluster_ring(const struct ctl *ctl, char **argv)
-{
-    static const char *const titles[] = { "SHARD", ">WEIGHT", ">POINTS", ">EXPECTED", ">SHARE",
-                                          ">OF ITEMS", "" };
-    const json_t *list, *node;
-    long long weights = 0, items = 0;
-    struct table *t;
-    json_t *nodes;
-    size_t i;
-    int rc = ask(ctl, "GET", ctl->json ? "/v1/ring" : "/v1/nodes", NULL, &nodes);
-
-    (void)argv;
-    if (rc != YES)
-        return rc;
-    if (ctl->json)
-        return say_json(YES, nodes);
-    list = json_object_get(nodes, "nodes");
-    json_array_foreach(list, i, node) {
-        weights += ask_number(node, "weight");
-        items += ask_number(node, "items");
-    }
-    t = table_new(titles, sizeof(titles) / sizeof(titles[0]));
-    json_array_foreach(list, i, node)
-        add_arcs(t, node, weights, items);
-    table_end(t);
-    json_decref(nodes);
-    return YES;
 }
 
 /* ---- where ---------------------------------------------------------------- */

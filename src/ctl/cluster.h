@@ -10,7 +10,6 @@
 #include "ctl/say.h"
 
 int cluster_status(const struct ctl *ctl, char **argv);
-int cluster_ring(const struct ctl *ctl, char **argv);
 int cluster_where(const struct ctl *ctl, char **argv);
 int cluster_replicas(const struct ctl *ctl, char **argv);
 

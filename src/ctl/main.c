@@ -3,7 +3,7 @@
  *
  *      commands --text protocol--> any memcached    (memcached.h, items.h, stats.h, keys.h,
  *                                   monitor.h, bench.h, top.h)
- *               --HTTP, JSON-----> a chcached's admin address (cluster.h, nodes.h)
+ *               --HTTP, JSON-----> a chcached's admin address (cluster.h, nodes.h, shares.h)
  *               ------------------ nobody                  (simulate.h, config_check.h)
  */
 #include "config.h"
@@ -25,6 +25,7 @@
 #include "ctl/nodes.h"
 #include "ctl/options.h"
 #include "ctl/say.h"
+#include "ctl/shares.h"
 #include "ctl/simulate.h"
 #include "ctl/stats.h"
 #include "ctl/top.h"
@@ -83,7 +84,7 @@ static const struct command {
     { { "jobs" }, "", "what the leader does, and did", 0, 0, "j", false, NULL, jobs_list },
     { { "jobs", "wait" }, " JOB", "until it has ended", 1, 1, "j", false, NULL, jobs_wait },
     { { "jobs", "abort" }, " JOB", "give it up", 1, 1, "j", false, NULL, jobs_abort },
-    { { "ring" }, "", "the share of each shard", 0, 0, "j", false, NULL, cluster_ring },
+    { { "ring" }, "", "the share of each shard", 0, 0, "jv", false, NULL, shares_show },
     { { "ring", "simulate" }, "", "shares of a ring that is not there", 0, 0, "js", false, NULL,
       simulate },
 };

@@ -48,6 +48,7 @@ static const struct option_row options[] = {
     { "--dry-run", NULL, 'd', offsetof(struct ctl, dry_run) },
     { "--force", NULL, 'f', offsetof(struct ctl, force) },
     { "--zone", "NAME", 'z', offsetof(struct ctl, zone) },
+    { "--svg", NULL, 'v', offsetof(struct ctl, svg) },
     { "--shards", "N", 's', offsetof(struct ctl, shards) },
     { "--weights", "W,W,...", 's', offsetof(struct ctl, weights) },
     { "--to-shards", "N", 's', offsetof(struct ctl, to_shards) },

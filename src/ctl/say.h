@@ -25,6 +25,7 @@ struct ctl {
     bool fetchers, mutations, deletions, evictions, connevents;         /* monitor */
     bool once;                  /* top */
     const char *sort;
+    bool svg;                   /* ring */
     const char *shards, *weights, *to_shards, *to_weights, *keys, *n_keys;      /* simulate */
     const char *clients, *depth, *size, *ratio, *duration, *requests, *rate, *zipf;     /* bench */
     bool no_fill;

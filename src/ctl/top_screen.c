@@ -144,7 +144,7 @@ static bool obey(struct screen *s, int key)
 
 static void run(struct screen *s)
 {
-    int64_t look_at = now_ms();
+    int64_t look_at = now_ms() + REFRESH_MS;    /* there is one sample already */
     bool goes_on = true;
 
     while (goes_on && !interrupted) {
