@@ -303,6 +303,21 @@ class Running:
         self.assertEqual(code, YES)
         self.assertRegex(seen, r"\ANAME +VALUE\r\n(.*\r\n)*tcpport +%d\r\n" % self.daemon.port)
 
+    def test_stats_of_several_things_stand_side_by_side(self):
+        def rows(group):
+            code, seen = on_terminal("--server", self.daemon.address, "stats", group)
+            self.assertEqual(code, YES)
+            return [line.split() for line in seen.splitlines()]
+
+        titles, *lines = rows("shards")
+        self.assertEqual(titles, ["NAME", *self.daemon.shards])
+        self.assertEqual(lines[0], ["state", *["up"] * len(self.daemon.shards)])
+        self.assertEqual(len({len(line) for line in lines}), 1)
+        self.ctl("get", "anything")
+        titles, *lines = rows("latency")
+        self.assertEqual(titles, ["NAME", "count", "p50", "p90", "p99", "p99.9", "max"])
+        self.assertIn("get", [line[0] for line in lines])
+
     def test_values_from_stdin_are_any_bytes(self):
         for data in (b"", b"\r\nEND\r\n", b"\x00\xff" * 50000,
                      random.Random(5).randbytes(1000000)):

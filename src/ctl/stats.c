@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "ctl/memcached.h"
-#include "ctl/table.h"
+#include "ctl/stats_table.h"
 
 #define LINES_MAX 1000000       /* a server that does not end is none */
 
@@ -74,29 +74,22 @@ static void print_plain(char *name, char *value, void *arg)
     printf("%s%s%s\n", name, *value != '\0' ? " " : "", value);
 }
 
-static void add_to_table(char *name, char *value, void *arg)
-{
-    table_add(arg, (const char *const[]){ name, value });
-}
-
 /* A terminal gets columns; a pipe gets lines as they are. */
 static int show(const struct ctl *ctl, struct conn *c, const char *request)
 {
-    static const char *const titles[] = { "NAME", "VALUE" };
-    struct table *t;
     json_t *o;
     int rc;
 
-    if (ctl->json) {
-        rc = stats_ask(c, request, &o);
-        return rc == YES ? say_json(YES, o) : rc;
-    }
-    if (!isatty(STDOUT_FILENO))
+    if (!ctl->json && !isatty(STDOUT_FILENO))
         return read_answer(c, request, print_plain, NULL);
-    t = table_new(titles, 2);
-    rc = read_answer(c, request, add_to_table, t);
-    table_end(t);
-    return rc;
+    if ((rc = stats_ask(c, request, &o)) != YES)
+        return rc;
+    if (ctl->json)
+        return say_json(YES, o);
+    if (json_object_size(o) > 0)
+        stats_table_print(o);
+    json_decref(o);
+    return YES;
 }
 
 int stats_show(const struct ctl *ctl, struct conn *c, char **argv)
