@@ -423,6 +423,8 @@ class Strange(unittest.TestCase):
                 (["keys"], b"ERROR metadump not allowed\r\n", NO, b""),
                 (["keys"], b"OK\r\nkey=a exp=-1\r\n", UNREACHED, b"a\n"),
                 (["keys"], b"OK\r\nkey=a%2 exp\r\nSERVER_ERROR no\r\n", NO, b"a%2\n"),
+                (["keys", "--json"], b"OK\r\nkey=a exp=-1\r\n", UNREACHED,
+                 b'[\n{"key":"a","exp":-1}\n]\n'),
                 (["monitor"], b"ERROR\r\n", NO, b""),
                 (["monitor"], b"OK\r\n\x1b[31m\r\n", UNREACHED, b"?[31m\n"),
                 (["monitor", "--json"], b"OK\r\n=\x00 a= b\r\n", UNREACHED, b'{"":""}\n'),

@@ -97,10 +97,13 @@ int keys_show(const struct ctl *ctl, struct conn *c, char **argv)
                       .json = ctl->json, .terminal = isatty(STDOUT_FILENO) };
     int rc = options_number(ctl->limit, "limit", 1, UINT32_MAX, &w.limit);
 
-    if (rc != YES || (rc = walk(&w, c)) != YES)
+    if (rc != YES)
         return rc;
-    if (ctl->json)
-        puts(w.n == 0 ? "[]" : "\n]");
+    rc = walk(&w, c);
+    if (ctl->json && (w.n > 0 || rc == YES))
+        puts(w.n == 0 ? "[]" : "\n]");         /* what broke off is a list, too */
+    if (rc != YES)
+        return rc;
     if (w.n > 0)
         return YES;
     return *w.prefix != '\0' ? say(NO, "no key begins with %s", w.prefix)
