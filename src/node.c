@@ -76,7 +76,10 @@ void node_init(struct node *n, struct world *world, const struct options *o)
 
 bool node_make_control(struct node *n)
 {
-    return worker_init(&n->control, n->options->threads, n->world, &n->net, &n->control_handler);
+    const bool http = n->admin_fd >= 0 && n->options->role != ROLE_SHARD;
+
+    n->n_workers = n->options->threads + http;
+    return worker_init(&n->control, n->n_workers, n->world, &n->net, &n->control_handler);
 }
 
 /* listening */
@@ -336,7 +339,7 @@ bool node_join_cluster(struct node *n, const struct leader_member *members, size
     const struct options *o = n->options;
 
     n->cluster = cluster_new(o->cluster, o->name);
-    cluster_set_workers(n->cluster, o->threads + 1);
+    cluster_set_workers(n->cluster, n->n_workers + 1);
     list_members(n, members, n_members);
     if (options_leads(o) || o->coordinator[0] != '\0')
         cluster_set_incarnation(n->cluster, draw_incarnation(n));
@@ -442,6 +445,7 @@ static void make_front(struct node *n, void (*shut_down)(void))
         .cluster = n->cluster,
         .store = n->store,
         .workers = n->workers,
+        .n_workers = n->n_workers,
         .started_ms = now_ms(n),
         .verbosity = n->options->verbose,
         .memory_bytes = n->options->memory_limit,
@@ -456,8 +460,10 @@ static void make_front(struct node *n, void (*shut_down)(void))
 static bool make_worker(struct node *n, unsigned i)
 {
     struct worker *w = &n->workers[i];
+    const bool is_guest = i == n->options->threads;     /* as node_make_control() counted */
 
-    if (!worker_init(w, i, n->world, &n->net, &n->handler))
+    if (is_guest ? !worker_init_guest(w, i, &n->control, &n->handler)
+                 : !worker_init(w, i, n->world, &n->net, &n->handler))
         return false;
     if (n->store != NULL && !shard_worker_init(w, &n->shard))
         return false;
@@ -571,9 +577,9 @@ bool node_make_rooms(struct node *n, void (*shut_down)(void))
     if (!make_store(n) || !make_shard(n))
         return false;
     n->handler = o->role == ROLE_SHARD ? n->shard_handler : front_handler;
-    n->workers = xzalloc(o->threads * sizeof(*n->workers));
+    n->workers = xzalloc(n->n_workers * sizeof(*n->workers));
     make_front(n, shut_down);
-    for (unsigned i = 0; i < o->threads; i++)
+    for (unsigned i = 0; i < n->n_workers; i++)
         if (!make_worker(n, i))
             return false;
     if (n->store == NULL && !shard_worker_init(&n->control, &n->shard))
@@ -651,8 +657,8 @@ bool node_is_drained(struct node *n)
 /* Letters may cross from any worker to any other: as many rounds as there are. */
 static void read_last_mail(struct node *n)
 {
-    for (unsigned round = 0; n->workers != NULL && round <= n->options->threads; round++)
-        for (unsigned i = 0; i < n->options->threads; i++)
+    for (unsigned round = 0; n->workers != NULL && round <= n->n_workers; round++)
+        for (unsigned i = 0; i < n->n_workers; i++)
             if (n->workers[i].loop != NULL)
                 worker_read_mail(&n->workers[i]);
 }
@@ -712,7 +718,6 @@ void node_fini(struct node *n)
     struct world *w = n->world;
 
     close_listeners(n);
-    node_admin_close(n);
     for (size_t i = 0; i < n->n_client_fds; i++)
         w->ops->close(w, n->client_fds[i]);
     for (size_t i = 0; i < n->n_peer_fds; i++)
@@ -720,8 +725,9 @@ void node_fini(struct node *n)
     read_last_mail(n);
     if (n->control.world != NULL)
         worker_read_mail(&n->control);
+    node_admin_close(n);
     keeper_free(n->keeper);
-    for (unsigned i = 0; n->workers != NULL && i < n->options->threads; i++)
+    for (unsigned i = 0; n->workers != NULL && i < n->n_workers; i++)
         free_worker(&n->workers[i]);
     agent_free(n->agent);
     if (n->control.world != NULL)

@@ -46,7 +46,10 @@ struct node {
     struct keeper_state state;
     struct handler handler, shard_handler, control_handler;
     struct worker control;      /* the caller's thread */
-    struct worker *workers;     /* options->threads of them */
+    /* options->threads of them, and a guest of the control worker where operators
+     * and programs ask over HTTP: it has no clients, and executes what they want. */
+    struct worker *workers;
+    unsigned n_workers;
     unsigned n_clients;         /* atomic */
     struct leading leading;     /* what operators may have done; its leader is NULL: nothing */
     struct admin *admin;        /* NULL: no admin address, or not open yet */

@@ -46,7 +46,7 @@ struct cluster_hooks {
 /* Before there are threads; a hook may be NULL. */
 void cluster_set_hooks(struct cluster *c, const struct cluster_hooks *hooks);
 
-#define CLUSTER_MAX_WORKERS 256
+#define CLUSTER_MAX_WORKERS 258 /* --threads, the control worker and its guest */
 
 /* How many workers note maps: numbers 0 .. n - 1.  Before they start; until
  * then, and with none, what is seen is adopted. */

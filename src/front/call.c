@@ -123,11 +123,11 @@ static void say_unreached(struct session *s, const struct call *c)
         s->broken = true;
 }
 
-/* A missing shard's keys are misses: a cache may miss.  A write must say so, and
- * a meta get that may have been one. */
+/* A missing shard's keys are misses: a cache may miss.  A write must say so, a meta
+ * get that may have been one, and what is asked where there are words for it. */
 static bool is_miss(const struct call *c)
 {
-    return verb_is_get(c->verb) &&
+    return verb_is_get(c->verb) && c->form.protocol != PROTOCOL_INSIDE &&
            !(c->copies && c->request.outcome == LOST && c->form.protocol == PROTOCOL_META);
 }
 
@@ -154,19 +154,24 @@ static void recall(struct answer *a, const struct call *c)
     a->idle_s = c->first_idle_s;
 }
 
+void call_answer(const struct call *c, struct answer *a)
+{
+    if (!frame_to_answer(&c->request.reply, a))
+        a->status = STATUS_NOT_FOUND;   /* the link has let no such thing pass */
+    if (c->too_large)
+        a->status = STATUS_TOO_LARGE;
+    if (c->asked_again)
+        recall(a, c);
+    a->marks &= ~(unsigned)MARK_OPEN;
+    front_hide_token(front_of(c), a);
+}
+
 static void emit_answer(struct session *s, struct call *c)
 {
     struct asked asked = call_asked(c);
     struct answer a;
 
-    if (!frame_to_answer(&c->request.reply, &a))
-        a.status = STATUS_NOT_FOUND;    /* the link has let no such thing pass */
-    if (c->too_large)
-        a.status = STATUS_TOO_LARGE;
-    if (c->asked_again)
-        recall(&a, c);
-    a.marks &= ~(unsigned)MARK_OPEN;
-    front_hide_token(front_of(c), &a);
+    call_answer(c, &a);
     if (!answer_put(&s->out, &asked, &a, c->request.reply_chunk))
         s->broken = true;
 }
@@ -195,13 +200,13 @@ static void ask_again(struct call *c)
     chunk_unref(old);
 }
 
-static struct call *call_of_slot(struct slot *slot)
+struct call *call_of_slot(struct slot *slot)
 {
     return (struct call *)((char *)slot - offsetof(struct call, slot));
 }
 
 /* Unless its copies are still to be told. */
-static void be_gone(struct call *c)
+void call_leave(struct call *c)
 {
     c->emitted = true;
     if (!c->behind)
@@ -228,13 +233,13 @@ static bool call_emit(struct slot *slot, struct session *s)
         emit_answer(s, c);
     else
         emit_unreached(s, c);
-    be_gone(c);
+    call_leave(c);
     return true;
 }
 
 static void call_drop(struct slot *slot)
 {
-    be_gone(call_of_slot(slot));
+    call_leave(call_of_slot(slot));
 }
 
 static const struct slot_ops call_ops = { call_emit, call_drop };
@@ -501,15 +506,26 @@ struct call *call_begin(struct session *s, const struct cmd *cmd, bool too_large
     return c;
 }
 
-struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ns)
+/* In no session. */
+static struct call *begin_alone(struct front_worker *fw, const struct cmd *cmd,
+                                struct frame *f)
 {
     struct call *c = call_new(fw);
-    struct frame f;
 
     if (c == NULL)
         return NULL;
-    describe(c, cmd, false, &f);
+    describe(c, cmd, false, f);
     classify(c, cmd);
+    return c;
+}
+
+struct call *call_apart(struct front_worker *fw, const struct cmd *cmd, int64_t began_ns)
+{
+    struct frame f;
+    struct call *c = begin_alone(fw, cmd, &f);
+
+    if (c == NULL)
+        return NULL;
     c->began_ns = began_ns;
     c->framed_ms = began_ns / 1000000;
     if (!request_keep(&fw->links, &c->request, &f, NULL)) {
@@ -538,4 +554,18 @@ void call_route(struct session *s, const struct cmd *cmd, bool too_large)
 
     if (c != NULL)
         way_go(c, &f, session_chunk(s));
+}
+
+bool call_inside(struct front_worker *fw, const struct cmd *cmd, const struct slot_ops *ops,
+                 void *owner)
+{
+    struct frame f;
+    struct call *c = begin_alone(fw, cmd, &f);
+
+    if (c == NULL)
+        return false;
+    c->slot.ops = ops;
+    c->request.owner = owner;
+    way_go(c, &f, NULL);
+    return true;
 }

@@ -75,6 +75,20 @@ void call_make(struct link *l, struct session *s, const struct cmd *cmd, bool to
 /* The same where more than the owner has to do with it. */
 void call_route(struct session *s, const struct cmd *cmd, bool too_large);
 
+/*
+ * The same of a command that comes by no session, whose form is PROTOCOL_INSIDE:
+ * `ops->drop` is called when it is settled, now or later, with its slot;
+ * call_of_slot(slot)->request.owner is `owner`.  It ends with call_leave().  False,
+ * and nothing is called: no memory.
+ */
+bool call_inside(struct front_worker *fw, const struct cmd *cmd, const struct slot_ops *ops,
+                 void *owner);
+struct call *call_of_slot(struct slot *slot);
+void call_leave(struct call *c);
+
+/* What it was answered, as clients may see it. */
+void call_answer(const struct call *c, struct answer *a);
+
 /* For those on its way */
 
 /* A call in its place behind all others of its session, and its frame.  NULL

@@ -118,7 +118,7 @@ static void come_home(struct worker *w, struct mail *m)
 static void visit(struct worker *w, struct mail *m)
 {
     struct conns *c = conns_of(m);
-    bool last = ++c->at == c->front->config.n_threads;
+    bool last = ++c->at == c->front->n_workers;
 
     for (struct session *s = w->sessions; s != NULL; s = s->next)
         if (!s->closed)

@@ -178,7 +178,7 @@ static void on_wake(struct worker *w, struct mail *m)
 
 void front_seen(struct front *front)
 {
-    for (unsigned i = 0; i < front->config.n_threads; i++) {
+    for (unsigned i = 0; i < front->n_workers; i++) {
         struct front_worker *fw = front->workers[i].front;
 
         if (fw != NULL && !__atomic_exchange_n(&fw->woken, true, __ATOMIC_ACQ_REL))

@@ -54,7 +54,8 @@ struct front {
     void (*opened)(struct worker *w, uint64_t hash, uint64_t version);
     void (*settled)(struct worker *w, size_t n, bool confirmed);
     void (*shut_down)(void);    /* the command: asks the process to end */
-    struct worker *workers;     /* borrowed; config.n_threads of them */
+    struct worker *workers;     /* borrowed; with sessions, or asked inside: see inner.h */
+    unsigned n_workers;
     struct stats accept_stats;  /* written by the thread that accepts */
     int64_t started_ms;         /* monotonic */
     unsigned verbosity;         /* atomic: how many -v, or as the command says */

@@ -7,7 +7,7 @@
 
 void latencies_add(struct front *front, enum latency_class class, struct histogram *sum)
 {
-    for (unsigned i = 0; i < front->config.n_threads; i++)
+    for (unsigned i = 0; i < front->n_workers; i++)
         histogram_merge(sum, &front->workers[i].latency.took[class]);
 }
 
@@ -15,7 +15,7 @@ void latencies_add(struct front *front, enum latency_class class, struct histogr
 static void each_link(struct front *front, const char *name,
                       void (*each)(struct link *l, void *arg), void *arg)
 {
-    for (unsigned i = 0; i < front->config.n_threads; i++) {
+    for (unsigned i = 0; i < front->n_workers; i++) {
         struct front_worker *fw = front->workers[i].front;
 
         pthread_mutex_lock(&fw->links_lock);

@@ -67,7 +67,7 @@ void stats_sum(struct front *front, struct stats *sum)
 {
     *sum = (struct stats){ 0 };
     stats_add(sum, &front->accept_stats);
-    for (unsigned i = 0; i < front->config.n_threads; i++)
+    for (unsigned i = 0; i < front->n_workers; i++)
         stats_add(sum, &front->workers[i].stats);
 }
 

@@ -232,7 +232,7 @@ void watchers_turn_end(struct front_worker *fw)
     if (r == NULL)
         return;
     fw->report = NULL;
-    for (unsigned i = 0; i < front->config.n_threads; i++) {
+    for (unsigned i = 0; i < front->n_workers; i++) {
         struct front_worker *other = front->workers[i].front;
 
         if (other != NULL && other != fw &&

@@ -34,7 +34,7 @@ static void on_look(void *arg)
     w->world->ops->timer_set(w->look, LOOK_MS);
 }
 
-bool worker_init(struct worker *w, unsigned id, struct world *world,
+static void init(struct worker *w, unsigned id, struct world *world,
                  const struct net_config *config, const struct handler *handler)
 {
     memset(w, 0, sizeof(*w));
@@ -46,6 +46,12 @@ bool worker_init(struct worker *w, unsigned id, struct world *world,
     w->mail_last = &w->mail_first;
     chunk_pool_init(&w->pool);
     pthread_mutex_init(&w->mail_lock, NULL);
+}
+
+bool worker_init(struct worker *w, unsigned id, struct world *world,
+                 const struct net_config *config, const struct handler *handler)
+{
+    init(w, id, world, config, handler);
     w->loop = world->ops->loop_new(world);
     if (!latency_init(&w->latency, world) || w->loop == NULL)
         return false;
@@ -54,6 +60,17 @@ bool worker_init(struct worker *w, unsigned id, struct world *world,
         return false;
     world->ops->timer_set(w->look, LOOK_MS);
     return true;
+}
+
+/* Nobody is slow there: it needs no look. */
+bool worker_init_guest(struct worker *w, unsigned id, struct worker *host,
+                       const struct handler *handler)
+{
+    init(w, id, host->world, host->config, handler);
+    w->loop = host->loop;
+    w->is_guest = true;
+    host->guest = w;
+    return latency_init(&w->latency, w->world);
 }
 
 void worker_fini(struct worker *w)
@@ -67,7 +84,7 @@ void worker_fini(struct worker *w)
     latency_fini(&w->latency);
     if (w->look != NULL)
         w->world->ops->timer_free(w->look);
-    if (w->loop != NULL)
+    if (w->loop != NULL && !w->is_guest)
         w->world->ops->loop_free(w->loop);
     pthread_mutex_destroy(&w->mail_lock);
 }
@@ -238,6 +255,13 @@ static void look_settled(struct worker *w)
     __atomic_store_n(&w->settled, s == NULL, __ATOMIC_RELEASE);
 }
 
+static void guest_turn(struct worker *w)
+{
+    worker_read_mail(w);
+    end_turn(w);
+    w->now_known = false;       /* it wakes in the next one */
+}
+
 void worker_turn(struct worker *w, bool poll)
 {
     w->now_known = false;
@@ -246,6 +270,8 @@ void worker_turn(struct worker *w, bool poll)
     worker_read_mail(w);
     run_sessions(w);
     end_turn(w);
+    if (w->guest != NULL)
+        guest_turn(w->guest);
     if (w->stopping && w->sessions == NULL)
         __atomic_store_n(&w->drained, true, __ATOMIC_RELEASE);
     if (w->leaving)

@@ -70,6 +70,8 @@ struct session_list { struct session *first, *last; };
 
 struct worker {
     unsigned id;
+    struct worker *guest;       /* takes its turns behind ours, or NULL */
+    bool is_guest;              /* its loop is another's */
     struct world *world;
     struct loop *loop;
     const struct net_config *config;
@@ -122,6 +124,13 @@ struct worker {
 bool worker_init(struct worker *w, unsigned id, struct world *world,
                  const struct net_config *config, const struct handler *handler);
 void worker_fini(struct worker *w);
+
+/*
+ * The same of a guest, without a thread, a loop or sessions: it is called on in the
+ * loop of `host`, and each turn of that one ends with its own.  It goes first.
+ */
+bool worker_init_guest(struct worker *w, unsigned id, struct worker *host,
+                       const struct handler *handler);
 
 /* One turn: waits for something to do, but not with `poll`. */
 void worker_turn(struct worker *w, bool poll);

@@ -108,7 +108,8 @@ enum option {
 #define OPTIONS_ALL 0x1f7fu
 #define OPTIONS_WITH_ARGUMENT 0x1f00u
 
-enum protocol { PROTOCOL_TEXT, PROTOCOL_META, PROTOCOL_BINARY };
+/* INSIDE: there are no bytes, who asks is in this process. */
+enum protocol { PROTOCOL_TEXT, PROTOCOL_META, PROTOCOL_BINARY, PROTOCOL_INSIDE };
 
 #define META_LETTERS_MAX 18     /* flags of a meta line, as memcached */
 #define META_OPAQUE_MAX 32      /* bytes, the O before it counted */

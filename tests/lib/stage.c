@@ -90,6 +90,7 @@ static void add_front(struct stage *st)
         .cluster = st->cluster,
         .store = st->shard.store,
         .workers = &st->worker,
+        .n_workers = 1,
         .shut_down = shut_down,
     };
     front_init(&st->front, &config, st->world);

@@ -1,0 +1,98 @@
+#include "front/inner.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "front/call.h"
+
+struct inner {
+    inner_told *told;
+    void *arg;
+};
+
+/* It was executed here, and what was read may have been another's by then. */
+static bool has_lost_lease(const struct call *c)
+{
+    const struct front_worker *fw = c->fw;
+    struct world *world = fw->worker->world;
+
+    return fw->is_led && c->request.link == NULL &&
+           !cluster_serves(fw->front->cluster, world->ops->mono_ns(world));
+}
+
+static const char *name_of(const struct call *c)
+{
+    const struct link *l = c->request.link;
+
+    return l != NULL ? link_name(l) : cluster_self(c->fw->front->cluster);
+}
+
+static void tell_unreached(const struct inner *in, const struct call *c, const char *reason,
+                           bool unknown)
+{
+    char why[256];
+
+    snprintf(why, sizeof(why), "shard %s: %s", name_of(c), reason);
+    in->told(in->arg, NULL, why, unknown && !verb_is_get(c->verb));
+}
+
+static void tell(const struct inner *in, const struct call *c)
+{
+    const struct request *r = &c->request;
+    struct answer a;
+
+    if (r->outcome != ANSWERED) {
+        tell_unreached(in, c, r->reason, r->outcome == LOST);
+    } else if (has_lost_lease(c)) {
+        tell_unreached(in, c, "its lease has run out", true);
+    } else {
+        call_answer(c, &a);
+        in->told(in->arg, &a, NULL, false);
+    }
+}
+
+static bool never(struct slot *slot, struct session *s)
+{
+    (void)slot;
+    (void)s;
+    assert(!"in no session");
+    return true;
+}
+
+static void on_settled(struct slot *slot)
+{
+    struct call *c = call_of_slot(slot);
+    struct inner *in = c->request.owner;
+
+    tell(in, c);
+    free(in);
+    call_leave(c);
+}
+
+static const struct slot_ops inner_ops = { never, on_settled };
+
+void inner_ask(struct front_worker *fw, struct cmd *cmd, inner_told *told, void *arg)
+{
+    struct inner *in;
+
+    assert(verb_is_keyed(cmd->verb));
+    if (fw->links.view == NULL) {
+        told(arg, NULL, "there is no map yet", false);
+        return;
+    }
+    if (verb_has_value(cmd->verb))
+        STAT_ADD(&fw->worker->stats, cmd_set, 1);
+    cmd->form.protocol = PROTOCOL_INSIDE;
+    cmd->form.ttl_ms = cmd->ttl_ms;
+    cmd->form.value_len = cmd->value_len;
+    cmd->position = ring_hash(cmd->key, cmd->key_len);
+    in = malloc(sizeof(*in));
+    if (in != NULL) {
+        *in = (struct inner){ told, arg };
+        if (call_inside(fw, cmd, &inner_ops, in))
+            return;
+        free(in);
+    }
+    told(arg, NULL, "out of memory here", false);
+}
