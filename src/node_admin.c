@@ -4,6 +4,7 @@
 #include "admin/asker.h"
 #include "base/world_loop.h"
 #include "config.h"
+#include "front/inner.h"
 #include "front/latencies.h"
 #include "front/local_shards.h"
 #include "front/stats_text.h"
@@ -37,6 +38,19 @@ static void ops_walk(void *arg, struct view *v, unsigned member, uint64_t cursor
     struct node *n = arg;
 
     asker_walk(n->asker, v, member, cursor, walked, walked_arg);
+}
+
+/* The last worker, on the control worker's loop: see node_make_control(). */
+static struct worker *guest_of(const struct node *n)
+{
+    return &n->workers[n->n_workers - 1];
+}
+
+static void ops_execute(void *arg, struct cmd *cmd, admin_executed *executed, void *executed_arg)
+{
+    struct node *n = arg;
+
+    inner_ask(guest_of(n)->front, cmd, executed, executed_arg);
 }
 
 static int64_t ops_silence_ms(void *arg, const char *member)
@@ -129,6 +143,8 @@ static void ops_fini(void *arg)
 
     asker_free(n->asker);
     n->asker = NULL;
+    if (n->options->role != ROLE_SHARD)
+        front_worker_fini(guest_of(n));
 }
 
 static const struct admin_ops ops = {
@@ -136,6 +152,7 @@ static const struct admin_ops ops = {
     .view = ops_view,
     .ask = ops_ask,
     .walk = ops_walk,
+    .execute = ops_execute,
     .silence_ms = ops_silence_ms,
     .not_ready = ops_not_ready,
     .count = ops_count,
@@ -152,16 +169,22 @@ static const struct admin_ops ops = {
 
 bool node_admin_open(struct node *n)
 {
-    const int fd = n->admin_fd;
+    const struct admin_config config = {
+        .fd = n->admin_fd,
+        .max_item_bytes = n->options->max_item_size,
+        .cas = !n->options->disable_cas,
+        .has_keys = n->options->role != ROLE_SHARD,
+        .loopback = true,
+    };
 
-    n->admin_socket = fd;
-    if (fd < 0)
+    n->admin_socket = config.fd;
+    if (config.fd < 0)
         return true;
     n->asker = asker_new(&n->control, n->cluster, n->store, n->options->shard_timeout);
     if (n->asker == NULL)
         return false;
     n->admin_fd = -1;
-    n->admin = admin_new(world_loop_base(n->control.loop), fd, &ops, n);
+    n->admin = admin_new(world_loop_base(n->control.loop), &config, &ops, n);
     return n->admin != NULL;
 }
 

@@ -300,7 +300,8 @@ class OneProcess(unittest.TestCase):
         self.assertIn(status(answer), (400, 413, 431))
         answer = send(self.where, b"POST /v1/nodes HTTP/1.1\r\nHost: localhost\r\n"
                                   b"Content-Type: application/json\r\n"
-                                  b"Content-Length: 65537\r\n\r\n")
+                                  b"Connection: close\r\n"
+                                  b"Content-Length: 65537\r\n\r\n" + b" " * 65537)
         self.assertEqual(status(answer), 413)
         self.assertEqual(admin.get(self.where, "/v1/cluster")["verdict"], "ok")
 

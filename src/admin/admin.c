@@ -170,31 +170,29 @@ static void abort_job(struct admin *a, struct http_call *call)
 
 /* ---- which path ----------------------------------------------------------- */
 
-#define MAX_WORDS 4
-
-/* "*" is any word.  Paths behind "/v1/"; those that begin with "/" stand alone. */
-static const struct route {
-    unsigned methods;
-    const char *words[MAX_WORDS];
-    const char *query[3];       /* names that may stand behind a "?" */
-    void (*handle)(struct admin *a, struct http_call *call);
-} routes[] = {
-    { HTTP_GET, { "cluster" }, { NULL }, get_cluster },
-    { HTTP_GET, { "nodes" }, { NULL }, get_nodes },
-    { HTTP_POST, { "nodes" }, { "dry_run" }, changes_add },
-    { HTTP_DELETE, { "nodes", "*" }, { "dry_run", "force" }, changes_remove },
-    { HTTP_POST, { "nodes", "*", "drain" }, { "dry_run" }, changes_drain },
-    { HTTP_POST | HTTP_PUT, { "nodes", "*", "weight" }, { "dry_run" }, changes_weight },
-    { HTTP_GET, { "ring" }, { NULL }, get_ring },
-    { HTTP_GET, { "ring", "where", "*" }, { NULL }, get_where },
-    { HTTP_GET, { "replicas" }, { NULL }, replicas_get },
-    { HTTP_GET, { "jobs" }, { NULL }, get_jobs },
-    { HTTP_GET, { "jobs", "*" }, { NULL }, get_job },
-    { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job },
-    { HTTP_GET, { "heartbeat" }, { NULL }, health_heartbeat },
-    { HTTP_GET, { "/", "healthz" }, { NULL }, health_alive },
-    { HTTP_GET, { "/", "readyz" }, { NULL }, health_ready },
-    { HTTP_GET, { "/", "metrics" }, { NULL }, health_metrics },
+/* Paths behind "/v1/"; those that begin with "/" stand alone. */
+static const struct route routes[] = {
+    { HTTP_GET, { "keys", "*" }, { NULL }, keys_get, OF_KEY },
+    { HTTP_PUT, { "keys", "*" }, { "ttl" }, keys_put, OF_KEY },
+    { HTTP_DELETE, { "keys", "*" }, { NULL }, keys_delete, OF_KEY },
+    { HTTP_POST, { "keys:get" }, { NULL }, keys_get_many, OF_KEY },
+    { HTTP_GET, { "cluster" }, { NULL }, get_cluster, OF_CLUSTER },
+    { HTTP_GET, { "nodes" }, { NULL }, get_nodes, OF_CLUSTER },
+    { HTTP_POST, { "nodes" }, { "dry_run" }, changes_add, OF_CLUSTER },
+    { HTTP_DELETE, { "nodes", "*" }, { "dry_run", "force" }, changes_remove, OF_CLUSTER },
+    { HTTP_POST, { "nodes", "*", "drain" }, { "dry_run" }, changes_drain, OF_CLUSTER },
+    { HTTP_POST | HTTP_PUT, { "nodes", "*", "weight" }, { "dry_run" }, changes_weight,
+      OF_CLUSTER },
+    { HTTP_GET, { "ring" }, { NULL }, get_ring, OF_CLUSTER },
+    { HTTP_GET, { "ring", "where", "*" }, { NULL }, get_where, OF_CLUSTER },
+    { HTTP_GET, { "replicas" }, { NULL }, replicas_get, OF_CLUSTER },
+    { HTTP_GET, { "jobs" }, { NULL }, get_jobs, OF_CLUSTER },
+    { HTTP_GET, { "jobs", "*" }, { NULL }, get_job, OF_CLUSTER },
+    { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job, OF_CLUSTER },
+    { HTTP_GET, { "heartbeat" }, { NULL }, health_heartbeat, OF_HEALTH },
+    { HTTP_GET, { "/", "healthz" }, { NULL }, health_alive, OF_HEALTH },
+    { HTTP_GET, { "/", "readyz" }, { NULL }, health_ready, OF_HEALTH },
+    { HTTP_GET, { "/", "metrics" }, { NULL }, health_metrics, OF_CLUSTER },
 };
 
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -207,13 +205,43 @@ static bool leads_to(const struct route *r, const struct http_call *call)
 
     if (!alone && (version == NULL || strcmp(version, "v1") != 0))
         return false;
-    for (; n < MAX_WORDS && r->words[n] != NULL; n++) {
+    for (; n < ROUTE_WORDS_MAX && r->words[n] != NULL; n++) {
         const char *word = http_call_part(call, alone ? n - 1 : n + 1, NULL);
 
         if (strcmp(r->words[n], "*") != 0 && (word == NULL || strcmp(word, r->words[n]) != 0))
             return false;
     }
     return http_call_n_parts(call) == (alone ? n - 1 : n + 1);
+}
+
+static void refuse_query(struct http_call *call, const struct route *r)
+{
+    http_refuse(call, 400, "behind the ? stands what has no meaning here%s%s%s%s",
+                r->query[0] != NULL ? ", expected " : "",
+                r->query[0] != NULL ? r->query[0] : "",
+                r->query[0] != NULL && r->query[1] != NULL ? " or " : "",
+                r->query[0] != NULL && r->query[1] != NULL ? r->query[1] : "");
+}
+
+/* A POST that only reads is as harmless as a GET. */
+static enum access_kind access_of(const struct route *r, const struct http_call *call)
+{
+    if (r->of == OF_HEALTH)
+        return ACCESS_OPEN;
+    if (http_call_method(call) == HTTP_GET || r->handle == keys_get_many)
+        return ACCESS_READ;
+    return r->of == OF_KEY ? ACCESS_WRITE : ACCESS_CHANGE;
+}
+
+static void follow(struct admin *a, struct http_call *call, const struct route *r)
+{
+    if (!http_call_may(call, access_of(r, call)))
+        return;
+    if (!http_call_only(call, r->query))
+        refuse_query(call, r);
+    else if (r->of == OF_KEY || http_call_method(call) == HTTP_GET
+             || http_call_read_json(call, false))
+        r->handle(a, call);
 }
 
 static void on_call(void *arg, struct http_call *call)
@@ -225,17 +253,10 @@ static void on_call(void *arg, struct http_call *call)
         if (!leads_to(r, call))
             continue;
         methods |= r->methods;
-        if ((r->methods & http_call_method(call)) == 0)
-            continue;
-        if (http_call_only(call, r->query))
-            r->handle(a, call);
-        else
-            http_refuse(call, 400, "behind the ? stands what has no meaning here%s%s%s%s",
-                        r->query[0] != NULL ? ", expected " : "",
-                        r->query[0] != NULL ? r->query[0] : "",
-                        r->query[0] != NULL && r->query[1] != NULL ? " or " : "",
-                        r->query[0] != NULL && r->query[1] != NULL ? r->query[1] : "");
-        return;
+        if ((r->methods & http_call_method(call)) != 0) {
+            follow(a, call, r);
+            return;
+        }
     }
     if (methods == 0)
         http_refuse(call, 404, "there is no such path");
@@ -247,14 +268,29 @@ static void on_call(void *arg, struct http_call *call)
 
 /* ---- life ----------------------------------------------------------------- */
 
-struct admin *admin_new(struct event_base *base, int fd, const struct admin_ops *ops, void *arg)
+/* A list of keys is no smaller than where items are small. */
+static size_t body_max(const struct admin_config *config)
 {
+    return config->max_item_bytes > HTTP_JSON_MAX ? config->max_item_bytes : HTTP_JSON_MAX;
+}
+
+struct admin *admin_new(struct event_base *base, const struct admin_config *config,
+                        const struct admin_ops *ops, void *arg)
+{
+    const struct http_config http = {
+        .fd = config->fd,
+        .body_max = body_max(config),
+        .access = { config->token, config->loopback },
+    };
     struct admin *a = xzalloc(sizeof(*a));
 
     a->ops = ops;
     a->arg = arg;
     a->base = base;
-    a->http = http_new(base, fd, on_call, a);
+    a->has_keys = config->has_keys;
+    a->cas = config->cas;
+    a->max_item_bytes = config->max_item_bytes;
+    a->http = http_new(base, &http, on_call, a);
     if (a->http == NULL) {
         free(a);
         return NULL;

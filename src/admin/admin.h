@@ -1,12 +1,13 @@
 /*
- * admin - what operators see and change, over HTTP
+ * admin - what operators see and change, and programs read and write, over HTTP
  *
+ *      GET, PUT, DELETE /v1/keys/KEY, POST /v1/keys:get
  *      GET  /v1/cluster  /v1/nodes  /v1/ring  /v1/ring/where/KEY  /v1/replicas  /v1/jobs
  *      POST /v1/nodes  /v1/nodes/NAME/drain, PUT .../weight, DELETE /v1/nodes/NAME
  *      GET  /metrics  /healthz  /readyz  /v1/heartbeat
  *
- * Lives on the control worker's loop.  It knows the map, and reaches members
- * and leader through struct admin_ops alone.
+ * Lives on the control worker's loop.  It knows the map, and reaches members,
+ * items and leader through struct admin_ops alone.
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
@@ -18,6 +19,7 @@
 #include "cluster/view.h"
 #include "net/latency.h"
 #include "store/usage.h"
+#include "wire/cmd.h"
 
 struct admin;
 
@@ -38,6 +40,10 @@ typedef void admin_told(void *arg, const struct admin_answer *answers);
  * to go on, 0 at the end; or why there is none, else NULL. */
 typedef void admin_walked(void *arg, const char *page, size_t len, uint64_t next,
                           const char *reason);
+
+/* What a command was answered, gone when it returns; or NULL, and why it was not
+ * executed.  `unknown`: it may have been, all the same. */
+typedef void admin_executed(void *arg, const struct answer *a, const char *why, bool unknown);
 
 /* What an operator wants of the leader. */
 struct admin_change {
@@ -81,6 +87,13 @@ struct admin_ops {
     void (*walk)(void *arg, struct view *v, unsigned member, uint64_t cursor,
                  admin_walked *walked, void *walked_arg);
 
+    /*
+     * A command for a key, as a client's: in all but its form, with ttl_ms settled.  It
+     * is borrowed until this returns.  `executed` is called as `told` is above.  Not
+     * called unless config->has_keys is set.
+     */
+    void (*execute)(void *arg, struct cmd *cmd, admin_executed *executed, void *executed_arg);
+
     /* Milliseconds since a member was heard, -1: never; NULL: nobody listens. */
     int64_t (*silence_ms)(void *arg, const char *member);
 
@@ -108,9 +121,18 @@ struct admin_ops {
     void (*fini)(void *arg);    /* from admin_free(): what was asked fails now; or NULL */
 };
 
-/* Serves on `fd`, which listens and is taken over in any case.  `ops` is
- * borrowed.  NULL when memory is short. */
-struct admin *admin_new(struct event_base *base, int fd, const struct admin_ops *ops, void *arg);
+struct admin_config {
+    int fd;                     /* listens, and is taken over in any case */
+    size_t max_item_bytes;
+    bool has_keys;              /* there is a front, which can be asked for them */
+    bool cas;                   /* items have tokens that clients may see */
+    const char *token;          /* borrowed: what --admin-token-file has; or NULL */
+    bool loopback;              /* only this host reaches the address */
+};
+
+/* `ops` is borrowed.  NULL when memory is short. */
+struct admin *admin_new(struct event_base *base, const struct admin_config *config,
+                        const struct admin_ops *ops, void *arg);
 void admin_free(struct admin *a);       /* copes with NULL */
 
 #endif

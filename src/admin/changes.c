@@ -140,7 +140,8 @@ static void carry_out(struct admin *a, struct http_call *call,
         return;
     }
     snprintf(location, sizeof(location), "/v1/jobs/%llu", (unsigned long long)id);
-    http_answer_at(call, 202, location, json_pack("{s:I}", "job", (json_int_t)id));
+    http_add_header(call, "Location", location);
+    http_answer(call, 202, json_pack("{s:I}", "job", (json_int_t)id));
 }
 
 /* Of a member that is there, or for JOB_ADD one that is not. */

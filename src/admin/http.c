@@ -1,6 +1,5 @@
 #include "admin/http.h"
 
-#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -18,26 +17,27 @@
 
 #include "admin/conns.h"
 #include "base/mem.h"
+#include "base/num.h"
 
 #define ERROR_MAX 512
-
-struct part { char *text; size_t len; };       /* text: owned, terminated */
-struct span { const char *at; size_t len; };
 
 struct http_call {
     struct http *http;
     struct http_call *next, **link;
     struct evhttp_request *request;     /* NULL: nobody waits any more */
     enum http_method method;
-    struct part parts[HTTP_PARTS_MAX];
+    bool head;                  /* a GET whose answer has no body */
+    struct span parts[HTTP_PARTS_MAX];  /* decoded, and terminated */
     size_t n_parts;
-    const char *query;          /* of the request, or NULL: "a&b=1" */
+    struct span query;          /* of the request: "a&b=1" */
     json_t *body;               /* owned */
+    char text[];                /* the path's parts */
 };
 
 struct http {
     struct evhttp *server;
     struct conns *conns;
+    struct access access;
     struct http_call *calls;    /* not answered yet */
     http_handle *handle;
     void *arg;
@@ -45,35 +45,41 @@ struct http {
 
 /* answers */
 
-/* `text` NULL: memory is short. */
-static void send_text(struct http *h, struct evhttp_request *request, int status,
-                      const char *type, struct evbuffer *text)
+/* What is written for clients only is never a page, and is asked for each time. */
+static void send_bytes(struct http *h, struct evhttp_request *request, int status, const char *type,
+                       const void *data, size_t len)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    struct evbuffer *out = evhttp_request_get_output_buffer(request);
 
-    evhttp_add_header(headers, "Content-Type", type);
-    evhttp_add_header(headers, "Cache-Control", "no-store");
+    if (type != NULL)
+        evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    if (status == 400)          /* what comes behind it may be part of it */
+    /* What comes behind it may be part of it; libevent reads sizes of chunks, too,
+     * that others take for something else. */
+    if (status == 400 || access_header(request, "Transfer-Encoding") != NULL)
         evhttp_add_header(headers, "Connection", "close");
     conns_end(h->conns, request);
-    evhttp_send_reply(request, text != NULL ? status : 500, NULL, text);
+    if (len > 0 && evbuffer_add(out, data, len) != 0)
+        status = 500;
+    evhttp_send_reply(request, status, NULL, NULL);
 }
 
 static void send_json(struct http *h, struct evhttp_request *request, int status, json_t *body)
 {
-    struct evbuffer *out = evbuffer_new();
     char *text = json_dumps(body, JSON_COMPACT);
-    const bool ok = out != NULL && text != NULL && evbuffer_add_printf(out, "%s\n", text) >= 0;
+    const size_t len = text != NULL ? strlen(text) : 0;
 
-    send_text(h, request, status, "application/json", ok ? out : NULL);
-    if (out != NULL)
-        evbuffer_free(out);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    if (text != NULL)
+        text[len] = '\n';       /* in the place of its end */
+    send_bytes(h, request, text != NULL ? status : 500, "application/json", text,
+               text != NULL ? len + 1 : 0);
     free(text);
     json_decref(body);
 }
 
-static json_t *error_json(const char *format, va_list args)
+static json_t *error_json(const char *hint, const char *format, va_list args)
 {
     char text[ERROR_MAX];
 
@@ -81,7 +87,9 @@ static json_t *error_json(const char *format, va_list args)
     for (char *p = text; *p != '\0'; p++)      /* what a client sent may be in it */
         if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
             *p = '?';
-    return json_pack("{s:s}", "error", text);
+    if (hint == NULL)
+        return json_pack("{s:s}", "error", text);
+    return json_pack("{s:s, s:s}", "error", text, "hint", hint);
 }
 
 static void __attribute__((format(printf, 4, 5)))
@@ -91,7 +99,7 @@ turn_down(struct http *h, struct evhttp_request *request, int status, const char
     json_t *body;
 
     va_start(args, format);
-    body = error_json(format, args);
+    body = error_json(NULL, format, args);
     va_end(args);
     send_json(h, request, status, body);
 }
@@ -103,35 +111,51 @@ static void call_free(struct http_call *c)
         if (c->next != NULL)
             c->next->link = c->link;
     }
-    for (size_t i = 0; i < c->n_parts; i++)
-        free(c->parts[i].text);
     json_decref(c->body);
     free(c);
 }
 
-void http_answer_at(struct http_call *c, int status, const char *location, json_t *body)
+void http_add_header(struct http_call *c, const char *name, const char *value)
 {
-    if (c->request == NULL) {
-        json_decref(body);
-    } else {
-        if (location != NULL)
-            evhttp_add_header(evhttp_request_get_output_headers(c->request), "Location",
-                              location);
-        send_json(c->http, c->request, status, body);
-    }
+    if (c->request != NULL)
+        evhttp_add_header(evhttp_request_get_output_headers(c->request), name, value);
+}
+
+/* libevent says no length where it sends no body. */
+static void say_length(struct http_call *c, size_t len)
+{
+    char text[NUM_U64_MAX_LEN + 1];
+
+    *num_put_u64(text, len) = '\0';
+    http_add_header(c, "Content-Length", text);
+}
+
+void http_answer_bytes(struct http_call *c, int status, const char *type, const void *data,
+                       size_t len)
+{
+    if (c->head && status != 204 && status != 304)
+        say_length(c, len);
+    if (c->request != NULL)
+        send_bytes(c->http, c->request, status, type, data, len);
     call_free(c);
 }
 
 void http_answer_text(struct http_call *c, const char *type, struct evbuffer *text)
 {
-    if (c->request != NULL)
-        send_text(c->http, c->request, 200, type, text);
-    call_free(c);
+    const size_t len = evbuffer_get_length(text);
+    const void *bytes = evbuffer_pullup(text, -1);
+
+    http_add_header(c, "Cache-Control", "no-store");
+    http_answer_bytes(c, bytes != NULL ? 200 : 500, type, bytes, bytes != NULL ? len : 0);
 }
 
 void http_answer(struct http_call *c, int status, json_t *body)
 {
-    http_answer_at(c, status, NULL, body);
+    if (c->request != NULL)
+        send_json(c->http, c->request, status, body);
+    else
+        json_decref(body);
+    call_free(c);
 }
 
 void http_refuse(struct http_call *c, int status, const char *format, ...)
@@ -140,7 +164,18 @@ void http_refuse(struct http_call *c, int status, const char *format, ...)
     json_t *body;
 
     va_start(args, format);
-    body = error_json(format, args);
+    body = error_json(NULL, format, args);
+    va_end(args);
+    http_answer(c, status, body);
+}
+
+void http_advise(struct http_call *c, int status, const char *hint, const char *format, ...)
+{
+    va_list args;
+    json_t *body;
+
+    va_start(args, format);
+    body = error_json(hint, format, args);
     va_end(args);
     http_answer(c, status, body);
 }
@@ -159,11 +194,11 @@ size_t http_call_n_parts(const struct http_call *c)
 
 const char *http_call_part(const struct http_call *c, size_t i, size_t *len)
 {
-    if (i >= c->n_parts || (len == NULL && strlen(c->parts[i].text) != c->parts[i].len))
+    if (i >= c->n_parts || (len == NULL && strlen(c->parts[i].at) != c->parts[i].len))
         return NULL;
     if (len != NULL)
         *len = c->parts[i].len;
-    return c->parts[i].text;
+    return c->parts[i].at;
 }
 
 bool http_call_waits(const struct http_call *c)
@@ -176,49 +211,46 @@ const json_t *http_call_body(const struct http_call *c)
     return c->body;
 }
 
-/* Takes the next "name" or "name=value" off `*query`; false at the end. */
-static bool next_pair(const char **query, struct span *name, struct span *value)
+const char *http_call_header(const struct http_call *c, const char *name)
 {
-    const char *at = *query;
-    const size_t len = at != NULL ? strcspn(at, "&") : 0;
-
-    if (at == NULL || *at == '\0')
-        return false;
-    *name = (struct span){ at, 0 };
-    while (name->len < len && at[name->len] != '=')
-        name->len++;
-    *value = (struct span){ at + len, 0 };
-    if (name->len < len)
-        *value = (struct span){ at + name->len + 1, len - name->len - 1 };
-    *query = at + len + (at[len] == '&');
-    return true;
+    return c->request != NULL ? access_header(c->request, name) : NULL;
 }
 
-static bool is_word(struct span s, const char *word)
+struct span http_call_bytes(const struct http_call *c)
 {
-    return strlen(word) == s.len && memcmp(s.at, word, s.len) == 0;
+    struct evbuffer *in;
+
+    if (c->request == NULL)
+        return (struct span){ "", 0 };
+    in = evhttp_request_get_input_buffer(c->request);
+    return (struct span){ (const char *)evbuffer_pullup(in, -1), evbuffer_get_length(in) };
+}
+
+bool http_call_value(const struct http_call *c, const char *wanted, struct span *value)
+{
+    struct span query = c->query, name;
+
+    while (uri_next_pair(&query, &name, value))
+        if (span_is(name, wanted))
+            return true;
+    return false;
 }
 
 bool http_call_flag(const struct http_call *c, const char *flag)
 {
-    const char *query = c->query;
-    struct span name, value;
+    struct span value;
 
-    while (next_pair(&query, &name, &value))
-        if (is_word(name, flag))
-            return !is_word(value, "0") && !is_word(value, "false");
-    return false;
+    return http_call_value(c, flag, &value) && !span_is(value, "0") && !span_is(value, "false");
 }
 
 bool http_call_only(const struct http_call *c, const char *const *names)
 {
-    const char *query = c->query;
-    struct span name, value;
+    struct span query = c->query, name, value;
 
-    while (next_pair(&query, &name, &value)) {
+    while (uri_next_pair(&query, &name, &value)) {
         size_t i = 0;
 
-        while (names[i] != NULL && !is_word(name, names[i]))
+        while (names[i] != NULL && !span_is(name, names[i]))
             i++;
         if (names[i] == NULL)
             return false;
@@ -226,122 +258,123 @@ bool http_call_only(const struct http_call *c, const char *const *names)
     return true;
 }
 
+bool http_call_may(struct http_call *c, enum access_kind kind)
+{
+    int status;
+    const char *why = access_refuses(&c->http->access, c->request, kind, &status);
+
+    if (why == NULL)
+        return true;
+    if (status == 401)
+        http_add_header(c, "WWW-Authenticate", "Bearer");
+    http_refuse(c, status, "%s", why);
+    return false;
+}
+
+bool http_call_read_json(struct http_call *c, bool list)
+{
+    const struct span bytes = http_call_bytes(c);
+    json_error_t error;
+
+    if (bytes.len > HTTP_JSON_MAX) {
+        http_refuse(c, 413, "the body has %zu bytes, at most %d are taken", bytes.len,
+                    HTTP_JSON_MAX);
+        return false;
+    }
+    if (bytes.len == 0 && !list)
+        return true;
+    c->body = json_loadb(bytes.at, bytes.len, JSON_REJECT_DUPLICATES, &error);
+    if (list ? json_is_array(c->body) : json_is_object(c->body))
+        return true;
+    if (c->body == NULL)
+        http_refuse(c, 400, "the body is not JSON, line %d, column %d: %s", error.line,
+                    error.column, error.text);
+    else
+        http_refuse(c, 400, "the body must be a JSON %s", list ? "list" : "object");
+    return false;
+}
+
 /* requests */
 
-static size_t count_headers(struct evhttp_request *request, const char *name)
+/* Those that are one thing, or nothing. */
+static const char *const single[] = {
+    "Host", "Content-Length", "Transfer-Encoding", "Authorization", "Origin", "Content-Type",
+    "If-Match", "If-None-Match", "X-Flags",
+};
+#define N_SINGLE (sizeof(single) / sizeof(single[0]))
+#define BOTH_LENGTHS 6u         /* bits of Content-Length and Transfer-Encoding */
+
+/* Which are there, by bits; *twice: one more than once. */
+static unsigned look_at_headers(struct evhttp_request *request, bool *twice)
 {
     const struct evkeyval *header;
-    size_t n = 0;
+    unsigned there = 0;
 
-    TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next)
-        n += strcasecmp(header->key, name) == 0;
-    return n;
+    *twice = false;
+    TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next) {
+        for (unsigned i = 0; i < N_SINGLE; i++) {
+            if (strcasecmp(header->key, single[i]) != 0)
+                continue;
+            *twice |= (there >> i & 1) != 0;
+            there |= 1u << i;
+        }
+    }
+    return there;
 }
 
-static const char *header_of(struct evhttp_request *request, const char *name)
+/* What another reader of the same bytes could take for something else. */
+static bool is_odd(struct evhttp_request *request)
 {
-    return evhttp_find_header(evhttp_request_get_input_headers(request), name);
-}
+    const char *length = access_header(request, "Content-Length");
+    const char *encoding = access_header(request, "Transfer-Encoding");
+    uint64_t n;
 
-/* "localhost", "127.0.0.1", "[::1]:80": what no foreign name can resolve to. */
-static bool is_this_host(const char *host)
-{
-    const char *colon = host[0] == '[' ? strchr(host, ']') : strchr(host, ':');
-    size_t len = colon == NULL ? strlen(host) : (size_t)(colon - host) + (host[0] == '[');
-    char name[64];
-    struct in_addr four;
-
-    if (len >= sizeof(name))
-        return false;
-    memcpy(name, host, len);
-    name[len] = '\0';
-    return strcasecmp(name, "localhost") == 0 || strcmp(name, "[::1]") == 0
-        || (inet_pton(AF_INET, name, &four) == 1 && ntohl(four.s_addr) >> 24 == 127);
-}
-
-/* "application/json", "application/json; charset=utf-8" */
-static bool is_json(const char *type)
-{
-    const size_t len = strlen("application/json");
-
-    return type != NULL && strncasecmp(type, "application/json", len) == 0
-        && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+    return (length != NULL && !num_parse_u64(length, strlen(length), &n))
+        || (encoding != NULL && strcasecmp(encoding, "chunked") != 0);
 }
 
 /* False: it was turned down. */
 static bool is_sound(struct http *h, struct evhttp_request *request)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *host = header_of(request, "Host");
+    bool twice;
+    const unsigned there = look_at_headers(request, &twice);
 
-    if (count_headers(request, "Transfer-Encoding") > 0
-        && count_headers(request, "Content-Length") > 0)
+    if ((there & BOTH_LENGTHS) == BOTH_LENGTHS)
         turn_down(h, request, 400, "the request has two lengths");
-    else if (count_headers(request, "Content-Length") > 1
-             || count_headers(request, "Transfer-Encoding") > 1
-             || count_headers(request, "Host") > 1)
+    else if ((there & BOTH_LENGTHS) != 0 && is_odd(request))
+        turn_down(h, request, 400, "the length is no number, or the encoding not chunked");
+    else if (twice)
         turn_down(h, request, 400, "a header is there twice");
     else if (uri == NULL || evhttp_uri_get_host(uri) != NULL
              || evhttp_uri_get_path(uri) == NULL || evhttp_uri_get_path(uri)[0] != '/')
         turn_down(h, request, 400, "expected a path, /v1/...");
-    else if (host == NULL || !is_this_host(host))
-        turn_down(h, request, 403, "the header Host must name this machine: localhost or a "
-                  "loopback address");
     else
         return true;
     return false;
 }
 
-static bool may_change(struct http *h, struct evhttp_request *request)
-{
-    if (is_json(header_of(request, "Content-Type"))
-        || header_of(request, HTTP_CHANGE_HEADER) != NULL)
-        return true;
-    turn_down(h, request, 403, "a change needs the header Content-Type: application/json, or "
-              HTTP_CHANGE_HEADER);
-    return false;
-}
+enum path { PATH_TAKEN, PATH_UNKNOWN, PATH_BAD };
 
-/* False: it has too many parts, or an empty one, or memory is short. */
-static bool take_path(struct http_call *c, const char *path)
+/* Unknown: it has too many parts, or an empty one. */
+static enum path take_path(struct http_call *c, struct span path)
 {
-    while (*path == '/') {
-        size_t len = strcspn(++path, "/");
-        struct part *part = &c->parts[c->n_parts];
-        char *text;
+    char *text = c->text;
+    struct span part;
 
-        if (c->n_parts == HTTP_PARTS_MAX || len == 0)
-            return false;
-        text = xasprintf("%.*s", (int)len, path);
-        part->text = evhttp_uridecode(text, 0, &part->len);
-        free(text);
-        if (part->text == NULL)
-            return false;
+    while (uri_next_part(&path, &part)) {
+        struct span *to = &c->parts[c->n_parts];
+
+        if (c->n_parts == HTTP_PARTS_MAX || part.len == 0)
+            return PATH_UNKNOWN;
+        if (!uri_decode(part, false, text, &to->len))
+            return PATH_BAD;
+        to->at = text;
+        text[to->len] = '\0';
+        text += to->len + 1;
         c->n_parts++;
-        path += len;
     }
-    return true;
-}
-
-/* False: the call was refused. */
-static bool take_body(struct http_call *c)
-{
-    struct evbuffer *in = evhttp_request_get_input_buffer(c->request);
-    const size_t len = evbuffer_get_length(in);
-    json_error_t error;
-
-    if (len == 0 || c->method == HTTP_GET)
-        return true;
-    c->body = json_loadb((const char *)evbuffer_pullup(in, -1), len, JSON_REJECT_DUPLICATES,
-                         &error);
-    if (json_is_object(c->body))
-        return true;
-    if (c->body == NULL)
-        http_refuse(c, 400, "the body is not JSON, line %d, column %d: %s", error.line,
-                    error.column, error.text);
-    else
-        http_refuse(c, 400, "the body must be a JSON object");
-    return false;
+    return PATH_TAKEN;
 }
 
 /* The client is gone, or the server ends. */
@@ -350,17 +383,22 @@ static void on_gone(void *arg)
     struct http_call *c = arg;
 
     c->request = NULL;
-    c->query = NULL;            /* it was the request's */
+    c->query = (struct span){ "", 0 };  /* it was the request's */
 }
 
 static struct http_call *call_new(struct http *h, struct evhttp_request *request,
                                   enum http_method method)
 {
-    struct http_call *c = xzalloc(sizeof(*c));
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+    const char *query = evhttp_uri_get_query(uri);
+    /* each part loses its slash, and has a byte to end it */
+    struct http_call *c = xzalloc(sizeof(*c) + strlen(evhttp_uri_get_path(uri)) + 1);
 
     c->http = h;
     c->request = request;
     c->method = method;
+    c->head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+    c->query = (struct span){ query, query != NULL ? strlen(query) : 0 };
     c->next = h->calls;
     c->link = &h->calls;
     if (c->next != NULL)
@@ -372,14 +410,21 @@ static struct http_call *call_new(struct http *h, struct evhttp_request *request
 
 static void take(struct http *h, struct evhttp_request *request, enum http_method method)
 {
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+    const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
     struct http_call *c = call_new(h, request, method);
 
-    c->query = evhttp_uri_get_query(uri);
-    if (!take_path(c, evhttp_uri_get_path(uri)))
-        http_refuse(c, 404, "there is no such path");
-    else if (take_body(c))
+    switch (take_path(c, (struct span){ path, strlen(path) })) {
+    case PATH_TAKEN:
         h->handle(h->arg, c);
+        break;
+    case PATH_UNKNOWN:
+        http_refuse(c, 404, "there is no such path");
+        break;
+    case PATH_BAD:
+        http_advise(c, 400, "write a percent sign as %25",
+                    "the path has a %% without two digits behind it");
+        break;
+    }
 }
 
 static void on_request(struct evhttp_request *request, void *arg)
@@ -394,16 +439,13 @@ static void on_request(struct evhttp_request *request, void *arg)
         take(h, request, HTTP_GET);
         return;
     case EVHTTP_REQ_POST:
-        if (may_change(h, request))
-            take(h, request, HTTP_POST);
+        take(h, request, HTTP_POST);
         return;
     case EVHTTP_REQ_PUT:
-        if (may_change(h, request))
-            take(h, request, HTTP_PUT);
+        take(h, request, HTTP_PUT);
         return;
     case EVHTTP_REQ_DELETE:
-        if (may_change(h, request))
-            take(h, request, HTTP_DELETE);
+        take(h, request, HTTP_DELETE);
         return;
     default:
         turn_down(h, request, 405, "expected GET, HEAD, POST, PUT or DELETE");
@@ -413,12 +455,15 @@ static void on_request(struct evhttp_request *request, void *arg)
 
 /* life */
 
-struct http *http_new(struct event_base *base, int fd, http_handle *handle, void *arg)
+struct http *http_new(struct event_base *base, const struct http_config *config,
+                      http_handle *handle, void *arg)
 {
     struct http *h = xzalloc(sizeof(*h));
+    const int fd = config->fd;
     struct evhttp_bound_socket *bound = NULL;
     const int one = 1;
 
+    h->access = config->access;
     h->handle = handle;
     h->arg = arg;
     h->server = evhttp_new(base);
@@ -435,7 +480,7 @@ struct http *http_new(struct event_base *base, int fd, http_handle *handle, void
     if (h->conns == NULL)
         goto fail;
     evhttp_set_max_headers_size(h->server, HTTP_HEADERS_MAX);
-    evhttp_set_max_body_size(h->server, HTTP_BODY_MAX);
+    evhttp_set_max_body_size(h->server, (ev_ssize_t)config->body_max);
     evhttp_set_allowed_methods(h->server, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
                                EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
                                EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);

@@ -12,6 +12,8 @@ struct admin {
     void *arg;                  /* of ops */
     struct http *http;
     struct event_base *base;    /* borrowed */
+    bool has_keys, cas;         /* see struct admin_config, as what follows */
+    size_t max_item_bytes;
     struct replicas *replicas;  /* being counted, or NULL */
     struct metrics_kept *kept;  /* owned: see metrics.h */
 };
@@ -33,6 +35,18 @@ void admin_ask(const struct question *q, const char *key, size_t key_len);
 /* False: the call was refused, as another process leads. */
 bool admin_leads(struct admin *a, struct http_call *call);
 
+/* A path, and what it takes. */
+#define ROUTE_WORDS_MAX 4
+
+struct route {
+    unsigned methods;
+    const char *words[ROUTE_WORDS_MAX]; /* "*" is any */
+    const char *query[3];       /* names that may stand behind a "?" */
+    void (*handle)(struct admin *a, struct http_call *call);
+    /* What it tells and changes; its body is JSON, or the value; all may ask for health. */
+    enum { OF_CLUSTER, OF_KEY, OF_HEALTH } of;
+};
+
 /* changes.c: */
 void changes_add(struct admin *a, struct http_call *call);
 void changes_remove(struct admin *a, struct http_call *call);
@@ -44,6 +58,18 @@ void health_alive(struct admin *a, struct http_call *call);
 void health_ready(struct admin *a, struct http_call *call);
 void health_heartbeat(struct admin *a, struct http_call *call);
 void health_metrics(struct admin *a, struct http_call *call);
+/* keys.c: the key is the path's last part. */
+void keys_get_of(struct admin *a, struct http_call *call, const char *key, size_t len);
+void keys_put_of(struct admin *a, struct http_call *call, const char *key, size_t len,
+                 struct span value);
+void keys_get(struct admin *a, struct http_call *call);
+void keys_put(struct admin *a, struct http_call *call);
+void keys_delete(struct admin *a, struct http_call *call);
+/* "123", with its quotes: NUM_U64_MAX_LEN + 3 bytes. */
+void keys_put_etag(char *out, uint64_t version);
+void keys_refuse_shard(struct http_call *call);
+/* many.c: */
+void keys_get_many(struct admin *a, struct http_call *call);
 
 /* replicas.c: */
 void replicas_get(struct admin *a, struct http_call *call);

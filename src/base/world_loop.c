@@ -101,6 +101,8 @@ struct loop *world_loop_new(struct world *w)
         goto fail;
     l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    /* what a turn changes twice and back, as HTTP does, costs no call */
+    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
     l->base = event_base_new_with_config(config);
     if (l->wake_fd < 0 || l->base == NULL)
         goto fail;

@@ -209,7 +209,10 @@ static inline int fake_setup(void **state)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&f->at, &len), 0);
     f->world = world_os();
     f->loop = f->world->ops->loop_new(f->world);
-    f->admin = admin_new(world_loop_base(f->loop), fd, &fake_ops, f);
+    f->admin = admin_new(world_loop_base(f->loop),
+                         &(struct admin_config){ .fd = fd, .max_item_bytes = 1 << 20,
+                                                 .cas = true, .loopback = true },
+                         &fake_ops, f);
     assert_non_null(f->admin);
     f->client = -1;
     f->map = three_members();
