@@ -318,8 +318,9 @@ class Protocol(unittest.TestCase):
 class Http(unittest.TestCase):
 
     def test_the_page_has_every_path_and_no_other(self):
-        table = re.findall(r"^    \{ ([\w| ]+), \{ (\"[^}]*) \}", read("src/admin/admin.c"), re.M)
         wanted = set()
+        table = re.findall(r"^    \{ ([\w| ]+), \{ (\"[^}]*) \}",
+                           read("src/admin/admin.c") + read("src/admin/aliases.c"), re.M)
         for methods, words in table:
             path = "/v1/" + "/".join(re.findall(r'"([^"]+)"', words))
             path = path.replace("/v1///", "/")      # those that stand alone
@@ -330,8 +331,8 @@ class Http(unittest.TestCase):
                                re.M):
             for one in item.split(" , "):
                 text = re.sub(r"\bAr \w+", "*", re.sub(r" Ns | ?\bCm ", " ", one)).split()
-                named.add((text[0], "".join(text[1:])))
-        self.assertGreater(len(wanted), 10)
+                named.add((text[0], "".join(text[1:]).partition("?")[0]))
+        self.assertGreater(len(wanted), 20)
         self.assertEqual(named, wanted)
 
 

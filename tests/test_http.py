@@ -343,6 +343,60 @@ class Keys(Http):
             self.assertEqual(int(after[name]) - int(before[name]), n, name)
 
 
+class Aliases(Http):
+    """Paths that small distributed caches have."""
+
+    def test_data_are_keys(self):
+        tag = self.expect(204, "PUT", "/data/d%2F1?ttl=60", b"1")[1]["ETag"]
+        self.assertEqual(self.expect(200, "GET", "/v1/keys/d%2F1")[1]["ETag"], tag)
+        self.assertEqual(self.expect(200, "GET", "/data/d%2F1")[0], b"1")
+        self.refused(412, "DELETE", "/data/d%2F1", If_Match='"1"')
+        self.expect(204, "DELETE", "/data/d%2F1")
+        self.refused(404, "GET", "/data/d%2F1")
+        self.refused(404, "GET", "/data/")
+        self.refused(405, "POST", "/data/x", b"1")
+
+    def test_route_takes_a_form(self):
+        self.expect(204, "POST", "/route?ttl=60", b"key=r+%2F&val=a%20b%00+%2B")
+        self.assertEqual(self.expect(200, "GET", "/route?key=r%20/")[0], b"a b\0 +")
+        self.assertEqual(self.expect(200, "GET", "/v1/keys/r%20%2F")[0], b"a b\0 +")
+        self.expect(204, "POST", "/route", b"val=&key=empty&other=1")
+        self.assertEqual(self.expect(200, "GET", "/route?key=empty")[0], b"")
+        self.refused(404, "GET", "/route?key=no-route")
+        for query in ("", "?", "?key", "?key=", "?key=%", "?key=" + "k" * 251, "?k=1"):
+            self.refused(400, "GET", "/route" + query)
+        for form in (b"", b"key=a", b"val=a", b"key=%&val=a", b"key=&val=a", b"key=a&val=%1",
+                     b"key=" + b"k" * 251 + b"&val=a"):
+            self.refused(400, "POST", "/route", form)
+        self.refused(403, "POST", "/route", b"key=a&val=b", Origin="http://evil.example")
+
+    def test_home_and_rep_tell_of_the_cluster(self):
+        self.assertEqual(json.loads(self.expect(200, "GET", "/home")[0])["verdict"], "ok")
+        self.assertTrue(json.loads(self.expect(200, "GET", "/rep")[0])["equal"])
+        self.assertTrue(json.loads(self.expect(200, "GET", "/heartbeat")[0])["ready"])
+
+    def test_add_and_rm_change_members(self):
+        change = {"X_Chcached_Change": "1"}
+        form = "name=n&address=127.0.0.1%3A1&weight=2"
+        for body in (form, '{"name": "n", "address": "127.0.0.1:1", "weight": 2}'):
+            dry = json.loads(self.expect(200, "POST", "/add?dry_run", body, **change)[0])
+            self.assertEqual((dry["kind"], dry["node"]), ("add", "n"))
+            self.assertIn("no leader", self.refused(503, "POST", "/add", body, **change))
+        for body in ("", "name=n", "name=%&address=/x", "name=\xff&address=/x", "name=n&weight=x",
+                     form + "&more=1", "{", "[]"):
+            self.refused(400, "POST", "/add", body.encode("latin-1"), **change)
+        self.refused(403, "POST", "/add", form)
+        self.assertIn("no leader", self.refused(503, "DELETE", "/rm?name=local", **change))
+        self.refused(404, "DELETE", "/rm?name=other", **change)
+        self.refused(404, "DELETE", "/rm?name=%00", **change)
+        self.refused(400, "DELETE", "/rm", **change)
+        self.refused(403, "DELETE", "/rm?name=local")
+
+    def test_other_paths_are_none(self):
+        for path in ("/", "/v1", "/keys/a", "/data", "/v2/keys/a", "/route/a", "/favicon.ico"):
+            self.refused(404, "GET", path)
+
+
 class Small(Http):
     ARGS = ("--disable-evictions", "-m", "8", "--disable-cas")
 

@@ -62,7 +62,7 @@ static void cluster_told(struct question *q, const struct admin_answer *answers)
                                              a->ops->leads(a->arg), q->view, answers));
 }
 
-static void get_cluster(struct admin *a, struct http_call *call)
+void cluster_get(struct admin *a, struct http_call *call)
 {
     admin_ask(&(struct question){ .admin = a, .call = call, .view = a->ops->view(a->arg),
                                   .told = cluster_told }, NULL, 0);
@@ -176,7 +176,7 @@ static const struct route routes[] = {
     { HTTP_PUT, { "keys", "*" }, { "ttl" }, keys_put, OF_KEY },
     { HTTP_DELETE, { "keys", "*" }, { NULL }, keys_delete, OF_KEY },
     { HTTP_POST, { "keys:get" }, { NULL }, keys_get_many, OF_KEY },
-    { HTTP_GET, { "cluster" }, { NULL }, get_cluster, OF_CLUSTER },
+    { HTTP_GET, { "cluster" }, { NULL }, cluster_get, OF_CLUSTER },
     { HTTP_GET, { "nodes" }, { NULL }, get_nodes, OF_CLUSTER },
     { HTTP_POST, { "nodes" }, { "dry_run" }, changes_add, OF_CLUSTER },
     { HTTP_DELETE, { "nodes", "*" }, { "dry_run", "force" }, changes_remove, OF_CLUSTER },
@@ -216,11 +216,13 @@ static bool leads_to(const struct route *r, const struct http_call *call)
 
 static void refuse_query(struct http_call *call, const struct route *r)
 {
-    http_refuse(call, 400, "behind the ? stands what has no meaning here%s%s%s%s",
+    http_refuse(call, 400, "behind the ? stands what has no meaning here%s%s%s%s%s%s",
                 r->query[0] != NULL ? ", expected " : "",
                 r->query[0] != NULL ? r->query[0] : "",
                 r->query[0] != NULL && r->query[1] != NULL ? " or " : "",
-                r->query[0] != NULL && r->query[1] != NULL ? r->query[1] : "");
+                r->query[0] != NULL && r->query[1] != NULL ? r->query[1] : "",
+                r->query[0] != NULL && r->query[2] != NULL ? " or " : "",
+                r->query[0] != NULL && r->query[2] != NULL ? r->query[2] : "");
 }
 
 /* A POST that only reads is as harmless as a GET. */
@@ -239,26 +241,36 @@ static void follow(struct admin *a, struct http_call *call, const struct route *
         return;
     if (!http_call_only(call, r->query))
         refuse_query(call, r);
-    else if (r->of == OF_KEY || http_call_method(call) == HTTP_GET
+    else if (r->of == OF_KEY || r->of == OF_FORM || http_call_method(call) == HTTP_GET
              || http_call_read_json(call, false))
         r->handle(a, call);
+}
+
+/* The row that takes the call, or NULL; *methods: what others of its path take. */
+static const struct route *find(const struct route *rows, size_t n, const struct http_call *call,
+                                unsigned *methods)
+{
+    for (const struct route *r = rows; r < rows + n; r++) {
+        if (!leads_to(r, call))
+            continue;
+        *methods |= r->methods;
+        if ((r->methods & http_call_method(call)) != 0)
+            return r;
+    }
+    return NULL;
 }
 
 static void on_call(void *arg, struct http_call *call)
 {
     struct admin *a = arg;
     unsigned methods = 0;
+    const struct route *r = find(routes, N_ROUTES, call, &methods);
 
-    for (const struct route *r = routes; r < routes + N_ROUTES; r++) {
-        if (!leads_to(r, call))
-            continue;
-        methods |= r->methods;
-        if ((r->methods & http_call_method(call)) != 0) {
-            follow(a, call, r);
-            return;
-        }
-    }
-    if (methods == 0)
+    if (r == NULL)
+        r = find(aliases, n_aliases, call, &methods);
+    if (r != NULL)
+        follow(a, call, r);
+    else if (methods == 0)
         http_refuse(call, 404, "there is no such path");
     else
         http_refuse(call, 405, "that path does not take this method, it takes%s%s%s%s",

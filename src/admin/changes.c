@@ -185,15 +185,21 @@ void changes_add(struct admin *a, struct http_call *call)
         take_change(a, call, &change);
 }
 
+/* False: refused. */
+static bool is_members_name(struct http_call *call, const char *name)
+{
+    if (name != NULL && is_name(name))
+        return true;
+    http_refuse(call, 404, "that is no member's name");
+    return false;
+}
+
 /* False: refused.  The name is that of the path. */
 static bool begin(struct http_call *call, struct admin_change *change,
                   const char *const *fields)
 {
     change->name = http_call_part(call, 2, NULL);
-    if (change->name != NULL && is_name(change->name))
-        return has_only(call, fields);
-    http_refuse(call, 404, "that is no member's name");
-    return false;
+    return is_members_name(call, change->name) && has_only(call, fields);
 }
 
 static const char *const no_fields[] = { NULL };
@@ -204,6 +210,15 @@ void changes_remove(struct admin *a, struct http_call *call)
                                    .force = http_call_flag(call, "force") };
 
     if (begin(call, &change, no_fields))
+        take_change(a, call, &change);
+}
+
+void changes_remove_named(struct admin *a, struct http_call *call, const char *name)
+{
+    struct admin_change change = { .kind = JOB_REMOVE, .name = name,
+                                   .force = http_call_flag(call, "force") };
+
+    if (is_members_name(call, name))
         take_change(a, call, &change);
 }
 

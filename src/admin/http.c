@@ -226,6 +226,11 @@ struct span http_call_bytes(const struct http_call *c)
     return (struct span){ (const char *)evbuffer_pullup(in, -1), evbuffer_get_length(in) };
 }
 
+struct span http_call_query(const struct http_call *c)
+{
+    return c->query;
+}
+
 bool http_call_value(const struct http_call *c, const char *wanted, struct span *value)
 {
     struct span query = c->query, name;
@@ -292,6 +297,14 @@ bool http_call_read_json(struct http_call *c, bool list)
     else
         http_refuse(c, 400, "the body must be a JSON %s", list ? "list" : "object");
     return false;
+}
+
+bool http_call_take_body(struct http_call *c, json_t *body)
+{
+    c->body = body;
+    if (body == NULL)
+        http_refuse(c, 400, "the fields are no form: name=value, percent-encoded");
+    return body != NULL;
 }
 
 /* requests */

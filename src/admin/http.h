@@ -60,9 +60,13 @@ bool http_call_may(struct http_call *call, enum access_kind kind);
 /* Takes the body for JSON, a list or an object; none is an object without fields.
  * False: as above. */
 bool http_call_read_json(struct http_call *call, bool list);
+/* Takes this object in its place; NULL: it was none.  False: as above. */
+bool http_call_take_body(struct http_call *call, json_t *body);
 /* What was read; NULL: there was no body. */
 const json_t *http_call_body(const struct http_call *call);
 
+/* What stands behind the "?", as it was sent. */
+struct span http_call_query(const struct http_call *call);
 /* "?name", "?name=1".  What is asked for and not looked at is no error here:
  * see http_call_only(). */
 bool http_call_flag(const struct http_call *call, const char *name);

@@ -41,15 +41,24 @@ bool admin_leads(struct admin *a, struct http_call *call);
 struct route {
     unsigned methods;
     const char *words[ROUTE_WORDS_MAX]; /* "*" is any */
-    const char *query[3];       /* names that may stand behind a "?" */
+    const char *query[4];       /* names that may stand behind a "?" */
     void (*handle)(struct admin *a, struct http_call *call);
-    /* What it tells and changes; its body is JSON, or the value; all may ask for health. */
-    enum { OF_CLUSTER, OF_KEY, OF_HEALTH } of;
+    /* What it tells and changes.  The body is JSON, of a key the value, of a form what
+     * `handle` takes it for; all may ask for health. */
+    enum { OF_CLUSTER, OF_KEY, OF_FORM, OF_HEALTH } of;
 };
+
+/* aliases.c: */
+extern const struct route aliases[];
+extern const size_t n_aliases;
+
+/* admin.c: */
+void cluster_get(struct admin *a, struct http_call *call);
 
 /* changes.c: */
 void changes_add(struct admin *a, struct http_call *call);
 void changes_remove(struct admin *a, struct http_call *call);
+void changes_remove_named(struct admin *a, struct http_call *call, const char *name);
 void changes_drain(struct admin *a, struct http_call *call);
 void changes_weight(struct admin *a, struct http_call *call);
 
