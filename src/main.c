@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -105,6 +106,25 @@ static int listen_for_clients(struct chcached *c)
         return say_cannot_listen(failed, failed == c->options.unix_socket ? "-s FILE" : "-p PORT");
     c->owns_unix_socket = !c->passed.clients && c->options.role != ROLE_SHARD &&
                           c->options.unix_socket[0] != '\0';
+    return 0;
+}
+
+/* What operators of other hosts have to show. */
+static int read_token(struct chcached *c)
+{
+    const struct options *o = &c->options;
+    const char *why;
+
+    if (o->http[0] == '\0' || o->admin_token_file[0] == '\0')
+        return 0;
+    why = secret_read(o->admin_token_file, c->node.admin_token);
+    if (why != NULL) {
+        fprintf(stderr, "chcached: --admin-token-file: %s: %s\n", o->admin_token_file, why);
+        return EX_CONFIG;
+    }
+    if (!options_http_is_loopback(o))
+        log_warn("main", "what is asked from other hosts, and the token, are not encrypted on "
+                 "their way addr=%s", o->http);
     return 0;
 }
 
@@ -454,7 +474,8 @@ static int set_up(struct chcached *c)
     if ((geteuid() != 0 && (rc = open_log(c)) != 0) ||
         (rc = daemon_limits(&c->options)) != 0 ||
         (rc = passed_place(&c->passed, &c->node, &c->options)) != 0 ||
-        (rc = listen_for_clients(c)) != 0 || (rc = listen_for_operators(c)) != 0 ||
+        (rc = listen_for_clients(c)) != 0 || (rc = read_token(c)) != 0 ||
+        (rc = listen_for_operators(c)) != 0 ||
         (c->kept.file == NULL && (rc = daemon_detach(&c->options, &c->parent_fd)) != 0) ||
         (rc = write_pidfile(c)) != 0 ||
         (!c->passed.is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||

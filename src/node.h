@@ -10,6 +10,7 @@
 #ifndef NODE_H
 #define NODE_H
 
+#include "base/secret.h"
 #include "cluster/agent.h"
 #include "cluster/source.h"
 #include "admin/leading.h"
@@ -57,6 +58,7 @@ struct node {
     int admin_fd;               /* listens until it is open; -1 */
     int admin_socket;           /* the same, and after that: the admin's; -1 */
     unsigned n_taken;           /* connections that another program had */
+    char admin_token[SECRET_MAX + 1];   /* that has to be shown there; "": none */
     int client_fds[NODE_LISTENERS_MAX], peer_fds[2];
     size_t n_client_fds, n_peer_fds;
     struct listener *listeners[NODE_LISTENERS_MAX];

@@ -174,7 +174,8 @@ bool node_admin_open(struct node *n)
         .max_item_bytes = n->options->max_item_size,
         .cas = !n->options->disable_cas,
         .has_keys = n->options->role != ROLE_SHARD,
-        .loopback = true,
+        .token = n->admin_token[0] != '\0' ? n->admin_token : NULL,
+        .loopback = options_http_is_loopback(n->options),
     };
 
     n->admin_socket = config.fd;

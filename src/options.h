@@ -97,4 +97,7 @@ bool options_leads(const struct options *o);
 /* Where the coordinator is reached; "" where none is named. */
 const char *options_coordinator_address(const struct options *o);
 
+/* Only this host reaches the admin address. */
+bool options_http_is_loopback(const struct options *o);
+
 #endif

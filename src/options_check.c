@@ -296,7 +296,14 @@ static int check_peer(struct options *o)
     return -1;
 }
 
-/* Who is on this host may change the cluster; nobody else is to reach it. */
+bool options_http_is_loopback(const struct options *o)
+{
+    return o->http[0] == '/' || strncmp(o->http, "127.", 4) == 0 ||
+           strncmp(o->http, "[::1]", 5) == 0;
+}
+
+/* Who is on this host may change the cluster; nobody else is to reach it, unless he
+ * shows what he knows. */
 static int check_http(struct options *o)
 {
     bool written;
@@ -313,10 +320,11 @@ static int check_http(struct options *o)
                               "--http: read \"%s\", expected ADDR:PORT with the address as a "
                               "number, or off", o->http);
     set_string(&o->http, whole);
-    if (strncmp(whole, "127.", 4) != 0 && strncmp(whole, "[::1]", 5) != 0)
+    if (!options_http_is_loopback(o) && o->admin_token_file[0] == '\0')
         return option_fail_of(o, OPTION_http,
                               "--http: read \"%s\", expected an address of this host alone, "
-                              "127.0.0.1 or [::1]: who reaches it may change the cluster", whole);
+                              "127.0.0.1 or [::1], or --admin-token-file: who reaches it may "
+                              "change the cluster", whole);
     return -1;
 }
 

@@ -109,7 +109,8 @@ class Tool(Completion):
     def test_every_command_is_offered(self):
         first = {words[0] for words in self.commands()}
         self.assertGreater(len(first), 8)
-        general = {"--server=", "--admin=", "--no-color", "--json", "--help", "--version"}
+        general = {"--server=", "--admin=", "--token-file=", "--no-color", "--json", "--help",
+                   "--version"}
         self.assertEqual(set(offers("chcachectl ")), first | general)
         self.assertEqual(set(offers("chcachectl help ")), first)
         for line in ("chcachectl nodes ", "chcachectl --admin 127.0.0.1:1 nodes "):

@@ -16,8 +16,8 @@ import unittest
 
 from lib import admin, tap, wire
 from lib.cluster import Copied, LocalCopies
-from lib.daemon import (Cluster, Daemon, Folder, command_line, free_port, freeze, has_ipv6,
-                        is_alive, is_sanitized, run, separate, states, up, wait)
+from lib.daemon import (CHCACHECTL, Cluster, Daemon, Folder, command_line, free_port, freeze,
+                        has_ipv6, is_alive, is_sanitized, run, separate, states, up, wait)
 from lib.option_rows import ignored, n_written, refused, rows
 from lib.wire import ask, exchange, stats, talk, until_end
 
@@ -53,7 +53,8 @@ WRONG = {
     "http": [("host.example:1", '--http: read "host.example:1", expected ADDR:PORT with the '
                                 "address as a number, or off"),
              ("0.0.0.0:1", '--http: read "0.0.0.0:1", expected an address of this host alone, '
-                           "127.0.0.1 or [::1]: who reaches it may change the cluster")],
+                           "127.0.0.1 or [::1], or --admin-token-file: who reaches it may change the "
+                           "cluster")],
     "coordinator": [(v, '--coordinator: read "%s", expected NAME@%s' % (v, MEMBER))
                     for v in ("c", "c@host.example", "@127.0.0.1:5", "a b@127.0.0.1:5")],
     "replicas": [("2", "--replicas needs --local-shards or --coordinator: somebody must say who "
@@ -502,6 +503,28 @@ class Each(WithFolder):
             os.kill(d.pid, signal.SIGCONT)
         for d in [front] + shards:
             d.stop()
+
+    def test_admin_token_file(self):
+        where = admin.address()
+        change = ("POST", "/v1/nodes?dry_run", {"name": "n", "address": "/x"})
+        with Folder() as folder:
+            path = os.path.join(folder, "token")
+            with open(path, "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+                f.write("a" * 32 + "\n")
+            with Daemon("--http", where, "--admin-token-file", path):
+                self.assertEqual(admin.ask(where, "GET", "/v1/nodes")[0], 200)
+                self.assertEqual(admin.ask(where, *change)[0], 401)
+                self.assertEqual(admin.ask(where, *change, headers={
+                    "Authorization": "Bearer " + "a" * 32})[0], 200)
+                for words, wanted in (((), 1), (("--token-file", path), 0)):
+                    code, _, err = run("--admin", where, *words, "nodes", "add", "n=/x",
+                                       "--dry-run", program=CHCACHECTL)
+                    self.assertEqual(code, wanted, err)
+            os.chmod(path, 0o644)
+            code, _, said = run("-p", str(free_port()), "--http", where,
+                                "--admin-token-file", path)
+            self.assertEqual((code, said), (78, "chcached: --admin-token-file: %s: others may "
+                                                "read or write it, try chmod 640\n" % path))
 
     def test_http(self):
         where = admin.address()

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/secret.h"
 #include "ctl/conn.h"
 
 #define ANSWER_MAX (64u << 20)
@@ -16,15 +17,18 @@
 
 /* ---- the request ---------------------------------------------------------- */
 
-static bool send_request(struct conn *c, const char *method, const char *path,
-                         const json_t *body)
+static bool send_request(struct conn *c, const char *token, const char *method,
+                         const char *path, const json_t *body)
 {
     char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
     char *request = xasprintf("%s %s HTTP/1.1\r\n"
                               "Host: %s\r\n"
                               "Connection: close\r\n"
+                              "%s%s%s"
                               "Content-Type: application/json\r\n"
                               "Content-Length: %zu\r\n\r\n%s", method, path, c->server,
+                              token[0] != '\0' ? "Authorization: Bearer " : "", token,
+                              token[0] != '\0' ? "\r\n" : "",
                               text != NULL ? strlen(text) : 0, text != NULL ? text : "");
     bool sent = conn_send(c, request, strlen(request));
 
@@ -131,14 +135,21 @@ static int judge(const struct ctl *ctl, unsigned status, json_t **answer)
 int ask(const struct ctl *ctl, const char *method, const char *path, const json_t *body,
         json_t **answer)
 {
-    struct conn *c = xzalloc(sizeof(*c));
+    struct conn *c;
+    char token[SECRET_MAX + 1] = "";
+    const char *why = ctl->token_file != NULL ? secret_read(ctl->token_file, token) : NULL;
     unsigned status = 0;
-    int rc = conn_open(c, ctl->admin, "11280");
+    int rc;
 
     *answer = NULL;
+    if (why != NULL)
+        return say(EX_CONFIG, "--token-file: %s: %s", ctl->token_file, why);
+    c = xzalloc(sizeof(*c));
+    rc = conn_open(c, ctl->admin, "11280");
     if (rc == YES && ctl->patience_s > 0)
         conn_set_patience(c, ctl->patience_s);
-    if (rc == YES && (!send_request(c, method, path, body) || !read_answer(c, &status, answer)))
+    if (rc == YES && (!send_request(c, token, method, path, body)
+                      || !read_answer(c, &status, answer)))
         rc = conn_lost(c);
     conn_close(c);
     free(c);

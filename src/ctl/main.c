@@ -110,7 +110,8 @@ static int help(void)
          "what else one takes.  Behind -- there are no options.\n\n"
          "The server may be a path of a Unix socket.  Without --server it is that of\n"
          "the environment variable CHCACHED_SERVER, else " SERVER "; without\n"
-         "--admin that of CHCACHED_ADMIN, else " ASK_ADMIN ".\n"
+         "--admin that of CHCACHED_ADMIN, else " ASK_ADMIN ".  --token-file or\n"
+         "CHCACHED_TOKEN_FILE names a copy of the daemon's --admin-token-file.\n"
          "Exit status: 0 yes; 1 no: absent or refused; 2 degraded; 3 not reached; 64 usage.");
     return YES;
 }
@@ -244,6 +245,7 @@ int main(int argc, char **argv)
     struct ctl ctl = {
         .server = from_environment("CHCACHED_SERVER", SERVER),
         .admin = from_environment("CHCACHED_ADMIN", ASK_ADMIN),
+        .token_file = from_environment("CHCACHED_TOKEN_FILE", NULL),
         .no_color = from_environment("NO_COLOR", NULL) != NULL,
     };
     int i = 1, rc;

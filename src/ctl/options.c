@@ -20,6 +20,7 @@ struct option_row {
 static const struct option_row options[] = {
     { "--server", "HOST:PORT", ' ', offsetof(struct ctl, server) },
     { "--admin", "HOST:PORT", ' ', offsetof(struct ctl, admin) },
+    { "--token-file", "FILE", ' ', offsetof(struct ctl, token_file) },
     { "--no-color", NULL, ' ', offsetof(struct ctl, no_color) },
     { "--json", NULL, 'j', offsetof(struct ctl, json) },
     { "--ttl", "TIME", 't', offsetof(struct ctl, ttl) },

@@ -16,6 +16,7 @@ enum { YES = 0, NO = 1, DEGRADED = 2, UNREACHED = 3 };
 struct ctl {
     const char *server;         /* the memcached port */
     const char *admin;          /* the admin address */
+    const char *token_file;     /* what has to be shown there; NULL: nothing */
     bool json, no_color, no_wait, dry_run, force;
     int patience_s;             /* for an answer of the admin address; 0: as usual */
     const char *zone;           /* nodes add */

@@ -34,6 +34,7 @@ struct fake {
     struct admin *admin;
     struct sockaddr_in at;
     int client;                 /* -1: none */
+    const char *headers;        /* of the next request */
 
     /* what the made-up process says */
     struct map *map;            /* owned; copied for each view; NULL: none yet */
@@ -196,7 +197,8 @@ static inline struct map *three_members(void)
     return map;
 }
 
-static inline int fake_setup(void **state)
+/* With a token, or without (NULL). */
+static inline int fake_setup_with(void **state, const char *token, bool loopback)
 {
     struct fake *f = calloc(1, sizeof(*f));
     socklen_t len = sizeof(f->at);
@@ -211,10 +213,12 @@ static inline int fake_setup(void **state)
     f->loop = f->world->ops->loop_new(f->world);
     f->admin = admin_new(world_loop_base(f->loop),
                          &(struct admin_config){ .fd = fd, .max_item_bytes = 1 << 20,
-                                                 .cas = true, .loopback = true },
+                                                 .cas = true, .token = token,
+                                                 .loopback = loopback },
                          &fake_ops, f);
     assert_non_null(f->admin);
     f->client = -1;
+    f->headers = "Host: localhost\r\nContent-Type: application/json\r\n";
     f->map = three_members();
     f->leads = true;
     for (size_t i = 0; i < 3; i++)
@@ -222,6 +226,11 @@ static inline int fake_setup(void **state)
             [USAGE_curr_items] = 100, [USAGE_bytes] = 1000, [USAGE_limit_maxbytes] = 1 << 20 } };
     *state = f;
     return 0;
+}
+
+static inline int fake_setup(void **state)
+{
+    return fake_setup_with(state, NULL, true);
 }
 
 static inline int fake_teardown(void **state)
@@ -247,9 +256,8 @@ static inline void turn(struct fake *f)
 static inline void send_request(struct fake *f, const char *line, const char *body)
 {
     char text[4096];
-    int len = snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: localhost\r\n"
-                       "Content-Type: application/json\r\nConnection: close\r\n"
-                       "Content-Length: %zu\r\n\r\n%s", line, strlen(body), body);
+    int len = snprintf(text, sizeof(text), "%s HTTP/1.1\r\n%sConnection: close\r\n"
+                       "Content-Length: %zu\r\n\r\n%s", line, f->headers, strlen(body), body);
 
     f->client = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(f->client, (struct sockaddr *)&f->at, sizeof(f->at)), 0);

@@ -399,7 +399,7 @@ static void a_bad_line_is_one_line_that_says_why(void **state)
           "--role shard has no clients: it does not go with --unix-socket" },
         { "--http 10.0.0.1:5",
           "--http: read \"10.0.0.1:5\", expected an address of this host alone, 127.0.0.1 or "
-          "[::1]: who reaches it may change the cluster" },
+          "[::1], or --admin-token-file: who reaches it may change the cluster" },
         { "-I 2m --output-limit 1m",
           "--output-limit: an item of --max-item-size would never fit" },
         { "-I 2m --link-queue-limit 1m",
