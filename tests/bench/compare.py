@@ -18,6 +18,7 @@ The tables, each of things that an operator could run one instead of another:
     latency   a front at fixed rates: p50, p99, what stays unsent
     syscalls  system calls a request, a front and the floor
     scale     a front before 3 to 300 shards, with 10 to 10,000 clients
+    http      a value over HTTP, and nginx with a file
     hits      hit ratio at equal resident memory
     memory    resident bytes an item
 
@@ -42,6 +43,7 @@ import sys
 
 import cpu
 import hits
+import httpkeys
 import latency
 import load
 import memory
@@ -80,6 +82,7 @@ def sections():
     yield Section("latency", {row.id: row for row in latency.ROWS}, latency.run)
     yield Section("syscalls", {row.id: row for row in syscalls.ROWS}, syscalls.run)
     yield Section("scale", {row: row for row in scale.MEASURES}, scale.run)
+    yield Section("http", {row.id: row for row in httpkeys.ROWS}, httpkeys.run)
     yield Section("hits", {row.id: row for row in hits.ROWS}, hits.run)
     yield Section("memory", {row.id: row for row in memory.ROWS}, memory.run)
     yield Section("mixes", {row.id: row for row in mixes.ROWS}, mixes.run)

@@ -29,6 +29,18 @@ def ask(where, method, path, body=None, headers=None):
     return response.status, json.loads(data) if data else None, response.headers
 
 
+def ask_bytes(where, method, path, body=None):
+    """(status, the answer's bytes, headers)."""
+    host, _, port = where.rpartition(":")
+    conn = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=BOUND_S)
+    try:
+        conn.request(method, path, body=body)
+        response = conn.getresponse()
+        return response.status, response.read(), response.headers
+    finally:
+        conn.close()
+
+
 def get(where, path):
     """The answer to a GET that must be one."""
     status, answer, _ = ask(where, "GET", path)
