@@ -1,14 +1,14 @@
 #!/usr/bin/python3 -B
 """
 What lets an operator look inside: dumps of all items, watching what happens,
-counting by prefix.  Against one process and a front with three local shards.
+counting by prefix, hot keys.  Against one process and a front with three local shards.
 """
 
 import re
 import unittest
 from urllib.parse import unquote_to_bytes
 
-from lib import server, tap, wire
+from lib import packet, server, tap, wire
 from lib.cases import DELETED, END, ERROR, OK, STORED
 from lib.daemon import Cluster, Lone, wait
 from lib.server import own
@@ -243,6 +243,76 @@ class ThreeLocalShards(Insight, server.ThreeLocalShards, unittest.TestCase):
     pass
 
 
+class Hot:
+    """
+    Few requests, all of which are looked at: the figures are exact.  The servers are
+    these tests' own.
+    """
+
+    def hot(self):
+        """{key: {field: value}} of stats hotkeys, the hottest first, and the rate of all."""
+        got = stats(self.sock, b"hotkeys")
+        rows = {}
+        for name, value in got.items():
+            place, _, field = name.partition(":")
+            if field:
+                rows.setdefault(int(place), {})[field] = value
+        self.assertEqual(list(rows), list(range(1, len(rows) + 1)))
+        by_key = {row["key"]: row for row in rows.values()}
+        self.assertEqual(len(by_key), len(rows))
+        return by_key, float(got["requests_per_second"])
+
+    def test_hot_keys_are_told_by_how_often_they_are_asked_for(self):
+        talk(self.sock, sets([b"hot:a", b"hot:b"]), STORED * 2)
+        for _ in range(30):         # alone, in one packet, together: 1:2:3 in all
+            ask(self.sock, b"get hot:a\r\n")
+            ask(self.sock, b"mg hot:b\r\nget hot:b hot:c\r\n")
+            ask(self.sock, b"get " + b" ".join([b"hot:c"] * 2) + b"\r\n")
+        rows, rate = self.hot()
+        ours = [(key, row) for key, row in rows.items() if key.startswith("hot%3A")]
+        self.assertEqual([key for key, _ in ours], ["hot%3Ac", "hot%3Ab", "hot%3Aa"])
+        times = [float(row["requests_per_second"]) for _, row in ours]
+        self.assertAlmostEqual(times[0] / times[2], 90 / 31, delta=0.2)
+        self.assertAlmostEqual(times[1] / times[2], 61 / 31, delta=0.2)
+        for _, row in ours:
+            self.assertAlmostEqual(float(row["share"]), float(row["requests_per_second"]) / rate,
+                                   delta=0.01)
+
+    def test_hot_keys_are_told_with_their_writes_and_owner(self):
+        for _ in range(30):
+            ask(self.sock, b"set w\xff 0 0 1\r\nx\r\nset w\xff 0 0 1\r\nx\r\n"
+                b"incr w\xff 1\r\nget w\xff\r\n")
+        row = self.hot()[0]["w%FF"]
+        self.assertAlmostEqual(float(row["write_share"]), 0.75, delta=0.02)
+        self.assertIn(row["owner"], self.owners())
+        self.assertIn("w%FF", self.hot()[0])
+
+    def test_a_key_that_clients_of_all_threads_ask_for_is_one(self):
+        for client in [self.connect() for _ in range(8)]:
+            for _ in range(10):
+                ask(client, b"get shared\r\n")
+        self.assertGreater(float(self.hot()[0]["shared"]["requests_per_second"]), 0)
+
+    def test_keys_of_the_binary_protocol_are_told_too(self):
+        key = b"\r\n%" + b"k" * 240 + b" " * 7
+        other = self.connect()
+        for _ in range(100):
+            packet.ask(other, packet.packet(packet.GET, key))
+        self.assertEqual(self.hot()[0]["%0D%0A%25" + "k" * 240 + "%20" * 7]["write_share"], "0.0000")
+
+
+@unittest.skipIf(server.REFERENCE, "chcached's own")
+class HotOfOneProcess(Hot, server.OneProcess, unittest.TestCase):
+    def owners(self):
+        return ["local"]
+
+
+@unittest.skipIf(server.REFERENCE, "chcached's own")
+class HotOfThreeLocalShards(Hot, server.ThreeLocalShards, unittest.TestCase):
+    def owners(self):
+        return self.server.shards
+
+
 @unittest.skipIf(server.REFERENCE, "chcached's own")
 class Switches(unittest.TestCase):
     def test_dumps_and_watching_can_be_taken_away(self):
@@ -251,6 +321,7 @@ class Switches(unittest.TestCase):
             talk(s, b"lru_crawler mgdump all\r\n", b"ERROR key dump not allowed\r\n")
             talk(s, b"stats detail on\r\n", b"CLIENT_ERROR stats detail not allowed\r\n")
             talk(s, b"stats cachedump 1 1\r\n", b"CLIENT_ERROR stats cachedump not allowed\r\n")
+            talk(s, b"stats hotkeys\r\n", b"CLIENT_ERROR stats hotkeys not allowed\r\n")
             talk(s, b"watch\r\n", b"CLIENT_ERROR watch commands not allowed\r\n")
 
     def test_another_delimiter_counts_at_once(self):

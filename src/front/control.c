@@ -8,6 +8,7 @@
 #include "front/dump.h"
 #include "front/gather.h"
 #include "front/latencies.h"
+#include "front/hotlist.h"
 #include "front/stats_text.h"
 #include "front/watchers.h"
 #include "store/version.h"
@@ -273,6 +274,14 @@ static void cachedump(struct session *s, const struct cmd *cmd)
         dump_begin(s, DUMP_CACHEDUMP, numbers[1]);
 }
 
+static void hotkeys(struct session *s, const struct cmd *cmd)
+{
+    if (!front_of(s)->config.dumps)
+        refuse(s, cmd, "CLIENT_ERROR stats hotkeys not allowed\r\n");
+    else
+        hotlist_stats(s, cmd);
+}
+
 static void stats(struct session *s, const struct cmd *cmd)
 {
     if (cmd->args_len == 0)
@@ -295,6 +304,8 @@ static void stats(struct session *s, const struct cmd *cmd)
         latency(s, cmd);
     else if (first_word_is(cmd, "detail"))
         detail(s, cmd);
+    else if (first_word_is(cmd, "hotkeys"))
+        hotkeys(s, cmd);
     else if (first_word_is(cmd, "cachedump") && cmd->form.protocol == PROTOCOL_TEXT)
         cachedump(s, cmd);
     else if (first_word_is(cmd, "conns"))

@@ -102,9 +102,12 @@ static void handle(struct session *s, struct cmd *cmd)
 {
     struct front_worker *fw = s->worker->front;
 
-    if (!verb_is_keyed(cmd->verb))
+    if (!verb_is_keyed(cmd->verb)) {
         control_handle(s, cmd);
-    else if (is_alone(fw))
+        return;
+    }
+    hotkeys_count(&fw->hotkeys, cmd->verb, cmd->key, cmd->key_len);
+    if (is_alone(fw))
         here_execute(fw, s, cmd);
     else
         route(fw, s, cmd);
@@ -270,6 +273,7 @@ static void on_tick(void *arg)
 
     links_tick(&fw->links);
     watchers_tick(fw);
+    hotkeys_tick(&fw->hotkeys, worker_now(fw->worker));
     fw->worker->world->ops->timer_set(fw->tick, TICK_MS);
 }
 
@@ -287,7 +291,9 @@ bool front_worker_init(struct worker *w, struct front *front)
     links_init(&fw->links, &front->links_config, w, front->cluster);
     fw->links.owner = fw;
     fw->tick = w->world->ops->timer_new(w->loop, on_tick, fw);
-    if (fw->tick == NULL || !parked_init(fw) || (has_newer(fw) && !take_view(fw)))
+    if (fw->tick == NULL || !parked_init(fw) ||
+        !hotkeys_init(&fw->hotkeys, front->prefixes.hash_key, worker_now(w)) ||
+        (has_newer(fw) && !take_view(fw)))
         return false;
     w->world->ops->timer_set(fw->tick, TICK_MS);
     return true;
@@ -309,6 +315,7 @@ void front_worker_fini(struct worker *w)
         w->world->ops->timer_free(fw->tick);
     watchers_fini(fw);
     multigets_fini(fw);
+    hotkeys_fini(&fw->hotkeys);
     free(fw);
     w->front = NULL;
 }

@@ -13,6 +13,7 @@
 
 #include "cluster/confirms.h"
 #include "cluster/links.h"
+#include "front/hotkeys.h"
 #include "front/parked.h"
 #include "front/prefixes.h"
 #include "net/session.h"
@@ -82,6 +83,7 @@ struct front_worker {
     bool lease_known, has_lease;        /* this turn */
     struct confirms here;       /* of open answers of the own store */
     struct parked parked;
+    struct hotkeys hotkeys;     /* what its clients ask for */
     unsigned n_hits;            /* of keys that have copies: see call.c */
     struct multiget *free_multigets;    /* owned */
     uint8_t *part_of;           /* owned: by member, all 0: for multiget.c */

@@ -508,6 +508,7 @@ unsigned multiget_make(struct session *s, const struct gets *gets)
     m->reads_copies = reads_copies;
     n = multiget_share_out(m, s, gets);
     if (n >= 2) {
+        hotkeys_count_gets(&fw->hotkeys, gets, n);
         begin(m, s, gets);
         return n;
     }

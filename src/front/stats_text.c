@@ -11,13 +11,14 @@
 #include "config.h"
 #include "front/latencies.h"
 
-#define STATS_LINE_MAX 512
+#define STATS_VALUE_MAX (3 * KEY_MAX + 64)      /* a key as watch prints it */
+#define STATS_LINE_MAX (STATS_VALUE_MAX + 256)
 
 void stats_line(struct sendq *q, const struct form *form, const char *name,
                 const char *format, ...)
 {
     char *const start = sendq_room(q, PACKET_HEAD + STATS_LINE_MAX);
-    char value[STATS_LINE_MAX / 2];
+    char value[STATS_VALUE_MAX];
     const size_t room = sizeof(value);
     va_list args;
     size_t len;
