@@ -141,10 +141,18 @@ class OneProcess(unittest.TestCase):
             token = int(s.recv(1000).split()[4])
         place = admin.get(self.where, "/v1/ring/where/here")
         self.assertEqual(place["owner"], {"name": "local", "state": "up", "holds": True,
-                                          "version": token, "open": False})
+                                          "version": token, "open": False, "size": 1,
+                                          "ttl_ms": None})
         self.assertEqual((place["copies"], place["pending"]), ([], []))
         place = admin.get(self.where, "/v1/ring/where/nowhere")
         self.assertEqual(place["owner"], {"name": "local", "state": "up", "holds": False})
+
+    def test_where_says_how_large_an_item_is_and_how_long_it_lives(self):
+        with self.daemon.connect() as s:
+            wire.talk(s, b"set mortal 0 1000 5000\r\n" + b"x" * 5000 + b"\r\n", b"STORED\r\n")
+        owner = admin.get(self.where, "/v1/ring/where/mortal")["owner"]
+        self.assertEqual(owner["size"], 5000)
+        self.assertIn(owner["ttl_ms"], range(800000, 1000001))
 
     def test_replicas_counts_each_item_once_for_its_owner(self):
         with self.daemon.connect() as s:
@@ -370,6 +378,19 @@ class LocalShards(unittest.TestCase):
                              sorted(n["items"] for n in nodes))
             for i in range(30):
                 self.assertTrue(admin.get(where, "/v1/ring/where/key-%d" % i)["owner"]["holds"])
+
+
+    def test_where_says_the_same_of_all_copies(self):
+        where = admin.address()
+        with Cluster("--http", where, "--replicas", "2") as c, c.connect() as s:
+            wait(lambda: wire.ask(s, b"set k 0 1000 3\r\nxxx\r\n") == b"STORED\r\n", "a write")
+            place = admin.get(where, "/v1/ring/where/k")
+        owner, (copy,) = place["owner"], place["copies"]
+        self.assertNotEqual(owner["name"], copy["name"])
+        for name in ("state", "holds", "version", "size"):
+            self.assertEqual(owner[name], copy[name], name)
+        self.assertEqual((copy["holds"], copy["size"]), (True, 3))
+        self.assertAlmostEqual(owner["ttl_ms"], copy["ttl_ms"], delta=60000)
 
 
 class Fixed(unittest.TestCase):

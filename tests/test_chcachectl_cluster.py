@@ -134,13 +134,19 @@ class ThreeLocalShards(unittest.TestCase):
         self.assertEqual((code, err), (YES, ""))
         for line, key in zip(out.splitlines(), ("key-1", "key-2"), strict=True):
             self.assertRegex(line, r"\A%s  hash [0-9a-f]{8}  owner local-[123] "
-                                   r"\(has it, version \d+\)\Z" % key)
+                                   r"\(has it, version \d+, 1 byte, never expires\)\Z" % key)
         code, out, _ = self.ctl("where", "key-1", "no-such-key")
         self.assertEqual(code, NO)
         self.assertIn("(has it not)", out.splitlines()[1])
         places = self.json("where", "key-1", "a/b?", code=NO)
         self.assertEqual([p["key"] for p in places], ["key-1", "a/b?"])
         self.assertEqual([p["owner"]["holds"] for p in places], [True, False])
+
+    def test_where_tells_when_an_item_expires(self):
+        with self.cluster.connect() as s:
+            wire.talk(s, b"set mortal 0 1000 2\r\nxx\r\n", b"STORED\r\n")
+        left, = re.findall(r", 2 bytes, expires in (\d+) s\)\n\Z", self.ctl("where", "mortal")[1])
+        self.assertIn(int(left), range(800, 1001))
 
     def test_ring_shows_shares_that_sum_to_one(self):
         code, out, err = self.ctl("ring")

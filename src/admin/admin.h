@@ -31,6 +31,8 @@ struct admin_answer {
     bool holds;                 /* of a key: it has it */
     bool open;                  /* and its copies may not yet */
     uint64_t version;
+    uint64_t value_len;
+    int64_t ttl_ms;             /* left, or TTL_NEVER */
 };
 
 /* One for each member of the view's map, in its order; gone when it returns. */

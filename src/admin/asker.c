@@ -51,6 +51,8 @@ static void take_answer(struct admin_answer *out, const struct answer *a)
     out->holds = a->status != STATUS_NOT_FOUND;
     out->open = (a->marks & MARK_OPEN) != 0;
     out->version = a->version;
+    out->value_len = a->number;
+    out->ttl_ms = a->ttl_ms;
 }
 
 static void on_done(struct request *r)

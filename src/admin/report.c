@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "admin/verdict.h"
+#include "wire/cmd.h"
 
 #define LINE_MAX 256
 
@@ -180,6 +181,8 @@ static json_t *holder_json(const struct view *v, int i, const struct admin_answe
     if (a->known && a->holds) {
         set_number(o, "version", a->version);
         set(o, "open", json_boolean(a->open));
+        set_number(o, "size", a->value_len);
+        set(o, "ttl_ms", a->ttl_ms != TTL_NEVER ? json_integer(a->ttl_ms) : json_null());
     }
     return o;
 }

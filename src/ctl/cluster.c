@@ -106,7 +106,21 @@ int cluster_status(const struct ctl *ctl, char **argv)
 
 /* ---- where ---------------------------------------------------------------- */
 
-/* "owner s3 (has it)"; returns whether it has. */
+/* ", version 5, 10 bytes, expires in 59 s" */
+static void print_item(const json_t *holder)
+{
+    const json_t *ttl = json_object_get(holder, "ttl_ms");
+    const long long size = ask_number(holder, "size");
+
+    printf(", version %lld%s, %lld byte%s", ask_number(holder, "version"),
+           ask_flag(holder, "open") ? ", open" : "", size, size == 1 ? "" : "s");
+    if (json_is_integer(ttl))
+        printf(", expires in %lld s", (ask_number(holder, "ttl_ms") + 999) / 1000);
+    else if (json_is_null(ttl))
+        fputs(", never expires", stdout);
+}
+
+/* "owner s3 (has it not)"; returns whether it has. */
 static bool print_holder(const char *role, const json_t *holder)
 {
     const json_t *holds = json_object_get(holder, "holds");
@@ -114,13 +128,16 @@ static bool print_holder(const char *role, const json_t *holder)
     char *state = table_clean(ask_text(holder, "state"));
     const bool up = strcmp(state, "up") == 0;
 
-    if (json_is_true(holds))
-        printf("  %s %s (has it, version %lld%s)", role, name, ask_number(holder, "version"),
-               ask_flag(holder, "open") ? ", open" : "");
-    else if (json_is_false(holds))
-        printf("  %s %s (has it not)", role, name);
-    else
-        printf("  %s %s (%s)", role, name, up ? "no answer" : state);
+    printf("  %s %s (", role, name);
+    if (json_is_true(holds)) {
+        fputs("has it", stdout);
+        print_item(holder);
+    } else if (json_is_false(holds)) {
+        fputs("has it not", stdout);
+    } else {
+        fputs(up ? "no answer" : state, stdout);
+    }
+    putchar(')');
     free(state);
     free(name);
     return json_is_true(holds);
