@@ -2,6 +2,7 @@
 """SIGHUP: what of a changed file takes effect, what waits, and that nobody notices."""
 
 import json
+import contextlib
 import os
 import re
 import signal
@@ -148,8 +149,11 @@ class Effects(Reloaded):
     def test_the_limit_of_clients(self):
         d = self.begin("[front]\nconn-limit = 2\n")
         full = b"ERROR Too many open connections\r\n"
-        with d.connect() as one, d.connect() as two:
-            talk(one, b"mn\r\n", b"MN\r\n")
+        with contextlib.ExitStack() as stack:
+            one = stack.enter_context(d.connect())
+            # who asked whether it answers counts until its end was seen
+            wait(lambda: stats(one)["curr_connections"] == "1", "the others to be gone")
+            two = stack.enter_context(d.connect())
             talk(two, b"mn\r\n", b"MN\r\n")
             with d.connect() as three:
                 self.assertEqual(wire.exchange(three, b"", lambda got: False)[0], full)
