@@ -119,7 +119,7 @@ static int read_token(struct chcached *c)
         return 0;
     why = secret_read(o->admin_token_file, c->node.admin_token);
     if (why != NULL) {
-        fprintf(stderr, "chcached: --admin-token-file: %s: %s\n", o->admin_token_file, why);
+        log_fail("--admin-token-file: %s: %s", o->admin_token_file, why);
         return EX_CONFIG;
     }
     if (!options_http_is_loopback(o))

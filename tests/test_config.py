@@ -56,8 +56,8 @@ REFUSED = [
     ("[front]\nlisten = 127.0.0.1\n  no.such.host\n",
      '3: --listen: read "no.such.host", expected ADDR or ADDR:PORT with the address as a number'),
     ("[admin]\nhttp = 10.0.0.1:80\n",
-     '2: --http: read "10.0.0.1:80", expected an address of this host alone, 127.0.0.1 or [::1]: '
-     "who reaches it may change the cluster"),
+     '2: --http: read "10.0.0.1:80", expected an address of this host alone, 127.0.0.1 or [::1], '
+     "or --admin-token-file: who reaches it may change the cluster"),
     ("[node]\nname = a:b\n",
      "2: --name: read \"a:b\", expected 1 to 60 letters, digits, '.', '_' or '-'"),
     # together
@@ -107,7 +107,8 @@ NEEDS = {
     "port": "11300", "listen": "10.0.0.1:5,10.0.0.2", "name": "n1", "role": "both",
     "peer": "127.0.0.1:7", "unix-socket": "/tmp/a b;c", "user": "root", "cluster": "demo",
     "coordinator": "c@10.0.0.1", "ack": "owner", "state-dir": "/tmp/state",
-    "http": "127.0.0.1:99", "stat-delimiter": ";", "pidfile": "/tmp/pid", "udp-port": "0",
+    "http": "127.0.0.1:99", "admin-token-file": "/tmp/token",
+    "stat-delimiter": ";", "pidfile": "/tmp/pid", "udp-port": "0",
     "log-level": "warn", "log-format": "json", "log-file": "/tmp/log",
     "protocol": "ascii", "replicas": "2", "local-shards": "3",
 }

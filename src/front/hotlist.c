@@ -88,7 +88,7 @@ static void visit(struct worker *w, struct mail *m)
 {
     struct hotlist *l = hotlist_of(m);
     const struct front_worker *fw = w->front;
-    const bool last = ++l->at == l->front->config.n_threads;
+    const bool last = ++l->at == l->front->n_workers;
 
     if (fw != NULL)
         l->rate += hotkeys_tell(&fw->hotkeys, worker_now(w), add_row, l);
