@@ -207,7 +207,7 @@ class Strange(unittest.TestCase):
         with Fake(lambda _: time.sleep(0.3) or b"END\r\n") as fake:
             got = measure(fake.address, "--no-fill", "--ratio", "1:0", "--clients", "1",
                           "--rate", "1000", "--duration", "200ms")
-        self.assertEqual(got["get"]["count"] + got["unsent"], 200)
+        self.assertIn(got["get"]["count"] + got["unsent"], (199, 200))
         self.assertGreater(got["unsent"], 190)
         self.assertGreater(got["get"]["p50_ms"], 90)
 
