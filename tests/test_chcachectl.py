@@ -411,6 +411,16 @@ class Strange(unittest.TestCase):
         self.addCleanup(thread.join)
         return "127.0.0.1:%d" % listener.getsockname()[1]
 
+    def test_what_a_server_calls_its_counters_cannot_reach_the_terminal(self):
+        answer = (b"STAT all 7\r\nSTAT a\x1b[2J:n\x1b[31m 1\r\nSTAT b:n\x1b[31m \x1b[0m\r\n"
+                  b"STAT b:m 0.5\r\nSTAT :x 5\r\nEND\r\n")
+        code, seen = on_terminal("--server", self.serve(answer), "stats")
+        self.assertEqual((code, seen.splitlines()), (YES, [
+            "NAME  VALUE", "all   7", ":x    5", "",
+            "NAME   n?[31m    m",
+            "a?[2J       1    -",
+            "b        ?[0m  0.5"]))
+
     def test_answers_that_are_none(self):
         for args, answer, code, out in (
                 (["get", "a"], b"", UNREACHED, b""),

@@ -1,26 +1,30 @@
 #include "ctl/stats_table.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "ctl/table.h"
 
-#define CELL_MAX 20             /* bytes of a value beside others: addresses are longer */
+#define CELL_MAX 20             /* bytes of a value of many in a row: addresses are longer */
 
 /* Words in the order of their first appearance, an object as a set. */
 struct axes {
     json_t *things, *counters;  /* owned */
 };
 
+/* Where its counter begins; NULL: it is of nothing. */
 static const char *colon_of(const char *name)
 {
-    return strrchr(name, ':');
+    const char *colon = strrchr(name, ':');
+
+    return colon != name ? colon : NULL;
 }
 
-/* A value as the server sent it, more or less; of a long one its end. */
-static char *text_of(const json_t *value)
+/* A value as the server sent it, more or less; `cut`: the end of a long one.  free() it. */
+static char *text_of(const json_t *value, bool cut)
 {
     const char *text = json_string_value(value);
     const size_t len = text != NULL ? strlen(text) : 0;
@@ -31,11 +35,10 @@ static char *text_of(const json_t *value)
         return xasprintf("%lld", (long long)json_integer_value(value));
     if (json_is_real(value))
         return xasprintf("%.10g", json_real_value(value));
-    return len > CELL_MAX ? xasprintf("..%s", text + len - CELL_MAX + 2) : xstrdup(text);
+    return cut && len > CELL_MAX ? xasprintf("..%s", text + len - CELL_MAX + 2) : xstrdup(text);
 }
 
-/* False: there is a counter of nothing. */
-static bool find_axes(struct axes *a, const json_t *object)
+static void find_axes(struct axes *a, const json_t *object)
 {
     const char *name;
     json_t *value;
@@ -46,14 +49,13 @@ static bool find_axes(struct axes *a, const json_t *object)
         const char *colon = colon_of(name);
         char *thing;
 
-        if (colon == NULL || colon == name)
-            return false;
+        if (colon == NULL)
+            continue;
         thing = xasprintf("%.*s", (int)(colon - name), name);
         (void)json_object_set_new(a->things, thing, json_null());
         (void)json_object_set_new(a->counters, colon + 1, json_null());
         free(thing);
     }
-    return json_object_size(a->things) > 0;
 }
 
 static const json_t *value_at(const json_t *object, const char *thing, const char *counter)
@@ -89,7 +91,7 @@ static void print_grid(const json_t *object, json_t *rows, json_t *columns, bool
         cells[i++] = xstrdup(row);
         json_object_foreach(columns, column, unused_too)
             cells[i++] = text_of(turned ? value_at(object, column, row)
-                                        : value_at(object, row, column));
+                                        : value_at(object, row, column), turned);
         table_add(t, (const char *const *)cells);
         while (i > 0)
             free(cells[--i]);
@@ -99,7 +101,8 @@ static void print_grid(const json_t *object, json_t *rows, json_t *columns, bool
         free(titles[--n]);
 }
 
-static void print_lines(const json_t *object)
+/* All, or those of nothing alone. */
+static void print_lines(const json_t *object, bool all)
 {
     static const char *const titles[] = { "NAME", "VALUE" };
     struct table *t = table_new(titles, 2);
@@ -107,26 +110,45 @@ static void print_lines(const json_t *object)
     json_t *value;
 
     json_object_foreach((json_t *)object, name, value) {
-        char *text = json_is_string(value) ? xstrdup(json_string_value(value)) : text_of(value);
+        char *text = text_of(value, false);
 
-        table_add(t, (const char *const[]){ name, text });
+        if (all || colon_of(name) == NULL)
+            table_add(t, (const char *const[]){ name, text });
         free(text);
     }
     table_end(t);
 }
 
+static bool has_lines(const json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, name, value)
+        if (colon_of(name) == NULL)
+            return true;
+    return false;
+}
+
 void stats_table_print(const json_t *object)
 {
+    const bool lines = has_lines(object);
     struct axes a;
-    const bool is_grid = find_axes(&a, object);
-    const size_t n_things = json_object_size(a.things), n_counters = json_object_size(a.counters);
+    size_t n_things, n_counters;
+    bool is_grid;
 
+    find_axes(&a, object);
+    n_things = json_object_size(a.things);
+    n_counters = json_object_size(a.counters);
+    is_grid = n_things > 0 && (n_things < TABLE_COLUMNS_MAX || n_counters < TABLE_COLUMNS_MAX);
+    if (lines || !is_grid)
+        print_lines(object, !is_grid);
+    if (lines && is_grid)
+        putchar('\n');
     if (is_grid && n_counters < TABLE_COLUMNS_MAX)
         print_grid(object, a.things, a.counters, false);
-    else if (is_grid && n_things < TABLE_COLUMNS_MAX)
+    else if (is_grid)
         print_grid(object, a.counters, a.things, true);
-    else
-        print_lines(object);
     json_decref(a.things);
     json_decref(a.counters);
 }

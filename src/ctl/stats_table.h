@@ -7,9 +7,9 @@
 #include <jansson.h>
 
 /*
- * Writes an object of counters to stdout.  Where each is called "thing:counter",
- * as those of shards and of latencies are, things are rows and counters columns,
- * or the other way round where that is narrower; else a line for each.
+ * Writes an object of counters to stdout, a line for each.  Those that are called
+ * "thing:counter", as of shards and latencies, come last and side by side: things
+ * are rows and counters columns, or the other way round if that is too wide.
  */
 void stats_table_print(const json_t *object);
 
