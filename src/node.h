@@ -55,6 +55,7 @@ struct node {
     struct leading leading;     /* what operators may have done; its leader is NULL: nothing */
     struct admin *admin;        /* NULL: no admin address, or not open yet */
     struct asker *asker;        /* its own */
+    struct hot_asked *hot_asked;        /* owned: see node_hotkeys.c */
     int admin_fd;               /* listens until it is open; -1 */
     int admin_socket;           /* the same, and after that: the admin's; -1 */
     unsigned n_taken;           /* connections that another program had */

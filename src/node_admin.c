@@ -9,6 +9,7 @@
 #include "front/local_shards.h"
 #include "front/stats_text.h"
 #include "node.h"
+#include "node_hotkeys.h"
 
 static const char *ops_cluster_name(void *arg)
 {
@@ -51,6 +52,11 @@ static void ops_execute(void *arg, struct cmd *cmd, admin_executed *executed, vo
     struct node *n = arg;
 
     inner_ask(guest_of(n)->front, cmd, executed, executed_arg);
+}
+
+static const char *ops_hotkeys(void *arg, admin_hot_told *told, void *told_arg)
+{
+    return node_hotkeys(arg, told, told_arg);
 }
 
 static int64_t ops_silence_ms(void *arg, const char *member)
@@ -141,6 +147,7 @@ static void ops_fini(void *arg)
 {
     struct node *n = arg;
 
+    node_hotkeys_end(n);
     asker_free(n->asker);
     n->asker = NULL;
     if (n->options->role != ROLE_SHARD)
@@ -153,6 +160,7 @@ static const struct admin_ops ops = {
     .ask = ops_ask,
     .walk = ops_walk,
     .execute = ops_execute,
+    .hotkeys = ops_hotkeys,
     .silence_ms = ops_silence_ms,
     .not_ready = ops_not_ready,
     .count = ops_count,

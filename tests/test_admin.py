@@ -154,6 +154,19 @@ class OneProcess(unittest.TestCase):
         self.assertEqual(owner["size"], 5000)
         self.assertIn(owner["ttl_ms"], range(800000, 1000001))
 
+    def test_hot_keys_are_told_by_the_bytes_of_a_path(self):
+        with self.daemon.connect() as s:
+            for _ in range(40):
+                wire.talk(s, b"set hot/%\xff 0 0 1\r\nx\r\nget hot/%\xff\r\n",
+                          b"STORED\r\nVALUE hot/%\xff 0 1\r\nx\r\nEND\r\n")
+        hot = admin.get(self.where, "/v1/hotkeys")
+        one, = [row for row in hot["keys"] if row["key"] == "hot%2F%25%FF"]
+        self.assertAlmostEqual(one["share"], one["requests_per_second"] / hot["requests_per_second"])
+        self.assertTrue(0 < one["share"] <= 1)
+        self.assertAlmostEqual(one["write_share"], 0.5, delta=0.1)
+        self.assertEqual(one["owner"], "local")
+        self.assertTrue(admin.get(self.where, "/v1/ring/where/" + one["key"])["owner"]["holds"])
+
     def test_replicas_counts_each_item_once_for_its_owner(self):
         with self.daemon.connect() as s:
             wire.talk(s, b"".join(b"set replica-%d 0 0 1 noreply\r\nx\r\n" % i
@@ -355,6 +368,15 @@ class OneProcess(unittest.TestCase):
             with wire.connect(self.where) as s:
                 s.sendall(b"GET /v1/nodes HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(admin.get(self.where, "/v1/cluster")["verdict"], "ok")
+
+
+class NoDumps(unittest.TestCase):
+    def test_hot_keys_are_refused_where_keys_are_not_shown(self):
+        where = admin.address()
+        with Daemon("--http", where, "-X"):
+            status, answer, _ = admin.ask(where, "GET", "/v1/hotkeys")
+        self.assertEqual((status, answer["error"]),
+                         (403, "disable-dumping is set: keys are not shown"))
 
 
 class LocalShards(unittest.TestCase):

@@ -186,6 +186,7 @@ static const struct route routes[] = {
     { HTTP_GET, { "ring" }, { NULL }, get_ring, OF_CLUSTER },
     { HTTP_GET, { "ring", "where", "*" }, { NULL }, get_where, OF_CLUSTER },
     { HTTP_GET, { "replicas" }, { NULL }, replicas_get, OF_CLUSTER },
+    { HTTP_GET, { "hotkeys" }, { NULL }, hotkeys_get, OF_CLUSTER },
     { HTTP_GET, { "jobs" }, { NULL }, get_jobs, OF_CLUSTER },
     { HTTP_GET, { "jobs", "*" }, { NULL }, get_job, OF_CLUSTER },
     { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job, OF_CLUSTER },

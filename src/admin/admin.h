@@ -3,6 +3,7 @@
  *
  *      GET, PUT, DELETE /v1/keys/KEY, POST /v1/keys:get
  *      GET  /v1/cluster  /v1/nodes  /v1/ring  /v1/ring/where/KEY  /v1/replicas  /v1/jobs
+ *           /v1/hotkeys
  *      POST /v1/nodes  /v1/nodes/NAME/drain, PUT .../weight, DELETE /v1/nodes/NAME
  *      GET  /metrics  /healthz  /readyz  /v1/heartbeat
  *
@@ -46,6 +47,16 @@ typedef void admin_walked(void *arg, const char *page, size_t len, uint64_t next
 /* What a command was answered, gone when it returns; or NULL, and why it was not
  * executed.  `unknown`: it may have been, all the same. */
 typedef void admin_executed(void *arg, const struct answer *a, const char *why, bool unknown);
+
+/* What clients of this process ask for most. */
+struct admin_hotkey {
+    const char *key;            /* any bytes */
+    size_t key_len;
+    double rate, writes;        /* requests a second; of them, no reads */
+};
+
+/* The hottest first, gone when it returns.  `rate`: requests a second, of all keys. */
+typedef void admin_hot_told(void *arg, const struct admin_hotkey *keys, size_t n, double rate);
 
 /* What an operator wants of the leader. */
 struct admin_change {
@@ -95,6 +106,10 @@ struct admin_ops {
      * called unless config->has_keys is set.
      */
     void (*execute)(void *arg, struct cmd *cmd, admin_executed *executed, void *executed_arg);
+
+    /* The keys of this process alone.  NULL, and `told` is called as above; or why
+     * not, in words. */
+    const char *(*hotkeys)(void *arg, admin_hot_told *told, void *told_arg);
 
     /* Milliseconds since a member was heard, -1: never; NULL: nobody listens. */
     int64_t (*silence_ms)(void *arg, const char *member);

@@ -79,6 +79,8 @@ void keys_put_etag(char *out, uint64_t version);
 void keys_refuse_shard(struct http_call *call);
 /* many.c: */
 void keys_get_many(struct admin *a, struct http_call *call);
+/* hotkeys.c: */
+void hotkeys_get(struct admin *a, struct http_call *call);
 
 /* replicas.c: */
 void replicas_get(struct admin *a, struct http_call *call);

@@ -43,6 +43,8 @@ struct fake {
     struct admin_answer answers[8];
     const char *held[8];        /* keys of each member, a letter each: "abc" */
     size_t page;                /* keys that a page has */
+    struct admin_hotkey hot[2];
+    size_t n_hot;
     const char *why;            /* changes are refused */
     struct job jobs[4];
     size_t n_jobs;
@@ -120,6 +122,15 @@ static inline void fake_walk(void *arg, struct view *v, unsigned member, uint64_
     walked(walked_arg, page, (size_t)(end - page), cursor, NULL);
 }
 
+static inline const char *fake_hotkeys(void *arg, admin_hot_told *told, void *told_arg)
+{
+    struct fake *f = arg;
+
+    if (f->why == NULL)
+        told(told_arg, f->hot, f->n_hot, 100);
+    return f->why;
+}
+
 static inline bool fake_leads(void *arg)
 {
     return ((struct fake *)arg)->leads;
@@ -166,6 +177,7 @@ static const struct admin_ops fake_ops = {
     .view = fake_view,
     .ask = fake_ask,
     .walk = fake_walk,
+    .hotkeys = fake_hotkeys,
     .leads = fake_leads,
     .change = fake_change,
     .abort = fake_abort,

@@ -122,6 +122,35 @@ static void who_was_not_asked_neither_has_it_nor_not(void **state)
     assert_string_equal(text_at(f, "owner.reason"), "not ready");
 }
 
+static void hot_keys_have_shares_and_owners(void **state)
+{
+    struct fake *f = *state;
+    struct view *v = fake_view(f);
+    const char key[] = { 'a', '\0', '/' };
+    const int owner = view_owner(v, ring_hash(key, 3));
+
+    f->hot[0] = (struct admin_hotkey){ key, 3, 40, 10 };
+    f->hot[1] = (struct admin_hotkey){ "b", 1, 5, 0 };
+    f->n_hot = 2;
+    assert_int_equal(request(f, "GET /v1/hotkeys", ""), 200);
+    assert_int_equal(json_array_size(at(f, "keys")), 2);
+    assert_string_equal(text_at(f, "keys.0.key"), "a%00%2F");
+    assert_true(json_real_value(at(f, "requests_per_second")) == 100);
+    assert_true(json_real_value(at(f, "keys.0.requests_per_second")) == 40);
+    assert_true(json_real_value(at(f, "keys.0.share")) == 0.4);
+    assert_true(json_real_value(at(f, "keys.0.write_share")) == 0.25);
+    assert_string_equal(text_at(f, "keys.0.owner"), v->map->members[owner].name);
+    assert_string_equal(text_at(f, "keys.1.key"), "b");
+    view_unref(v);
+    free(f->map);
+    f->map = NULL;
+    (void)request(f, "GET /v1/hotkeys", "");
+    assert_true(json_is_null(at(f, "keys.0.owner")));
+    f->why = "not shown";
+    assert_int_equal(request(f, "GET /v1/hotkeys", ""), 403);
+    assert_string_equal(text_at(f, "error"), "not shown");
+}
+
 static void answers_may_come_late_and_clients_may_be_gone(void **state)
 {
     struct fake *f = *state;
@@ -195,6 +224,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(where_shows_owner_copies_and_pending, fake_setup,
                                         fake_teardown),
         cmocka_unit_test_setup_teardown(who_was_not_asked_neither_has_it_nor_not, fake_setup,
+                                        fake_teardown),
+        cmocka_unit_test_setup_teardown(hot_keys_have_shares_and_owners, fake_setup,
                                         fake_teardown),
         cmocka_unit_test_setup_teardown(answers_may_come_late_and_clients_may_be_gone,
                                         fake_setup, fake_teardown),
