@@ -142,6 +142,16 @@ class ThreeLocalShards(unittest.TestCase):
         self.assertEqual([p["key"] for p in places], ["key-1", "a/b?"])
         self.assertEqual([p["owner"]["holds"] for p in places], [True, False])
 
+    def test_hotkeys_are_shown_as_people_write_them(self):
+        with self.cluster.connect() as s:
+            for _ in range(100):
+                wire.talk(s, b"get hot:50%\x1b[2J\r\nget hot:50%\x1b[2J\r\n", b"END\r\n" * 2)
+        code, out, err = self.ctl("hotkeys")
+        self.assertEqual((code, err), (YES, ""))
+        self.assertRegex(out.splitlines()[0], r"\AA SECOND +SHARE +WRITES +OWNER +KEY\Z")
+        self.assertRegex(out, r"\n *\d+\.\d +\d+\.\d % +0\.0 % +local-[123] +hot:50%%1B\[2J\n")
+        self.assertIn("hot:50%\x1b[2J", [k["key"] for k in self.json("hotkeys")["keys"]])
+
     def test_where_tells_when_an_item_expires(self):
         with self.cluster.connect() as s:
             wire.talk(s, b"set mortal 0 1000 2\r\nxx\r\n", b"STORED\r\n")

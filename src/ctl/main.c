@@ -18,6 +18,7 @@
 #include "ctl/bench.h"
 #include "ctl/cluster.h"
 #include "ctl/config_check.h"
+#include "ctl/hotkeys.h"
 #include "ctl/items.h"
 #include "ctl/keys.h"
 #include "ctl/memcached.h"
@@ -72,6 +73,7 @@ static const struct command {
       cluster_where },
     { { "replicas" }, "", "are all copies there, and equal?", 0, 0, "j", false, NULL,
       cluster_replicas },
+    { { "hotkeys" }, "", "what clients ask for most", 0, 0, "j", false, NULL, hotkeys },
     { { "nodes", "list" }, "", "the members", 0, 0, "j", false, NULL, nodes_list },
     { { "nodes", "add" }, " NAME=ADDR[*WEIGHT]", "a new shard takes its share", 1, 1, "jwdz",
       false, NULL, nodes_add },
