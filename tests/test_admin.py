@@ -167,6 +167,13 @@ class OneProcess(unittest.TestCase):
         self.assertEqual(one["owner"], "local")
         self.assertTrue(admin.get(self.where, "/v1/ring/where/" + one["key"])["owner"]["holds"])
 
+    def test_keys_asked_for_over_http_are_among_the_hot_ones(self):
+        for _ in range(40):
+            admin.ask(self.where, "GET", "/v1/keys/over-http")
+        with self.daemon.connect() as s:
+            self.assertIn("over-http", wire.stats(s, b"hotkeys").values())
+        self.assertIn("over-http", [k["key"] for k in admin.get(self.where, "/v1/hotkeys")["keys"]])
+
     def test_replicas_counts_each_item_once_for_its_owner(self):
         with self.daemon.connect() as s:
             wire.talk(s, b"".join(b"set replica-%d 0 0 1 noreply\r\nx\r\n" % i

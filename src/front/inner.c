@@ -81,6 +81,7 @@ void inner_ask(struct front_worker *fw, struct cmd *cmd, inner_told *told, void 
         told(arg, NULL, "there is no map yet", false);
         return;
     }
+    hotkeys_count(&fw->hotkeys, cmd->verb, cmd->key, cmd->key_len);
     if (verb_has_value(cmd->verb))
         STAT_ADD(&fw->worker->stats, cmd_set, 1);
     cmd->form.protocol = PROTOCOL_INSIDE;
