@@ -298,7 +298,9 @@ class Hot:
         other = self.connect()
         for _ in range(100):
             packet.ask(other, packet.packet(packet.GET, key))
-        self.assertEqual(self.hot()[0]["%0D%0A%25" + "k" * 240 + "%20" * 7]["write_share"], "0.0000")
+        printed = "%0D%0A%25" + "k" * 240 + "%20" * 7
+        self.assertEqual(self.hot()[0][printed]["write_share"], "0.0000")
+        self.assertIn(printed, packet.stats(other, b"hotkeys").values())
 
 
 @unittest.skipIf(server.REFERENCE, "chcached's own")
@@ -322,6 +324,9 @@ class Switches(unittest.TestCase):
             talk(s, b"stats detail on\r\n", b"CLIENT_ERROR stats detail not allowed\r\n")
             talk(s, b"stats cachedump 1 1\r\n", b"CLIENT_ERROR stats cachedump not allowed\r\n")
             talk(s, b"stats hotkeys\r\n", b"CLIENT_ERROR stats hotkeys not allowed\r\n")
+            with d.connect() as other:
+                self.assertEqual(packet.ask(other, packet.packet(packet.STAT, b"hotkeys"))[0].status,
+                                 1)
             talk(s, b"watch\r\n", b"CLIENT_ERROR watch commands not allowed\r\n")
 
     def test_another_delimiter_counts_at_once(self):
