@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "admin/coverage.h"
 #include "admin/report.h"
 #include "admin/verdict.h"
 #include "base/mem.h"
@@ -337,17 +338,6 @@ static void put_shards(struct text *t, const struct metrics *m)
     put_shard_latencies(t, m);
 }
 
-/* Of the keys: their shard is gone or not filled yet, so they have a copy less. */
-static double missing_share(const struct view *v)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < v->map->n; i++)
-        if (v->map->members[i].state == MEMBER_EJECTED || v->map->members[i].filling)
-            sum += report_share(v, i);
-    return sum;
-}
-
 static void put_states(struct text *t, const struct map *map)
 {
     static const char name[] = "chcached_members";
@@ -372,7 +362,7 @@ static void put_map(struct text *t, const struct view *v)
     one(t, "chcached_replicas", "copies of each key that are wanted", v->map->replicas);
     put_states(t, v->map);
     one_float(t, "chcached_copies_missing_ratio",
-              "share of the keys that have a copy less than wanted", missing_share(v));
+              "share of the keys that have fewer copies than wanted", coverage_missing(v));
 }
 
 static void put_moves(struct text *t, const struct metrics *m)

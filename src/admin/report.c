@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "admin/coverage.h"
 #include "admin/verdict.h"
 #include "wire/cmd.h"
 
@@ -61,6 +62,7 @@ json_t *report_cluster(const char *name, bool leads, const struct view *v,
                                  ? json_string(v->map->leader_address) : json_null());
     set(o, "leads", json_boolean(leads));
     set_number(o, "replicas", v != NULL ? v->map->replicas : 0);
+    set(o, "copies_missing", json_real(coverage_missing(v)));
     set_number(o, "shards", verdict.n);
     set_number(o, "shards_up", verdict.n_up);
     set_number(o, "items", verdict.items);

@@ -73,6 +73,30 @@ static void a_change_shows_both_weights_and_both_shares(void **state)
     assert_true(json_is_true(at(f, "nodes.2.filling")));
 }
 
+/* Of two copies on three members, two thirds of the keys had one on each of them. */
+static void keys_with_fewer_copies_are_told_of(void **state)
+{
+    static const struct {
+        unsigned replicas, n_gone;
+        double least, most;
+    } cases[] = {
+        { 2, 0, 0, 0 }, { 2, 1, 0.55, 0.78 }, { 1, 1, 0.25, 0.42 }, { 2, 2, 1, 1 },
+        { 1, 3, 1, 1 }, { 5, 0, 1, 1 },
+    };
+    struct fake *f = *state;
+
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        double missing;
+
+        f->map->replicas = (uint16_t)cases[i].replicas;
+        for (unsigned j = 0; j < 3; j++)
+            f->map->members[j].state = j < cases[i].n_gone ? MEMBER_EJECTED : MEMBER_UP;
+        (void)request(f, "GET /v1/cluster", "");
+        missing = json_real_value(at(f, "copies_missing"));
+        assert_true(missing >= cases[i].least && missing <= cases[i].most);
+    }
+}
+
 static void members_that_do_not_answer_say_why(void **state)
 {
     struct fake *f = *state;
@@ -218,6 +242,8 @@ int main(void)
                                         fake_teardown),
         cmocka_unit_test_setup_teardown(a_drained_member_is_no_loss, fake_setup, fake_teardown),
         cmocka_unit_test_setup_teardown(a_change_shows_both_weights_and_both_shares, fake_setup,
+                                        fake_teardown),
+        cmocka_unit_test_setup_teardown(keys_with_fewer_copies_are_told_of, fake_setup,
                                         fake_teardown),
         cmocka_unit_test_setup_teardown(members_that_do_not_answer_say_why, fake_setup,
                                         fake_teardown),
