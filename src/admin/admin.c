@@ -1,10 +1,14 @@
 #include "admin/admin.h"
 
+#include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "admin/metrics.h"
 #include "admin/parts.h"
+#include "admin/recent.h"
 #include "admin/report.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -191,6 +195,7 @@ static const struct route routes[] = {
     { HTTP_GET, { "jobs", "*" }, { NULL }, get_job, OF_CLUSTER },
     { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job, OF_CLUSTER },
     { HTTP_GET, { "heartbeat" }, { NULL }, health_heartbeat, OF_HEALTH },
+    { HTTP_GET, { "/" }, { NULL }, page_get, OF_CLUSTER },
     { HTTP_GET, { "/", "healthz" }, { NULL }, health_alive, OF_HEALTH },
     { HTTP_GET, { "/", "readyz" }, { NULL }, health_ready, OF_HEALTH },
     { HTTP_GET, { "/", "metrics" }, { NULL }, health_metrics, OF_CLUSTER },
@@ -287,6 +292,20 @@ static size_t body_max(const struct admin_config *config)
     return config->max_item_bytes > HTTP_JSON_MAX ? config->max_item_bytes : HTTP_JSON_MAX;
 }
 
+/* "127.0.0.1:11280", "[::1]:80"; "" where it cannot be told. */
+static void note_address(struct admin *a, int fd)
+{
+    union { struct sockaddr any; struct sockaddr_storage room; } at;
+    socklen_t len = sizeof(at);
+    char host[48], port[8];
+
+    if (getsockname(fd, &at.any, &len) == 0
+        && getnameinfo(&at.any, len, host, sizeof(host), port, sizeof(port),
+                       NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(a->address, sizeof(a->address),
+                 at.any.sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 struct admin *admin_new(struct event_base *base, const struct admin_config *config,
                         const struct admin_ops *ops, void *arg)
 {
@@ -297,6 +316,7 @@ struct admin *admin_new(struct event_base *base, const struct admin_config *conf
     };
     struct admin *a = xzalloc(sizeof(*a));
 
+    note_address(a, config->fd);
     a->ops = ops;
     a->arg = arg;
     a->base = base;
@@ -320,5 +340,6 @@ void admin_free(struct admin *a)
     replicas_free(a->replicas);
     http_free(a->http);
     metrics_kept_free(a->kept);
+    recent_free(a->recent);
     free(a);
 }

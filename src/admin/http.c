@@ -375,6 +375,8 @@ static enum path take_path(struct http_call *c, struct span path)
     char *text = c->text;
     struct span part;
 
+    if (span_is(path, "/"))
+        return PATH_TAKEN;
     while (uri_next_part(&path, &part)) {
         struct span *to = &c->parts[c->n_parts];
 

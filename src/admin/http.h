@@ -43,7 +43,7 @@ void http_free(struct http *h);
 
 enum http_method http_call_method(const struct http_call *call);
 
-/* The path's parts between slashes, decoded: "/v1/nodes" has two.  NULL where
+/* The path's parts between slashes, decoded: "/v1/nodes" has two, "/" none.  NULL where
  * there is none; `len` may be NULL: then one with a zero byte is none. */
 const char *http_call_part(const struct http_call *call, size_t i, size_t *len);
 size_t http_call_n_parts(const struct http_call *call);

@@ -16,6 +16,8 @@ struct admin {
     size_t max_item_bytes;
     struct replicas *replicas;  /* being counted, or NULL */
     struct metrics_kept *kept;  /* owned: see metrics.h */
+    struct recent *recent;      /* owned; NULL: nobody has looked at the page */
+    char address[64];           /* "127.0.0.1:11280": where it listens; "": not known */
 };
 
 /* A call that waits for what members say. */
@@ -81,6 +83,9 @@ void keys_refuse_shard(struct http_call *call);
 void keys_get_many(struct admin *a, struct http_call *call);
 /* hotkeys.c: */
 void hotkeys_get(struct admin *a, struct http_call *call);
+
+/* page_get.c: */
+void page_get(struct admin *a, struct http_call *call);
 
 /* replicas.c: */
 void replicas_get(struct admin *a, struct http_call *call);
