@@ -161,6 +161,28 @@ class Lone(unittest.TestCase):
         self.assertRegex(look(self.where).facts["Gets that hit"], r"^[\d.]+\xa0%")
 
 
+class HotKeys(unittest.TestCase):
+    def test_which_key_is_hot_and_who_has_it(self):
+        where = admin.address()
+        with Daemon("--http", where) as d, d.connect() as s:
+            self.assertIn("None has a thousandth", look(where).text)
+            wire.talk(s, b"touch user:<42> 0\r\n" * 500 + b"touch other 0\r\n" * 100,
+                      b"NOT_FOUND\r\n" * 600)
+            def rows():
+                return [row for row in look(where).tables["hot"][1:]]
+            first = wait(lambda: len(rows()) >= 2 and rows()[0], "the keys")
+            self.assertEqual((first[0], first[3:]), ("user:<42>", ["100.0\xa0%", "local"]))
+            self.assertGreater(float(first[2].partition("\xa0")[0]), 60)
+
+    def test_keys_stay_hidden_where_that_is_wanted(self):
+        where = admin.address()
+        with Daemon("--http", where, "--disable-dumping") as d, d.connect() as s:
+            wire.talk(s, b"touch hidden 0\r\n" * 500, b"NOT_FOUND\r\n" * 500)
+            page = look(where)
+            self.assertIn("disable-dumping is set: keys are not shown", page.text)
+            self.assertNotIn("hidden", page.text)
+
+
 class Numbers(unittest.TestCase):
     def test_they_are_those_that_programs_are_told(self):
         where = admin.address()

@@ -37,16 +37,22 @@ static json_t *hot_json(const struct view *v, const struct admin_hotkey *hot, do
                      "write_share", hot->writes / hot->rate, "owner", owner_json(v, hot));
 }
 
-static void on_told(void *arg, const struct admin_hotkey *keys, size_t n, double rate)
+json_t *hotkeys_json(struct admin *a, const struct admin_hotkey *keys, size_t n, double rate)
 {
-    struct hot_question *q = arg;
-    struct view *v = q->admin->ops->view(q->admin->arg);
+    struct view *v = a->ops->view(a->arg);
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
         (void)json_array_append_new(list, hot_json(v, &keys[i], rate));
-    http_answer(q->call, 200, json_pack("{s:f, s:o}", "requests_per_second", rate, "keys", list));
     view_unref(v);
+    return json_pack("{s:f, s:o}", "requests_per_second", rate, "keys", list);
+}
+
+static void on_told(void *arg, const struct admin_hotkey *keys, size_t n, double rate)
+{
+    struct hot_question *q = arg;
+
+    http_answer(q->call, 200, hotkeys_json(q->admin, keys, n, rate));
     free(q);
 }
 

@@ -37,6 +37,31 @@ void html_text(FILE *out, const char *text)
     }
 }
 
+/* The digit's value; -1: it is none. */
+static int hex_of(char c)
+{
+    const char *at = c != '\0' ? strchr("0123456789ABCDEF", c) : NULL;
+
+    return at != NULL ? (int)(at - "0123456789ABCDEF") : -1;
+}
+
+void html_key(FILE *out, const char *encoded)
+{
+    char text[] = { '\0', '\0' };
+
+    for (; *encoded != '\0'; encoded++) {
+        const int high = encoded[0] == '%' ? hex_of(encoded[1]) : -1;
+        const int low = high >= 0 ? hex_of(encoded[2]) : -1, c = 16 * high + low;
+
+        text[0] = *encoded;
+        if (low >= 0 && c > ' ' && c < 0x7f && c != '%') {
+            text[0] = (char)c;
+            encoded += 2;
+        }
+        html_text(out, text);
+    }
+}
+
 void html_count(FILE *out, int64_t n)
 {
     char digits[24];

@@ -12,6 +12,9 @@
 /* Bytes that no page may have become U+FFFD. */
 void html_text(FILE *out, const char *text);
 
+/* A key that is percent-encoded, with those that can be read as they are. */
+void html_key(FILE *out, const char *encoded);
+
 /* "184 302", with spaces that do not break. */
 void html_count(FILE *out, int64_t n);
 /* "53 MiB" */

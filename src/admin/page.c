@@ -6,6 +6,8 @@
 
 #include "admin/html.h"
 
+#define HOT_SHOWN 8
+#define HOT_SHARE 0.001
 #define JOBS_SHOWN 8            /* of those that ended */
 #define OPEN_BYTES_SHOWN 65536  /* fewer wait all the time where there is a load */
 
@@ -345,6 +347,61 @@ static void put_times(FILE *out, const struct page *p)
     fputs("</section>", out);
 }
 
+/* ---- keys that are asked for most ------------------------------------------ */
+
+static void put_hot_key(FILE *out, const json_t *hot)
+{
+    const double share = page_real(hot, "share");
+
+    fputs("<tr><th scope=\"row\"><code>", out);
+    html_key(out, page_text(hot, "key"));
+    fputs("</code></th><td class=\"number\" data-label=\"A second\">", out);
+    html_count(out, (int64_t)(page_real(hot, "requests_per_second") + 0.5));
+    fputs("</td><td class=\"number\" data-label=\"Of all requests\">", out);
+    html_share(out, share);
+    html_bar(out, share);
+    fputs("</td><td class=\"number\" data-label=\"Writes\">", out);
+    html_share(out, page_real(hot, "write_share"));
+    fputs("</td><td data-label=\"Owner\">", out);
+    html_text(out, page_text(hot, "owner"));
+    fputs("</td></tr>\n", out);
+}
+
+/* How many of them are shown; the hottest stand first. */
+static size_t n_hot(const json_t *keys)
+{
+    size_t n = 0;
+
+    while (n < HOT_SHOWN && page_real(json_array_get(keys, n), "share") >= HOT_SHARE)
+        n++;
+    return n;
+}
+
+static void put_hot(FILE *out, const struct page *p)
+{
+    const json_t *keys = json_object_get(p->hot, "keys");
+    const size_t n = n_hot(keys);
+
+    fputs("<section><table id=\"hot\" class=\"cards\"><caption>Keys asked for most <small>here, in "
+          "the last minute</small></caption>\n", out);
+    if (n > 0)
+        fputs("<thead><tr><th scope=\"col\">Key</th><th scope=\"col\" class=\"number\">A second</th>"
+              "<th scope=\"col\" class=\"number\">Of all requests</th>"
+              "<th scope=\"col\" class=\"number\">Writes</th><th scope=\"col\">Owner</th></tr>"
+              "</thead>\n", out);
+    fputs("<tbody>\n", out);
+    for (size_t i = 0; i < n; i++)
+        put_hot_key(out, json_array_get(keys, i));
+    fputs("</tbody></table>", out);
+    if (n == 0) {
+        fputs("<p class=\"soft\">", out);
+        html_text(out, keys != NULL ? "None has a thousandth of all requests."
+                                    : page_text(p->hot, "error"));
+        fputs("</p>", out);
+    }
+    fputs("</section>", out);
+}
+
 /* ---- jobs ----------------------------------------------------------------- */
 
 static bool is_under_way(const json_t *job)
@@ -453,8 +510,8 @@ static const struct place {
 } places[] = {
     { "title", put_title }, { "nonce", put_nonce }, { "name", put_name },
     { "verdict", put_verdict }, { "advice", page_advise }, { "facts", put_facts },
-    { "shards", put_shards }, { "times", put_times }, { "jobs", put_jobs },
-    { "status", put_status },
+    { "shards", put_shards }, { "times", put_times }, { "hot", put_hot },
+    { "jobs", put_jobs }, { "status", put_status },
 };
 
 #define N_PLACES (sizeof(places) / sizeof(places[0]))

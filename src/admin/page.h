@@ -15,11 +15,12 @@
 
 extern const char page_template[];
 
-/* Borrowed, as report.h and recent.h make them. */
+/* Borrowed, as report.h and recent.h make it. */
 struct page {
     const json_t *cluster, *nodes;
     const json_t *jobs;         /* NULL: another process leads */
     const json_t *recent;       /* NULL: this one serves no clients */
+    const json_t *hot;          /* of hotkeys.c, or {"error": why there is none} */
     const char *admin;          /* "HOST:PORT" of this admin address; NULL: the default */
     const char *nonce;          /* styles and scripts that have it may be there */
 };

@@ -83,16 +83,41 @@ static void page_told(struct question *q, const struct admin_answer *answers)
     draw_nonce(nonce);
     answer(q->call, &(struct page){
         .cluster = cluster, .nodes = json_object_get(nodes, "nodes"),
-        .jobs = json_object_get(jobs, "jobs"), .recent = recent,
+        .jobs = json_object_get(jobs, "jobs"), .recent = recent, .hot = q->hot,
         .admin = strcmp(a->address, ADMIN_DEFAULT) != 0 ? a->address : NULL, .nonce = nonce });
     json_decref(cluster);
     json_decref(nodes);
     json_decref(jobs);
     json_decref(recent);
+    json_decref(q->hot);
+}
+
+/* `hot` is taken over. */
+static void ask_members(struct admin *a, struct http_call *call, json_t *hot)
+{
+    admin_ask(&(struct question){ .admin = a, .call = call, .view = a->ops->view(a->arg),
+                                  .hot = hot, .told = page_told }, NULL, 0);
+}
+
+struct page_asked { struct admin *admin; struct http_call *call; };
+
+static void hot_told(void *arg, const struct admin_hotkey *keys, size_t n, double rate)
+{
+    struct page_asked *asked = arg;
+
+    ask_members(asked->admin, asked->call, hotkeys_json(asked->admin, keys, n, rate));
+    free(asked);
 }
 
 void page_get(struct admin *a, struct http_call *call)
 {
-    admin_ask(&(struct question){ .admin = a, .call = call, .view = a->ops->view(a->arg),
-                                  .told = page_told }, NULL, 0);
+    struct page_asked *asked = xzalloc(sizeof(*asked));
+    const char *why;
+
+    *asked = (struct page_asked){ a, call };
+    why = a->ops->hotkeys(a->arg, hot_told, asked);
+    if (why == NULL)
+        return;
+    free(asked);
+    ask_members(a, call, json_pack("{s:s}", "error", why));
 }

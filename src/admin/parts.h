@@ -27,6 +27,7 @@ struct question {
     struct view *view;          /* a reference, or NULL: no map yet */
     uint32_t position;          /* of a key */
     struct admin_change change; /* of a dry run; its strings are the call's */
+    json_t *hot;                /* of the page: owned by `told` */
     void (*told)(struct question *q, const struct admin_answer *answers);
 };
 
@@ -83,6 +84,8 @@ void keys_refuse_shard(struct http_call *call);
 void keys_get_many(struct admin *a, struct http_call *call);
 /* hotkeys.c: */
 void hotkeys_get(struct admin *a, struct http_call *call);
+/* As GET /v1/hotkeys has it. */
+json_t *hotkeys_json(struct admin *a, const struct admin_hotkey *keys, size_t n, double rate);
 
 /* page_get.c: */
 void page_get(struct admin *a, struct http_call *call);

@@ -52,6 +52,23 @@ static void words_stay_words_and_numbers_can_be_read(void **state)
     }
 }
 
+static void keys_can_be_read(void **state)
+{
+    static const struct { const char *in, *out; } keys[] = {
+        { "user%3A42", "user:42" }, { "a%20%C3%A4%7f%7F", "a%20%C3%A4%7f%7F" }, { "50%25", "50%25" },
+        { "%3Cb%3E%26", "&lt;b&gt;&amp;" }, { "%", "%" }, { "%3", "%3" }, { "%3Z", "%3Z" }, { "", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(keys); i++) {
+        char *text;
+
+        WRITTEN(text, html_key(out, keys[i].in));
+        assert_string_equal(text, keys[i].out);
+        free(text);
+    }
+}
+
 /* Whatever byte it is, no tag, value or entity begins or ends with it. */
 static void no_byte_leaves_its_text(void **state)
 {
@@ -103,10 +120,10 @@ static json_t *node_json(const char *name, const char *state, bool answers, bool
 }
 
 /* Takes all of them over. */
-static char *make(json_t *cluster, json_t *nodes, json_t *jobs, json_t *recent)
+static char *make_hot(json_t *cluster, json_t *nodes, json_t *jobs, json_t *recent, json_t *hot)
 {
     const struct page p = { .cluster = cluster, .nodes = nodes, .jobs = jobs, .recent = recent,
-                            .nonce = "0123" };
+                            .hot = hot, .nonce = "0123" };
     size_t len;
     char *text = page_make(&p, &len);
 
@@ -117,13 +134,19 @@ static char *make(json_t *cluster, json_t *nodes, json_t *jobs, json_t *recent)
     json_decref(nodes);
     json_decref(jobs);
     json_decref(recent);
+    json_decref(hot);
     return text;
+}
+
+static char *make(json_t *cluster, json_t *nodes, json_t *jobs, json_t *recent)
+{
+    return make_hot(cluster, nodes, jobs, recent, NULL);
 }
 
 /* Everything that anybody can name is hostile. */
 static void whatever_members_say_is_text(void **state)
 {
-    json_t *cluster, *node, *job, *recent;
+    json_t *cluster, *node, *job, *recent, *hot;
     size_t n = 0;
     char *text;
 
@@ -136,11 +159,12 @@ static void whatever_members_say_is_text(void **state)
     job = json_pack("{s:s, s:s, s:s, s:s}", "kind", "<i>", "status", "<i>", "node", "<i>",
                     "words", "<i>");
     recent = json_pack("{s:[{s:s, s:I}]}", "commands", "command", "<i>", "n", (json_int_t)5);
-    text = make(cluster, json_pack("[o]", node), json_pack("[o]", job), recent);
+    hot = json_pack("{s:[{s:s, s:s, s:f}]}", "keys", "key", "<i>", "owner", "<i>", "share", 0.5);
+    text = make_hot(cluster, json_pack("[o]", node), json_pack("[o]", job), recent, hot);
     assert_null(strstr(text, "<i>"));
     for (const char *at = text; (at = strstr(at, "&lt;i&gt;")) != NULL; at++)
         n++;
-    assert_true(n >= 15);
+    assert_true(n >= 17);
     free(text);
 }
 
@@ -224,6 +248,20 @@ static void a_slow_shard_is_named(void **state)
         assert_null(strstr(text, "<b>s1</b> is slow"));
         free(text);
     }
+}
+
+static void keys_are_shown_from_a_thousandth_on(void **state)
+{
+    json_t *hot = json_pack("{s:[{s:s, s:f}, {s:s, s:f}, {s:s, s:f}]}", "keys",
+                            "key", "hot-1", "share", 0.4, "key", "hot-2", "share", 0.001,
+                            "key", "cold-3", "share", 0.0009);
+    char *text = make_hot(cluster_json("ok", "f1", 2), json_array(), NULL, NULL, hot);
+
+    (void)state;
+    assert_non_null(strstr(text, ">hot-1<"));
+    assert_non_null(strstr(text, ">hot-2<"));
+    assert_null(strstr(text, "cold-3"));
+    free(text);
 }
 
 static void jobs_that_run_stay_in_sight(void **state)
@@ -353,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_stay_words_and_numbers_can_be_read),
         cmocka_unit_test(no_byte_leaves_its_text),
+        cmocka_unit_test(keys_can_be_read),
         cmocka_unit_test(bars_stay_in_their_place),
         cmocka_unit_test(whatever_members_say_is_text),
         cmocka_unit_test(what_to_do_next_is_said_where_something_is_wrong),
@@ -360,6 +399,7 @@ int main(void)
         cmocka_unit_test(fewer_shards_than_copies_want_one_more),
         cmocka_unit_test(without_a_map_it_says_who_is_waited_for),
         cmocka_unit_test(a_slow_shard_is_named),
+        cmocka_unit_test(keys_are_shown_from_a_thousandth_on),
         cmocka_unit_test(jobs_that_run_stay_in_sight),
         cmocka_unit_test(another_admin_address_stands_in_commands),
         cmocka_unit_test(what_is_told_is_of_the_last_seconds),
