@@ -539,6 +539,8 @@ class Each(WithFolder):
         with Daemon("-t", "3") as d, d.connect() as s:
             self.assertEqual(stats(s)["threads"], "3")
             self.assertGreaterEqual(int(self.status(d.pid, "Threads")[0]), 3)
+        with Daemon("-t", "256", "--http", admin.address()) as d, d.connect() as s:
+            self.assertEqual(stats(s)["threads"], "256")
 
     @unittest.skipIf(os.getuid() != 0, "only root can become another user")
     def test_user(self):
