@@ -263,7 +263,7 @@ static void read_again(struct chcached *c)
         sdnotify_reloading();
     reload(&c->options, &c->node, c->argc, c->argv);
     if (c->service.ready)
-        sdnotify("READY=1");
+        service_say_ready(&c->service);
 }
 
 /* The log file may have been moved away; settings may have changed.  Children open

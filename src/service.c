@@ -19,10 +19,8 @@ say(struct service *s, const char *format, ...)
     va_start(args, format);
     vsnprintf(status, sizeof(status), format, args);
     va_end(args);
-    if (strcmp(status, s->status) == 0)
-        return;
-    memcpy(s->status, status, sizeof(status));
-    sdnotify(status);
+    if (strcmp(status, s->status) != 0 && sdnotify(status))
+        memcpy(s->status, status, sizeof(status));
 }
 
 static bool is_to_hold_items(const struct member *m)
@@ -74,16 +72,23 @@ void service_look(struct service *s, struct node *n)
     if (!s->ready && node_is_ready(n)) {
         s->ready = true;
         say_status(s, n);
-        sdnotify("READY=1");
+        service_say_ready(s);
+    } else if (s->owes_ready) {
+        service_say_ready(s);
     } else if (!s->looked || s->epoch != cluster_epoch(n->cluster)) {
         say_status(s, n);
     }
 }
 
+void service_say_ready(struct service *s)
+{
+    s->owes_ready = !sdnotify("READY=1");
+}
+
 void service_stop(struct service *s)
 {
     s->stopping = true;
-    sdnotify("STOPPING=1\nSTATUS=stopping: what was asked is finished");
+    (void)sdnotify("STOPPING=1\nSTATUS=stopping: what was asked is finished");
 }
 
 /* Each worker has answered since the last time, or was not asked. */
@@ -100,7 +105,7 @@ static void look_at_workers(struct service *s, struct node *n)
     const bool turn = all_turn(n);
 
     if (turn)
-        sdnotify("WATCHDOG=1");
+        (void)sdnotify("WATCHDOG=1");
     if (!turn && !s->stuck)
         log_error("main", "a thread does not take its turns, so the watchdog is not told that "
                   "all is well");

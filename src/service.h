@@ -13,6 +13,7 @@
 /* All zero at the start. */
 struct service {
     bool ready, stopping;
+    bool owes_ready;            /* it could not be said yet */
     uint64_t epoch;             /* of the map that was told of */
     bool looked;                /* at it, once */
     bool stuck;                 /* one did not, and that was said */
@@ -21,6 +22,9 @@ struct service {
 
 /* In each turn of the control worker.  Cheap when nothing has changed. */
 void service_look(struct service *s, struct node *n);
+
+/* READY=1, once more after a reload; now, or as soon as it can be said. */
+void service_say_ready(struct service *s);
 
 /* When the process has begun to end. */
 void service_stop(struct service *s);

@@ -223,7 +223,7 @@ static void become(struct upgrade *u)
         log_error("main", "cannot start threads again: %s", strerror(errno));
         kill(getpid(), SIGTERM);
     }
-    sdnotify("READY=1");
+    (void)sdnotify("READY=1");
 }
 
 static void on_timer(void *arg)

@@ -393,7 +393,7 @@ class Aliases(Http):
         self.refused(403, "DELETE", "/rm?name=local")
 
     def test_other_paths_are_none(self):
-        for path in ("/", "/v1", "/keys/a", "/data", "/v2/keys/a", "/route/a", "/favicon.ico"):
+        for path in ("/v1", "/keys/a", "/data", "/v2/keys/a", "/route/a", "/favicon.ico"):
             self.refused(404, "GET", path)
 
 

@@ -131,6 +131,21 @@ class Told(unittest.TestCase):
             told.wait_line("READY=1")
             wait(lambda: "settings were read again applied=0 waiting=0" in d.said(), "the reload")
 
+    def test_who_does_not_listen_holds_nobody_up(self):
+        for args in ((), ("--local-shards", "2")):
+            with Listener("@chcached-deaf-%d" % os.getpid()) as told, \
+                    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+                filler.setblocking(False)
+                with self.assertRaises(BlockingIOError):
+                    while True:
+                        filler.sendto(b"X=1", "\0" + told.name[1:])
+                with Service(*args, listener=told) as d, d.connect() as s:
+                    talk(s, b"set a 0 0 1\r\n1\r\nget a\r\n", STORED + found(b"a", b"1"))
+                    told.wait_line("READY=1")       # it is said when there is room
+                    with self.assertRaises(BlockingIOError):
+                        while True:
+                            filler.sendto(b"X=1", "\0" + told.name[1:])
+
     def test_the_status_follows_the_shards(self):
         with Listener("@chcached-status-%d" % os.getpid()) as told:
             with Service("--local-shards", "3", "--replicas", "2", "--shard-timeout", "20s",

@@ -1,5 +1,6 @@
 #include "base/sdnotify.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,27 +15,30 @@
 
 #define LISTEN_FDS_START 3
 
-void sdnotify(const char *state)
+bool sdnotify(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     size_t len;
+    bool full;
     int fd;
 
     if (path == NULL || (path[0] != '/' && path[0] != '@'))
-        return;
+        return true;
     len = strlen(path);
     if (len >= sizeof(to.sun_path))
-        return;
+        return true;
     memcpy(to.sun_path, path, len);
     if (path[0] == '@')
         to.sun_path[0] = '\0';
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return;
-    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
-                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+        return false;
+    full = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to,
+                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0 &&
+           errno == EAGAIN;
     close(fd);
+    return !full;
 }
 
 int sdnotify_is_heard(void)
@@ -50,7 +54,7 @@ void sdnotify_reloading(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
              (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
-    sdnotify(state);
+    (void)sdnotify(state);
 }
 
 void sdnotify_extend(int64_t ms)
@@ -58,7 +62,7 @@ void sdnotify_extend(int64_t ms)
     char state[60];
 
     snprintf(state, sizeof(state), "EXTEND_TIMEOUT_USEC=%lld", (long long)ms * 1000);
-    sdnotify(state);
+    (void)sdnotify(state);
 }
 
 /* A number in the environment; `dflt` when it is not there or none. */

@@ -6,11 +6,13 @@
 #ifndef BASE_SDNOTIFY_H
 #define BASE_SDNOTIFY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* "READY=1", "STOPPING=1", "WATCHDOG=1"; several with a newline between them. */
-void sdnotify(const char *state);
+/* "READY=1", "STOPPING=1", "WATCHDOG=1"; several with a newline between them.  Does not
+ * wait: false where who listens has too much to read. */
+bool sdnotify(const char *state);
 
 /* Settings are read again, or another program takes over: until "READY=1". */
 void sdnotify_reloading(void);
