@@ -28,10 +28,15 @@ static void about(struct list *l, const char *name, const char *words)
     fprintf(l->out, "</b> %s ", words);
 }
 
+/* One that the leader takes; where another process's admin address is, is not known. */
 static void command(struct list *l, const char *rest, const char *name, const char *more)
 {
+    struct page there = *l->page;
+
+    if (!page_flag(there.cluster, "leads"))
+        there.admin = NULL;
     fputs("<pre><code>", l->out);
-    page_command(l->out, l->page, rest, name, more);
+    page_command(l->out, &there, rest, name, more);
     fputs("</code></pre>", l->out);
 }
 

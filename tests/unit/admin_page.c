@@ -288,7 +288,7 @@ static void jobs_that_run_stay_in_sight(void **state)
 
 static void another_admin_address_stands_in_commands(void **state)
 {
-    json_t *cluster = cluster_json("ok", "f1", 2), *nodes = json_array();
+    json_t *cluster = cluster_json("ok", "f1", 5), *nodes = json_array();
     const struct page p = { .cluster = cluster, .nodes = nodes, .nonce = "0",
                             .admin = "127.0.0.1:8080" };
     size_t len;
@@ -296,6 +296,15 @@ static void another_admin_address_stands_in_commands(void **state)
 
     (void)state;
     assert_non_null(strstr(text, "chcachectl --admin 127.0.0.1:8080 status"));
+    assert_non_null(strstr(text, "chcachectl --admin 127.0.0.1:8080 nodes add"));
+    free(text);
+
+    /* what only the leader takes is asked where that is */
+    (void)json_object_set_new(cluster, "leads", json_false());
+    text = page_make(&p, &len);
+    assert_non_null(strstr(text, "chcachectl --admin 127.0.0.1:8080 status"));
+    assert_non_null(strstr(text, "on the host of f1, which makes the maps):<pre><code>"
+                           "chcachectl nodes add"));
     free(text);
     json_decref(nodes);
     json_decref(cluster);
