@@ -69,7 +69,7 @@ void node_init(struct node *n, struct world *world, const struct options *o)
     n->world = world;
     n->admin_fd = n->admin_socket = -1;
     n->net = net_config_of(n);
-    n->control_handler = (struct handler){ .turn_end = control_turn_end };
+    n->control_handler = (struct handler){ .turn_end = control_turn_end, .restless = true };
     n->shard_handler = (struct handler){ .turn_end = nothing_to_send };
     pthread_mutex_init(&n->state_lock, NULL);
 }

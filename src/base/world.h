@@ -60,8 +60,9 @@ struct world_ops {
     int (*load)(struct world *w, const char *path, char **data, size_t *len);
     int (*save)(struct world *w, const char *path, const char *data, size_t len);
 
-    /* the loop; _new answers NULL when memory is short */
-    struct loop *(*loop_new)(struct world *w);
+    /* the loop; _new answers NULL when memory is short.  `restless`: what is watched
+     * for changes many times a turn, and back, as HTTP does it */
+    struct loop *(*loop_new)(struct world *w, bool restless);
     void (*loop_free)(struct loop *l);
     /* Waits for events (not at all with `poll`), runs their callbacks, returns. */
     void (*loop_turn)(struct loop *l, bool poll);

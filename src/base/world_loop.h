@@ -9,7 +9,7 @@
 
 #include "base/world.h"
 
-struct loop *world_loop_new(struct world *w);
+struct loop *world_loop_new(struct world *w, bool restless);
 void world_loop_free(struct loop *l);
 void world_loop_turn(struct loop *l, bool poll);
 void world_loop_wake(struct loop *l);

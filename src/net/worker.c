@@ -52,7 +52,7 @@ bool worker_init(struct worker *w, unsigned id, struct world *world,
                  const struct net_config *config, const struct handler *handler)
 {
     init(w, id, world, config, handler);
-    w->loop = world->ops->loop_new(world);
+    w->loop = world->ops->loop_new(world, handler->restless);
     if (!latency_init(&w->latency, world) || w->loop == NULL)
         return false;
     w->look = world->ops->timer_new(w->loop, on_look, w);

@@ -52,6 +52,7 @@ struct handler {
     void (*turn_end)(struct worker *w);
     /* May answers that need a lease leave now?  Asked for such sessions only. */
     bool (*serves)(struct worker *w);
+    bool restless;              /* of the loop: see struct world_ops */
     /* A session begins, and ends; NULL where nobody wants to know. */
     void (*opened)(struct session *s);
     void (*closed)(struct session *s);

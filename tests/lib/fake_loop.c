@@ -10,10 +10,11 @@ struct loop {
     bool woken;
 };
 
-struct loop *fake_loop_new(struct world *w)
+struct loop *fake_loop_new(struct world *w, bool restless)
 {
     struct loop *l = xzalloc(sizeof(*l));
 
+    (void)restless;
     l->fake = fake_of(w);
     l->fake->n_loops++;
     return l;

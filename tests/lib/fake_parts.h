@@ -62,7 +62,7 @@ static inline struct end *far_of(struct world *w, int fd)
 }
 
 /* fake_loop.c */
-struct loop *fake_loop_new(struct world *w);
+struct loop *fake_loop_new(struct world *w, bool restless);
 void fake_loop_free(struct loop *l);
 void fake_loop_turn(struct loop *l, bool poll);
 void fake_loop_wake(struct loop *l);

@@ -522,7 +522,7 @@ struct crowd *crowd_new(const struct crowd_config *config)
     assert(config->depth <= DEPTH_MAX);
     c->config = *config;
     c->world = sim_add_node(config->sim, "clients");
-    c->loop = c->world->ops->loop_new(c->world);
+    c->loop = c->world->ops->loop_new(c->world, false);
     c->timer = c->world->ops->timer_new(c->loop, on_timer, c);
     c->chance.state = sim_pick(config->sim, UINT64_MAX);
     c->history = history_new(config->n_keys, 0);

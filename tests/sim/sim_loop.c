@@ -113,10 +113,11 @@ void sim_set_turn(struct loop *l, bool (*turn)(void *arg), void *arg)
     schedule_soon(l);
 }
 
-struct loop *sim_loop_new(struct world *w)
+struct loop *sim_loop_new(struct world *w, bool restless)
 {
     struct loop *l = xzalloc(sizeof(*l));
 
+    (void)restless;
     l->host = host_of(w);
     l->id = l->host->n_loops_made++;
     l->turn_at_ns = NEVER;

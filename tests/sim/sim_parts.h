@@ -125,7 +125,7 @@ void sim_mix_bytes(struct sim *s, const void *data, size_t len);
 int64_t host_clock_in(const struct host *h, int64_t from_ns, int64_t after_ns);
 
 /* sim_loop.c */
-struct loop *sim_loop_new(struct world *w);
+struct loop *sim_loop_new(struct world *w, bool restless);
 void sim_loop_free(struct loop *l);
 void sim_loop_turn(struct loop *l, bool poll);
 void sim_loop_wake(struct loop *l);

@@ -222,7 +222,7 @@ static inline int fake_setup_with(void **state, const char *token, bool loopback
     assert_int_equal(listen(fd, 16), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&f->at, &len), 0);
     f->world = world_os();
-    f->loop = f->world->ops->loop_new(f->world);
+    f->loop = f->world->ops->loop_new(f->world, false);
     f->admin = admin_new(world_loop_base(f->loop),
                          &(struct admin_config){ .fd = fd, .max_item_bytes = 1 << 20,
                                                  .cas = true, .token = token,

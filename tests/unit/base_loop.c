@@ -45,7 +45,7 @@ static int set_up(void **state)
     assert_non_null(b);
     short_of_memory = false;
     n_refused = 0;
-    b->loop = world_loop_new(NULL);
+    b->loop = world_loop_new(NULL, false);
     assert_non_null(b->loop);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, b->fds), 0);
     for (int i = 0; i < 2; i++)

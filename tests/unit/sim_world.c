@@ -101,7 +101,7 @@ static void start_echo(struct world *w, int backlog)
 {
     memset(&echo, 0, sizeof(echo));
     echo.world = w;
-    echo.loop = w->ops->loop_new(w);
+    echo.loop = w->ops->loop_new(w, false);
     echo.listen_fd = w->ops->listen(w, ECHO_ADDRESS, backlog, 0);
     assert_true(echo.listen_fd >= 0);
     echo.listener = w->ops->watch_new(echo.loop, echo.listen_fd, on_connection, NULL);
@@ -217,7 +217,7 @@ static bool start_asker(struct world *w, uint32_t n, int64_t every_ms)
     asker.fd = w->ops->connect(w, ECHO_ADDRESS);
     if (asker.fd < 0)
         return false;
-    asker.loop = w->ops->loop_new(w);
+    asker.loop = w->ops->loop_new(w, false);
     asker.watch = w->ops->watch_new(asker.loop, asker.fd, on_answer, NULL);
     asker.timer = w->ops->timer_new(asker.loop, on_time, NULL);
     w->ops->watch_set(asker.watch, WATCH_WRITE);
@@ -496,7 +496,7 @@ static void turns_of_one_node_follow_each_other(void **state)
     n_turns = 0;
     sim_set_stalls(left, 10, 10);
     for (int i = 0; i < 2; i++) {
-        loops[i] = left->ops->loop_new(left);
+        loops[i] = left->ops->loop_new(left, false);
         sim_set_turn(loops[i], time_turn, loops[i]);
     }
     sim_run(sim, 10000);
@@ -755,7 +755,7 @@ static bool take_three_turns(void *arg)
 
 static void a_loop_that_wants_another_turn_gets_it(void **state)
 {
-    struct loop *l = left->ops->loop_new(left);
+    struct loop *l = left->ops->loop_new(left, false);
 
     (void)state;
     n_turns = 0;
