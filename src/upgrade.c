@@ -213,9 +213,12 @@ static void become(struct upgrade *u)
     node_still(c->node);
     k = write_all(u);
     log_flush();
-    if (k != NULL && kept_publish(k))
+    if (k != NULL && kept_publish(k)) {
+        log_return_stderr();
         execve(u->program, c->argv, environ);
+    }
     refuse(u, strerror(errno));
+    log_take_stderr();
     if (k != NULL)
         kept_withdraw(k);
     node_stay(c->node);

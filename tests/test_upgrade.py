@@ -205,6 +205,25 @@ class Fronts(unittest.TestCase):
         front.stop()
         self.assertFalse(os.path.exists(unix))
 
+    def test_the_log_can_go_back_to_stderr(self):
+        path, log = os.path.join(self.folder, "front.conf"), os.path.join(self.folder, "log")
+
+        def settings(line):
+            with open(path, "w") as f:
+                f.write("[log]\n%s\n" % line)
+
+        def logged():
+            with open(log) as f:
+                return f.read()
+        settings("log-file = " + log)
+        front = self.front("--config", path)
+        os.kill(front.pid, signal.SIGUSR1)
+        wait(lambda: DONE in logged(), "the log to say: " + DONE)
+        settings("")
+        os.kill(front.pid, signal.SIGHUP)
+        wait(lambda: "settings were read again" in front.said(), "stderr to be the log again")
+        self.assertNotIn("settings were read again", logged())
+
     def test_systemd_is_told(self):
         with Listener("@chcached-upgrade-%d" % os.getpid()) as told:
             front = self.front(listener=told)

@@ -215,6 +215,17 @@ void log_take_stderr(void)
     pthread_mutex_unlock(&lock);
 }
 
+void log_return_stderr(void)
+{
+    pthread_mutex_lock(&lock);
+    if (takes_stderr) {
+        (void)dup2(first_stderr, STDERR_FILENO);
+        close(first_stderr);
+        takes_stderr = false;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 static size_t put_time(char *out, int64_t at_ms)
 {
     time_t seconds = (time_t)(at_ms / 1000);

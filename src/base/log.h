@@ -55,6 +55,8 @@ bool log_open(const char *path);
 bool log_reopen(void);
 /* From here on what others write to stderr goes to the file too, where there is one. */
 void log_take_stderr(void);
+/* It is what it was before: for a program that takes the place of this one. */
+void log_return_stderr(void);
 
 /* Level and form as one number, and back: for a child process. */
 int log_settings(void);

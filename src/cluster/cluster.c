@@ -212,8 +212,8 @@ int64_t cluster_lease_ns(const struct cluster *c)
 void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns)
 {
     pthread_mutex_lock(&c->lock);
-    if (!__atomic_load_n(&c->gone, __ATOMIC_RELAXED) && epoch == c->epoch && c->view != NULL && map_wants_lease(c->view->map, c->self) &&
-        is_trusted(c, c->view) &&
+    if (!__atomic_load_n(&c->gone, __ATOMIC_RELAXED) && epoch == c->epoch && c->view != NULL &&
+        map_wants_lease(c->view->map, c->self) && is_trusted(c, c->view) &&
         until_ns > c->lease_ns)
         __atomic_store_n(&c->lease_ns, until_ns, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&c->lock);
