@@ -61,6 +61,9 @@ class _Class:
         self.skip = None
 
     def enter(self):
+        if getattr(self.cls, "__unittest_skip__", False):
+            self.skip = self.cls.__unittest_skip_why__
+            return
         try:
             self.cls.setUpClass()
         except unittest.SkipTest as e:
