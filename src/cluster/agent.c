@@ -13,7 +13,7 @@
 #define AGAIN_MS 20             /* after a ping that failed, and while others are waited for */
 #define QUEUE_BYTES ((size_t)4 << 20)
 #define SETTLE_MS 50            /* for what was executed before a goodbye to reach its copies */
-#define GOODBYE_MS 1000         /* for the leader to hear it, and others its map */
+#define GOODBYE_MS 3000         /* for the leader to hear it, and others its map */
 #define LINGER_MS 200           /* to send on who has not heard */
 #define CLOCK_APART_MS 10000    /* a clock that differs by more is wrong */
 #define SURE_FAILURES 2         /* in a row: one may be a connection's own trouble */
@@ -45,7 +45,8 @@ struct agent {
     uint64_t epoch;             /* of the map that the contacts are made for */
     bool step;                  /* something was heard: the leader looks */
     bool goodbye;               /* atomic */
-    int64_t let_go_ms;          /* since when the map has let it go; -1: not yet */
+    uint64_t let_go_epoch;      /* of the map that has let it go; 0: not yet */
+    int64_t let_go_ms;          /* since when others know; -1: not yet */
     int64_t goodbye_ms;         /* when it was said first */
     bool poked;                 /* atomic: the mail is on its way */
     struct mail mail;
@@ -445,9 +446,9 @@ static void take_view(struct agent *a, const struct view *v)
         return;
     a->epoch = v->map->epoch;
     log_map(a, v->map);
-    if (a->goodbye && a->let_go_ms < 0 &&
+    if (a->goodbye && a->let_go_epoch == 0 &&
         (v->self < 0 || v->map->members[v->self].state == MEMBER_EJECTED))
-        a->let_go_ms = mono_ms(a);
+        a->let_go_epoch = a->epoch;
 }
 
 /* the leader */
@@ -551,6 +552,22 @@ static void on_timer(void *arg)
     ask_all(a);
 }
 
+/* Have those who are up, and asked from here, seen the map that lets it go? */
+static bool others_know(const struct agent *a)
+{
+    struct view *v = cluster_view(a->config.cluster);
+    bool all = true;
+
+    for (const struct contact *c = a->contacts; c != NULL && v != NULL; c = c->next) {
+        const int i = map_find(v->map, c->member.name);
+
+        if (i >= 0 && i != v->self && v->map->members[i].state == MEMBER_UP)
+            all = all && c->seen >= a->let_go_epoch;
+    }
+    view_unref(v);
+    return all;
+}
+
 void agent_turn_end(struct agent *a)
 {
     const uint64_t before = a->epoch;
@@ -559,6 +576,8 @@ void agent_turn_end(struct agent *a)
         lead(a);
     if (cluster_epoch(a->config.cluster) != before)
         ask_all(a);
+    if (a->let_go_epoch != 0 && a->let_go_ms < 0 && others_know(a))
+        a->let_go_ms = mono_ms(a);
     links_flush(&a->links);
 }
 
