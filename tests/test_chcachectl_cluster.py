@@ -239,6 +239,31 @@ class ShardsThatGo(unittest.TestCase):
             shards[1].kill()
             wait(lambda: ctl("status", where=where)[0] == NO, "the loss to be seen")
 
+    def test_who_is_back_is_so_at_once(self):
+        where = admin.address()
+        shards, (front,) = separate(1, extra=("--shard-timeout", "20s"))
+        front.args += ["--http", where]
+        self.addCleanup(shards[0].start().end)
+        peer = shards[0].args[shards[0].args.index("--peer") + 1]
+        with front:
+            up(front, 1)
+            for _ in range(2):
+                shards[0].kill()
+                for _ in range(20):     # each time it is tried later again
+                    self.assertEqual(ctl("status", where=where)[0], NO)
+                self.addCleanup(shards[0].start().end)
+                wait(lambda: can_connect(peer), "it to listen")
+                self.assertEqual(ctl("status", where=where)[0], YES)
+            shards[0].stop()
+
+
+def can_connect(address):
+    try:
+        with wire.connect(address):
+            return True
+    except OSError:
+        return False
+
 
 class Leader:
     """A made-up one: says what it was told to say, and notes what it is asked."""

@@ -126,6 +126,7 @@ static void ask_there(struct inquiry *q, unsigned i, const struct cmd *cmd)
     r->done = on_done;
     q->open++;
     k->open++;
+    link_try_again(k->links.link[i]);   /* who is back may be so since a moment ago */
     link_send(k->links.link[i], r, &f, NULL);
 }
 

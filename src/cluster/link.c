@@ -604,6 +604,14 @@ static void on_timer(void *arg)
 
 /* for its owner */
 
+void link_try_again(struct link *l)
+{
+    if (l->state != LINK_DOWN || !l->refused)
+        return;
+    l->tried = false;
+    begin_connect(l);
+}
+
 struct link *link_new(struct links *ls, const struct member *m)
 {
     struct worker *w = ls->worker;

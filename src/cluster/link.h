@@ -75,6 +75,10 @@ bool link_is_refusing(const struct link *l);
  * only silent. */
 bool link_is_refused(const struct link *l);
 
+/* One that is down as it was refused is tried now, and what is sent meanwhile waits for
+ * how that ends: soon.  Not one that did not answer. */
+void link_try_again(struct link *l);
+
 /* It goes by the links' new view from here on. */
 void link_take_view(struct link *l);
 
