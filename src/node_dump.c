@@ -79,9 +79,13 @@ static void tell_map(struct node *n, const struct view *v)
              serves_word(n));
     for (size_t i = 0; i < v->map->n; i++) {
         const struct member *m = &v->map->members[i];
+        const int64_t silence = n->agent != NULL ? agent_silence_ms(n->agent, m->name) : -1;
 
-        add(&p, m->name, "%s/weight-%u/silent-%lldms", member_word(m), m->weight,
-            n->agent != NULL ? (long long)agent_silence_ms(n->agent, m->name) : -1ll);
+        if (silence >= 0)
+            add(&p, m->name, "%s/weight-%u/silent-%lldms", member_word(m), m->weight,
+                (long long)silence);
+        else
+            add(&p, m->name, "%s/weight-%u/unheard", member_word(m), m->weight);
     }
     tell(&p);
 }

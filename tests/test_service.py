@@ -213,11 +213,13 @@ class Dumps(unittest.TestCase):
                     r"state: links shards=s1:2/2-open/0-bytes,s2:2/2-open/0-bytes", m.said()), "the dump")
                 self.assertRegex(m.said(), r"state: map epoch=\d+ adopted=\d+ phase=stable "
                                            r"copies=2 shards=2 leader=f1 serves=always")
-                self.assertRegex(m.said(), r"members shards=s1:up/weight-1/silent--?\d+ms,s2:up/")
+                self.assertRegex(m.said(),
+                                 r"members shards=s1:up/weight-1/(silent-\d+ms|unheard),s2:up/")
                 self.assertRegex(m.said(), r"clients open=\d+ limit=1024 accepted=\d+")
-            for m in c.shards.values():
+            for name, m in c.shards.items():
                 wait(lambda m=m: re.search(r"state: memory items=1 bytes=[1-9]\d* resident=",
                                            m.said()), "the dump")
+                self.assertRegex(m.said(), r"members shards=.*%s:up/weight-1/unheard\b" % name)
 
 
 class Ends(unittest.TestCase):
