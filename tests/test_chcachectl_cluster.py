@@ -221,6 +221,20 @@ class ThreeLocalShards(unittest.TestCase):
         self.assertEqual(code, NO)
 
 
+class OneThatWasDrained(unittest.TestCase):
+    def test_whoever_adds_it_again_is_told_how(self):
+        where = admin.address()
+        with Cluster("--http", where):
+            self.assertEqual(ctl("nodes", "drain", "local-2", where=where)[0], YES)
+            code, out, err = ctl("nodes", "add", "local-2=127.0.0.1:1", where=where)
+            self.assertEqual((code, out), (NO, ""))
+            self.assertIn("was drained", err)
+            advice = re.search(r"chcachectl (nodes weight local-2 1)\n\Z", err)[1]
+            self.assertEqual(ctl(*advice.split(), where=where)[0], YES)
+            nodes = json.loads(ctl("nodes", "list", "--json", where=where)[1])["nodes"]
+            self.assertEqual([n["weight"] for n in nodes], [1, 1, 1])
+
+
 class ShardsThatGo(unittest.TestCase):
     def test_a_lost_shard_is_exit_code_2_and_all_of_them_1(self):
         where = admin.address()

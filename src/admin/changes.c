@@ -149,12 +149,16 @@ static void take_change(struct admin *a, struct http_call *call,
                         const struct admin_change *change)
 {
     struct view *v = a->ops->view(a->arg);
-    const bool is_there = v != NULL && map_find(v->map, change->name) >= 0;
+    const int at = v != NULL ? map_find(v->map, change->name) : -1;
+    const bool is_there = at >= 0;
 
     if (v == NULL)
         http_refuse(call, 503, "there is no map yet");
     else if (change->kind != JOB_ADD && !is_there)
         http_refuse(call, 404, "there is no member \"%.64s\"", change->name);
+    else if (change->kind == JOB_ADD && is_there && v->map->members[at].weight == 0)
+        http_refuse(call, 409, "\"%.64s\" is a member that was drained; to give it its share "
+                    "again: chcachectl nodes weight %.64s 1", change->name, change->name);
     else if (change->kind == JOB_ADD && is_there)
         http_refuse(call, 409, "there is a member \"%.64s\" already", change->name);
     else if (http_call_flag(call, "dry_run"))
