@@ -29,12 +29,14 @@ cp "$srcdir/contrib/systemd/chcached.target" "$srcdir/contrib/systemd/$socket" "
 sed -e "s|@sbindir@/chcached|$CHCACHED|" -e 's|@sysconfdir@|/etc|' \
     "$srcdir/contrib/systemd/$service.in" >"$folder/$service"
 
-echo 1..7
+echo 1..8
 check 'systemd takes the units' \
     systemd-analyze verify --man=no "$folder/$service" "$folder/$socket" "$folder/chcached.target"
 check 'and says nothing about them' test -z "$said"
 check 'its exposure is 1.2 at most' \
     systemd-analyze security --offline=true --threshold=12 "$folder/$service"
+check 'a reload needs no program but the shell' \
+    grep -q '^ExecReload=/bin/sh -c ' "$folder/$service"
 check 'systemd makes its user' systemd-sysusers --root="$folder"
 check 'which is there then' grep -q ^chcached: "$folder/etc/passwd"
 check 'the example of settings is one' \
