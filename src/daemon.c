@@ -51,6 +51,18 @@ static void allow_cores(const struct options *o)
     prctl(PR_SET_DUMPABLE, o->enable_coredumps ? 1 : 0);
 }
 
+/* What is reserved for items counts in whole as it is mapped, so any limit is too low,
+ * and would end the start later. */
+static void lock_memory(void)
+{
+    const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+    const bool is_limited = setrlimit(RLIMIT_MEMLOCK, &all) != 0 && geteuid() != 0;
+
+    if (is_limited || mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+        log_warn("main", "memory cannot be locked and may be swapped out, set LimitMEMLOCK "
+                 "(ulimit -l) to infinity: %s", strerror(errno));
+}
+
 int daemon_limits(const struct options *o)
 {
     struct rlimit cores = { RLIM_INFINITY, RLIM_INFINITY };
@@ -64,9 +76,8 @@ int daemon_limits(const struct options *o)
         }
     }
     allow_cores(o);
-    if (o->lock_memory && mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
-        log_warn("main", "memory cannot be locked and may be swapped out, raise LimitMEMLOCK "
-                 "(ulimit -l): %s", strerror(errno));
+    if (o->lock_memory)
+        lock_memory();
     return 0;
 }
 

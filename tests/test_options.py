@@ -10,7 +10,7 @@ import stat
 import unittest
 
 from lib import tap, wire
-from lib.daemon import Daemon, Folder, free_port, has_ipv6, is_alive, is_sanitized, run, wait
+from lib.daemon import Daemon, Folder, free_port, has_ipv6, is_alive, run, wait
 from lib.wire import ask, stats, talk
 
 USAGE, NO_USER, OS_ERROR = 64, 67, 71
@@ -256,20 +256,6 @@ class Effects(unittest.TestCase):
             most = re.search(r"^Max core file size\s+\S+\s+(\S+)", f.read(), re.M)[1]
         with Daemon("-r") as d:
             self.assertEqual(limit(d), most)
-
-    def test_memory_is_locked_when_asked_for(self):
-        if is_sanitized():
-            self.skipTest("a sanitizer does not lock memory")
-        d = Daemon("-k", "-m", "8")
-        self.addCleanup(d.end)
-        try:
-            d.start()
-        except AssertionError:
-            self.assertIn("memory", d.said())
-            self.assertEqual(d.process.returncode, OS_ERROR)
-            self.skipTest("this machine allows too little locked memory")
-        self.assertGreater(int(self.status(d, "VmLck")[0]), 0)
-        d.stop()
 
     def test_interrupt_stops_it_cleanly_too(self):
         with Daemon() as d:
