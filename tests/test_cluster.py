@@ -10,8 +10,8 @@ import unittest
 
 from lib import tap, wire
 from lib.cases import END, ERROR, STORED, found, value
-from lib.daemon import (RUNTIME, Cluster, Daemon, Folder, Lone, free_port, freeze, is_alive,
-                        separate, states, up, wait)
+from lib.daemon import (RUNTIME, SEEN, Cluster, Daemon, Folder, Lone, free_port, freeze,
+                        is_alive, separate, states, up, wait)
 from lib.wire import ask, stats, talk, until_end
 
 KEYS = [b"key%d" % i for i in range(300)]
@@ -417,7 +417,7 @@ class Addresses(unittest.TestCase):
                 store(s)
 
     def test_a_both_opens_no_peer_address_unless_told(self):
-        with Lone() as d:
+        with Lone(*SEEN) as d:
             with open("/proc/net/tcp") as f:
                 inodes = {line.split()[9] for line in f if line.split()[3] == "0A"}
             mine = set()

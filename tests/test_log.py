@@ -12,7 +12,7 @@ import time
 import unittest
 
 from lib import admin, tap, wire
-from lib.daemon import Cluster, Daemon, Folder, free_port, freeze, is_alive, run, wait
+from lib.daemon import SEEN, Cluster, Daemon, Folder, free_port, freeze, is_alive, run, wait
 from lib.wire import ask, stats
 
 OS_ERROR, USAGE = 71, 64
@@ -158,7 +158,7 @@ class Files(unittest.TestCase):
 
     def test_a_file_that_was_moved_is_opened_again(self):
         moved = self.path + ".1"
-        with Cluster("--log-file", self.path, "-v") as c:
+        with Cluster("--log-file", self.path, "-v", *SEEN) as c:
             wait(lambda: "memory" in content(self.path), "the summary")
             files = {pid: self.files_of(pid) for pid in [c.pid, *c.children()]}
             self.assertEqual({pid for pid, f in files.items() if self.path not in f}, set())
@@ -223,7 +223,7 @@ class Files(unittest.TestCase):
 
     def test_the_background_has_a_log(self):
         port = free_port()
-        code, _, err = run("-d", "--log-file", self.path, "-p", str(port), "--http=off")
+        code, _, err = run("-d", "--log-file", self.path, "-p", str(port), "--http=off", *SEEN)
         self.assertEqual(code, 0, err)
         with wire.connect("127.0.0.1:%d" % port) as s:
             pid = int(stats(s)["pid"])
@@ -369,7 +369,7 @@ class Owners(unittest.TestCase):
     def test_of_a_port_that_another_has_on_another_address(self):
         port = free_port()
         with socket.create_server(("127.0.0.1", port)), \
-                Daemon("-l", "127.0.0.2:%d" % port, "-l", "127.0.0.1") as other:
+                Daemon("-l", "127.0.0.2:%d" % port, "-l", "127.0.0.1", *SEEN) as other:
             for address, pid in (("127.0.0.1", os.getpid()), ("127.0.0.2", other.pid)):
                 where = "%s:%d" % (address, port)
                 self.check(["-l", where], where, "-p PORT", pid)

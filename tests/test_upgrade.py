@@ -10,7 +10,7 @@ import unittest
 from lib import admin, packet, tap, wire
 from lib.cases import END, STORED, found
 from lib.cluster import Copied
-from lib.daemon import CHCACHED, Folder, freeze, separate, up, wait
+from lib.daemon import CHCACHED, SEEN, Folder, freeze, separate, up, wait
 from lib.service import Listener, Service, address_of, listening
 from lib.steady import go_on, load
 from lib.wire import stats, talk
@@ -60,7 +60,7 @@ class Fronts(unittest.TestCase):
         return front
 
     def test_requests_and_connects_do_not_fail(self):
-        front = self.front()
+        front = self.front(*SEEN)
         pid = front.pid
         with load(front.address) as clients:
             for _ in range(5):
@@ -126,7 +126,7 @@ class Fronts(unittest.TestCase):
             self.assertIn("closing clients that were not done in time clients=1", front.said())
 
     def test_a_program_that_does_not_start_changes_nothing(self):
-        front = self.front()
+        front = self.front(*SEEN)
         before = os.readlink("/proc/%d/exe" % front.pid)
         broken = os.path.join(self.folder, "broken")
         with load(front.address) as clients:
@@ -233,7 +233,7 @@ class Fronts(unittest.TestCase):
             told.wait_line("READY=1")
 
     def test_nothing_is_left_open(self):
-        front = self.front()
+        front = self.front(*SEEN)
 
         def descriptors():
             return len(os.listdir("/proc/%d/fd" % front.pid))
