@@ -203,7 +203,7 @@ static inline struct map *three_members(void)
         m->state = MEMBER_UP;
         m->since = 1;
         m->name[0] = (char)('a' + i);
-        snprintf(m->address, sizeof(m->address), "/s/%s", m->name);
+        snprintf(m->address, sizeof(m->address), "/s/%c", m->name[0]);
     }
     assert_true(map_is_sound(map));
     return map;

@@ -92,7 +92,7 @@ static struct result run_open(struct store *s, int64_t at_ms, struct cmd cmd)
     return run(s, at_ms, cmd);
 }
 
-#define COMMAND(s, at_ms, ...) run_open(s, at_ms, (struct cmd){ __VA_ARGS__ })
+#define COMMAND(s, at_ms, ...) run_open(s, at_ms, (struct cmd){ .verb = __VA_ARGS__ })
 
 static bool is_open(const struct result *r)
 {
