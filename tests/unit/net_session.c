@@ -772,7 +772,7 @@ static void others_may_take_the_place_of_a_slot(void **state)
             int c = stage_client(&stage);
             struct session *s = stage.worker.sessions;
             struct later **at = &laters, *old;
-            char want[100] = "", name[12];
+            char want[100] = "", name[24];
 
             for (unsigned i = 0; i < 3; i++)
                 assert_string_equal(stage_ask(&stage, c, lines[i]), "");
