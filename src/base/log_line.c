@@ -269,7 +269,7 @@ static void add_value(struct log_line *l, enum log_format form, const struct raw
 static bool fits(const struct log_line *l, enum log_format form, size_t key_len,
                  const struct raw *r)
 {
-    return has_room(l, form, key_len + sizeof(",\"\":\"") + (r->number ? r->len : BYTE_MAX));
+    return has_room(l, form, key_len + sizeof(",\"\":\"") + (r->number ? r->len : 0) + BYTE_MAX);
 }
 
 static void add_field(struct log_line *l, enum log_format form, const char *key, size_t key_len,
