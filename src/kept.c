@@ -1,22 +1,22 @@
 #include "kept.h"
 
-#include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/world_os.h"
+#include "kept_file.h"
 
 #define VARIABLE "CHCACHED_KEPT"
-#define TITLE "chcached 1\n"
 #define OWN "own"
-#define LINE_MAX_BYTES 512
 /* Of what clients had sent and were not sent; those beyond are closed. */
 #define BYTES_MAX (64l << 20)
 
@@ -44,7 +44,7 @@ struct kept_writer *kept_write(void)
             close(fd);
         return NULL;
     }
-    fputs(TITLE, file);
+    kept_file_begin(file);
     k = xzalloc(sizeof(*k));
     k->file = file;
     return k;
@@ -58,31 +58,37 @@ static void note(struct kept_writer *k, int fd)
 
 void kept_put_socket(struct kept_writer *k, const char *name, int fd)
 {
-    fprintf(k->file, "socket %d %s\n", fd, name != NULL ? name : OWN);
+    struct kept_item i = { .kind = KEPT_SOCKET, .fd = fd };
+
+    snprintf(i.name, sizeof(i.name), "%s", name != NULL ? name : OWN);
+    kept_file_put(k->file, &i);
     note(k, fd);
 }
 
 void kept_put_map(struct kept_writer *k, const char *cluster, const struct map *map)
 {
-    const size_t len = map_len(map);
-    char *bytes = xmalloc(len);
+    struct kept_item i = { .kind = KEPT_MAP, .in_len = map_len(map) };
+    char *bytes = xmalloc(i.in_len);
 
+    snprintf(i.name, sizeof(i.name), "%s", cluster);
     map_put(bytes, map);
-    fprintf(k->file, "map %s %zu\n", cluster, len);
-    fwrite(bytes, 1, len, k->file);
+    kept_file_put(k->file, &i);
+    fwrite(bytes, 1, i.in_len, k->file);
     free(bytes);
 }
 
 bool kept_put_client(struct kept_writer *k, const struct session *s)
 {
     struct sendq *out = (struct sendq *)&s->out;
-    const size_t in_len = recvq_len(&s->in);
+    const struct kept_item item = { .kind = KEPT_CLIENT, .fd = s->fd,
+                                    .in_len = recvq_len(&s->in), .out_len = out->bytes };
 
-    if (!session_can_move(s) || ftell(k->file) + (long)(in_len + out->bytes) > BYTES_MAX)
+    if (!session_can_move(s) ||
+        ftell(k->file) + (long)(item.in_len + item.out_len) > BYTES_MAX)
         return false;
-    fprintf(k->file, "client %d %zu %zu\n", s->fd, in_len, out->bytes);
-    if (in_len > 0)
-        fwrite(recvq_data(&s->in), 1, in_len, k->file);
+    kept_file_put(k->file, &item);
+    if (item.in_len > 0)
+        fwrite(recvq_data(&s->in), 1, item.in_len, k->file);
     for (unsigned i = 0; i < out->n; i++)
         fwrite(sendq_piece_at(out, i)->at, 1, sendq_piece_at(out, i)->len, k->file);
     note(k, s->fd);
@@ -121,7 +127,6 @@ void kept_withdraw(struct kept_writer *k)
 static FILE *open_file(void)
 {
     const char *text = getenv(VARIABLE);
-    char title[sizeof(TITLE)];
     uint32_t fd;
     FILE *file;
 
@@ -129,20 +134,65 @@ static FILE *open_file(void)
         return NULL;
     file = num_parse_u32(text, strlen(text), &fd) ? fdopen((int)fd, "r") : NULL;
     unsetenv(VARIABLE);
-    if (file == NULL)
-        return NULL;
-    keep_over_exec((int)fd, false);
-    rewind(file);
-    if (fgets(title, sizeof(title), file) != NULL && strcmp(title, TITLE) == 0)
-        return file;
-    log_warn("main", "what the last program kept is not understood, its clients are lost");
+    if (file != NULL)
+        keep_over_exec((int)fd, false);
+    return file;
+}
+
+static bool is_socket(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* An exec left it open, and nothing here spoke of it yet. */
+static bool claim(int fd)
+{
+    if (fd <= STDERR_FILENO || fcntl(fd, F_GETFD) != 0 || !is_socket(fd))
+        return false;
+    keep_over_exec(fd, false);
+    return true;
+}
+
+static bool claim_all(FILE *file)
+{
+    const long items = ftell(file);
+    struct kept_item i;
+
+    while (kept_file_next(file, &i)) {
+        if (i.kind != KEPT_MAP && !claim(i.fd))
+            return false;
+        kept_file_skip(file, &i);
+    }
+    return fseek(file, items, SEEK_SET) == 0;
+}
+
+/* Clients see an end where nobody would serve them, and an address is free again. */
+static void close_sockets(const struct passed *p)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    struct dirent *entry;
+    uint32_t fd;
+
+    if (folder == NULL)
+        return;
+    while ((entry = readdir(folder)) != NULL)
+        if (num_parse_u32(entry->d_name, strlen(entry->d_name), &fd) && fd > STDERR_FILENO &&
+            is_socket((int)fd) && passed_name(p, (int)fd) == NULL)
+            close((int)fd);
+    closedir(folder);
+}
+
+static void refuse(FILE *file, const struct passed *p)
+{
+    log_warn("main", "what the last program kept is not understood, its clients are closed");
+    close_sockets(p);
     fclose(file);
-    return NULL;
 }
 
 static void take_socket(struct kept *k, struct passed *p, const char *name, int fd)
 {
-    keep_over_exec(fd, false);
     if (strcmp(name, OWN) != 0)
         passed_add(p, name, fd);
     else if (k->n_sockets < sizeof(k->sockets) / sizeof(k->sockets[0]))
@@ -154,27 +204,21 @@ static void take_socket(struct kept *k, struct passed *p, const char *name, int 
 /* Sockets are taken now; a map and clients when there is use for them. */
 void kept_read(struct kept *k, struct passed *p)
 {
-    char line[LINE_MAX_BYTES], name[SDNOTIFY_NAME_MAX + 1];
-    size_t in_len, out_len = 0;
+    FILE *file = open_file();
+    struct kept_item i;
     long rest;
-    int fd;
 
-    k->file = open_file();
-    if (k->file == NULL)
+    if (file == NULL)
         return;
-    rest = ftell(k->file);
-    while (fgets(line, sizeof(line), k->file) != NULL) {
-        if (sscanf(line, "socket %d %255s", &fd, name) == 2) {
-            take_socket(k, p, name, fd);
-            rest = ftell(k->file);
-        } else if (sscanf(line, "client %d %zu %zu", &fd, &in_len, &out_len) == 3) {
-            keep_over_exec(fd, false);
-            fseek(k->file, (long)(in_len + out_len), SEEK_CUR);
-        } else if (sscanf(line, "map %255s %zu", name, &in_len) == 2) {
-            fseek(k->file, (long)in_len, SEEK_CUR);
-        }
+    if (!kept_file_check(file) || !claim_all(file)) {
+        refuse(file, p);
+        return;
     }
-    fseek(k->file, rest, SEEK_SET);
+    for (rest = ftell(file); kept_file_next(file, &i) && i.kind == KEPT_SOCKET;
+         rest = ftell(file))
+        take_socket(k, p, i.name, i.fd);
+    fseek(file, rest, SEEK_SET);
+    k->file = file;
 }
 
 static bool takes_map(const struct node *n, const char *cluster)
@@ -186,20 +230,19 @@ static bool takes_map(const struct node *n, const char *cluster)
 void kept_give_map(struct kept *k, struct node *n)
 {
     const long at = k->file != NULL ? ftell(k->file) : 0;
-    char line[LINE_MAX_BYTES], cluster[SDNOTIFY_NAME_MAX + 1], *bytes;
     struct map *map = NULL;
-    size_t len;
+    struct kept_item i;
+    char *bytes;
 
     if (k->file == NULL)
         return;
-    if (fgets(line, sizeof(line), k->file) == NULL ||
-        sscanf(line, "map %255s %zu", cluster, &len) != 2) {
+    if (!kept_file_next(k->file, &i) || i.kind != KEPT_MAP) {
         fseek(k->file, at, SEEK_SET);
         return;
     }
-    bytes = xmalloc(len);
-    if (fread(bytes, 1, len, k->file) == len && takes_map(n, cluster))
-        map = map_read(bytes, len);
+    bytes = xmalloc(i.in_len);
+    if (fread(bytes, 1, i.in_len, k->file) == i.in_len && takes_map(n, i.name))
+        map = map_read(bytes, i.in_len);
     if (map != NULL)
         (void)cluster_adopt(n->cluster, map);
     free(bytes);
@@ -238,31 +281,29 @@ struct world *kept_world(struct kept *k)
     return &keeping.world;
 }
 
-static bool give_client(struct kept *k, struct node *n, int fd, size_t in_len, size_t out_len)
+static bool give_client(struct kept *k, struct node *n, const struct kept_item *i)
 {
-    char *bytes = malloc(in_len + out_len + 1);
-    bool ok = bytes != NULL && fread(bytes, 1, in_len + out_len, k->file) == in_len + out_len;
+    const size_t len = i->in_len + i->out_len;
+    char *bytes = malloc(len + 1);
+    bool ok = bytes != NULL && fread(bytes, 1, len, k->file) == len;
 
     if (ok)
-        ok = node_take_client(n, fd, bytes, in_len, bytes + in_len, out_len);
+        ok = node_take_client(n, i->fd, bytes, i->in_len, bytes + i->in_len, i->out_len);
     else
-        close(fd);
+        close(i->fd);
     free(bytes);
     return ok;
 }
 
 void kept_give(struct kept *k, struct node *n)
 {
-    char line[LINE_MAX_BYTES];
-    size_t in_len, out_len;
     unsigned n_clients = 0;
-    int fd;
+    struct kept_item i;
 
     if (k->file == NULL)
         return;
-    while (fgets(line, sizeof(line), k->file) != NULL &&
-           sscanf(line, "client %d %zu %zu", &fd, &in_len, &out_len) == 3)
-        n_clients += give_client(k, n, fd, in_len, out_len);
+    while (kept_file_next(k->file, &i))
+        n_clients += give_client(k, n, &i);
     fclose(k->file);
     k->file = NULL;
     while (k->n_sockets > 0)

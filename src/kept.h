@@ -1,13 +1,8 @@
 /*
  * kept - what one program hands to the one that takes its place (see upgrade.h)
  *
- *      chcached 1
- *      socket NAME FD              listens; NAME as in passed.h, or "own"
- *      map CLUSTER LEN             followed by so many bytes of map_put()
- *      client FD IN OUT            followed by so many bytes of each
- *
- * A file without a name, whose descriptor $CHCACHED_KEPT says.  Its descriptors are
- * those that an exec leaves open.
+ * A file without a name (kept_file.h), whose descriptor $CHCACHED_KEPT says.  Its
+ * descriptors are those that an exec leaves open.
  */
 #ifndef KEPT_H
 #define KEPT_H
@@ -41,8 +36,9 @@ struct kept {
     size_t n_sockets;           /* and not listened on yet by this one */
 };
 
-/* What the environment speaks of, if it does.  Named sockets go to `p`.  Before
- * there is another thread. */
+/* What the environment speaks of, if it does.  Named sockets go to `p`.  What cannot
+ * be understood is left, with a warning, and so are all sockets that nobody passed.
+ * Before there is another thread. */
 void kept_read(struct kept *k, struct passed *p);
 
 /* The real world, but that who listens on the address of a kept socket goes on

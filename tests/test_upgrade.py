@@ -5,6 +5,8 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import unittest
 
 from lib import admin, packet, tap, wire
@@ -35,6 +37,29 @@ def upgrade(front, words=DONE):
     os.kill(front.pid, signal.SIGUSR1)
     wait(lambda: times(front, words) > before, "the log to say: %s\n%s"
          % (words, front.said()[-2000:]))
+
+
+class Heir(Service):
+    """A program that an exec left a file and sockets to, which nobody else has."""
+
+    def __init__(self, kept, sockets, **more):
+        super().__init__("--http", "off", **more)
+        self.file = os.memfd_create("kept")
+        os.write(self.file, kept)
+        self.left = sockets
+
+    def _popen(self, args, env):
+        fds = [self.file, *(s.fileno() for s in self.left)]
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r go; exec "$0" "$@"', *args], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=self.stderr, pass_fds=fds,
+            env={**env, "CHCACHED_KEPT": str(self.file)})
+        os.close(self.file)
+        for s in self.left:
+            s.close()
+        with process.stdin as stdin:
+            stdin.write(b"go\n")
+        return process
 
 
 class Fronts(unittest.TestCase):
@@ -246,6 +271,46 @@ class Fronts(unittest.TestCase):
             upgrade(front)
             up(front, 2)
         wait(lambda: descriptors() <= before, "no more descriptors than before")
+
+
+class Kept(unittest.TestCase):
+    """What a start is told that an upgrade had kept."""
+
+    @contextlib.contextmanager
+    def heir(self, kept):
+        """Of this file, with the numbers of its sockets in it; and its client."""
+        client, accepted = socket.socketpair()
+        own = listening()
+        for s in (accepted, own):
+            s.setblocking(False)
+        kept = kept.replace(b"OWN", b"%d" % own.fileno())
+        kept = kept.replace(b"CLIENT", b"%d" % accepted.fileno())
+        client.settimeout(wire.BOUND_S)
+        with client, Heir(kept, [own, accepted], port=own.getsockname()[1]) as d:
+            yield d, client
+
+    def test_what_is_damaged_or_older_is_refused_and_its_clients_see_the_end(self):
+        head = b"chcached 1\nsocket OWN own\n"
+        for kept in (b"", b"chcached 0\nsocket OWN own\nclient CLIENT 0 0\n",
+                     head + b"client CLIENT 3 0\nge",
+                     head + b"client CLIENT 18446744073709551590 0\n",
+                     head + b"client CLIENT 18446744073709551615 1\n",
+                     head + b"map chcached 9999999999999\nclient CLIENT 0 0\n",
+                     head + b"client CLIENT 0 0\nclient CLIENT 0 0\n",
+                     head + b"client CLIENT 0 0\nclient 2 0 0\n",
+                     head + b"client CLIENT 0 0\nclient 999999 0 0\n"):
+            with self.subTest(kept), self.heir(kept) as (d, client):
+                self.assertIn("what the last program kept is not understood", d.said())
+                self.assertNotIn(DONE, d.said())
+                self.assertEqual(wire.until_end(client, b""), b"")
+                with d.connect() as s:
+                    talk(s, b"get a\r\n", END)
+
+    def test_what_is_whole_is_gone_on_with(self):
+        with self.heir(b"chcached 1\nsocket OWN own\nclient CLIENT 4 5\nget EARLY"
+                       ) as (d, client):
+            talk(client, b"a\r\n", b"EARLY" + END)
+            self.assertIn(DONE, d.said())
 
 
 class Others(unittest.TestCase):
