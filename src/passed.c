@@ -136,7 +136,14 @@ static int give_peer_socket(struct passed *p, const struct options *o, int fd)
     return 0;
 }
 
-static int give(struct passed *p, struct node *n, struct options *o, const struct sdnotify_fd *s)
+/* Its number may be that of another socket from now on. */
+static void drop(struct sdnotify_fd *s)
+{
+    close(s->fd);
+    s->fd = -1;
+}
+
+static int give(struct passed *p, struct node *n, struct options *o, struct sdnotify_fd *s)
 {
     char address[ADDRESS_MAX];
 
@@ -152,7 +159,7 @@ static int give(struct passed *p, struct node *n, struct options *o, const struc
         return give_peer_socket(p, o, s->fd);
     log_warn("main", "closing a socket that was passed and has no use here name=%s addr=%s",
              s->name, address);
-    close(s->fd);
+    drop(s);
     return 0;
 }
 
@@ -167,12 +174,12 @@ int passed_place(struct passed *p, struct node *n, struct options *o)
     int rc = 0;
 
     for (size_t i = 0; i < p->n && rc == 0; i++) {
-        const struct sdnotify_fd *s = &p->fds[i];
+        struct sdnotify_fd *s = &p->fds[i];
 
         if (!is_known(s->name)) {
             log_warn("main", "closing a descriptor that was passed, expected the name memcache, "
                      "admin or peer name=%s fd=%d", s->name, s->fd);
-            close(s->fd);
+            drop(s);
         } else if (!listens(s->fd)) {
             log_fail("descriptor %d, passed as \"%s\", is no stream socket that "
                     "listens: see ListenStream and Accept=no in systemd.socket(5)", s->fd,

@@ -214,6 +214,15 @@ class Fronts(unittest.TestCase):
         self.assertFalse(os.path.exists(pidfile))
         self.assertTrue(os.path.exists(unix))
 
+    def test_a_socket_of_its_own_is_not_taken_for_one_that_was_closed(self):
+        with listening() as passed:
+            front = self.front(sockets=[("other", passed)])
+            upgrade(front)
+            upgrade(front)
+            self.assertEqual(times(front, "closing a descriptor that was passed"), 1)
+            with front.connect() as s:
+                talk(s, b"get a\r\n", END)
+
     def serves(self, address):
         try:
             with wire.connect(address) as s:
