@@ -19,8 +19,9 @@ class Terminal:
     """A shell's `line` runs in it, after the `words`, with `env`, in the folder `cwd`."""
 
     # A shell passes over a Ctrl-C that its command was too quick for, unless it has
-    # a trap; and the line is not in its own, where pgrep would find it.
-    SHELL = ["bash", "-c", "trap 'exit 130' INT; eval \"$TYPED\""]
+    # a trap, with which bash 5.2 hangs when that comes between its fork and exec; and
+    # the line is not in its own, where pgrep would find it.
+    SHELL = ["sh", "-c", "trap 'exit 130' INT; eval \"$TYPED\""]
 
     def __init__(self, line, words, cwd, env):
         self.line = line
