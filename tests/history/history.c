@@ -275,15 +275,30 @@ static void end_deletion(struct history *h, struct key *k, const struct open *o,
     }
 }
 
+/* What its client has sent behind it must not see what was before it. */
+static void lead(struct history *h, struct key *k, const struct open *o)
+{
+    for (uint32_t i = k->first_open; i != NONE; i = h->open[i].next) {
+        struct open *later = &h->open[i];
+
+        if (later->op.client != o->op.client || later->begun <= o->begun)
+            continue;
+        later->follows = o->begun;
+        later->followed = o->seq;
+    }
+}
+
 static void end_write(struct history *h, struct key *k, const struct open *o,
                       enum history_outcome outcome)
 {
-    if (outcome == HISTORY_DONE)
+    if (outcome == HISTORY_DONE) {
+        lead(h, k, o);
         written_done(h, k, o);
-    else if (outcome == HISTORY_UNKNOWN)
+    } else if (outcome == HISTORY_UNKNOWN) {
         written_unknown(h, k, o);
-    else
+    } else {
         written_refused(h, k, o);
+    }
 }
 
 /* Nothing but what a cas expected was there, and nobody changed anything since. */

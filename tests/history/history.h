@@ -15,6 +15,8 @@
  * history_end() was called before B's history_begin().  So history_begin()
  * comes before the first byte leaves, history_end() after the answer came, and
  * all calls come from one thread.  The milliseconds only measure outages.
+ * A client that has more than one operation open sent them on one connection, in
+ * this order, and ends them in this order: it reads what it has written itself.
  *
  * Each write of a value carries a sequence that its key never had before, so a
  * read tells which write it saw.  Any number of clients may write a key: sets,
@@ -30,6 +32,8 @@
  *   - between a cas and the value it replaced, a delete, or a write that no read
  *     shows to have been there, that overlapped the cas;
  *   - an append that overlapped a set or a delete: either order is good;
+ *   - what the order of a client's open operations rules out, but that a read or cas
+ *     sees what a set of its own that was before it has replaced;
  *   - what a flush left at a key where an incr or append overlapped it: members
  *     flush one by one, and may have changed an item between;
  *   - the order of appends that overlapped;

@@ -107,6 +107,8 @@ struct open {
     uint64_t present;           /* of its key, when it began */
     struct tally tally;         /* of its key, when it began */
     uint64_t base;              /* a write: written_sure() when it began */
+    uint64_t follows;           /* the begin of a write of its client that was acknowledged */
+    uint64_t followed;          /* while it was open, and what that wrote; 0: none */
     uint32_t n_changes;         /* of its key, when it began */
     uint32_t previous, next;    /* of its key; next free one when it is not in use */
     bool is_open;

@@ -146,10 +146,21 @@ static struct written *due(struct key *k, uint64_t begun)
     return found;
 }
 
+/* It was over before its client's own write began, which `o` is behind. */
+static bool is_overtaken(const struct written *w, const struct open *o)
+{
+    return w->by < o->follows;
+}
+
 static void say_why_not(struct history *h, struct key *k, const struct open *o, uint64_t seq)
 {
-    struct written *w;
+    struct written *w = written_find(k, seq);
 
+    if (w != NULL && is_overtaken(w, o)) {
+        history_say(h, HISTORY_STALE, o, "saw %" PRIu64 " though its client's %" PRIu64
+                    " was before it on the same connection", seq, o->followed);
+        return;
+    }
     if (seq == 0 || seq > k->last_seq) {
         history_say(h, HISTORY_FOREIGN, o, "saw %" PRIu64 ", which nobody wrote", seq);
     } else if (key_is_refused(k, seq)) {
@@ -168,7 +179,7 @@ struct written *written_seen(struct history *h, struct key *k, const struct open
 {
     struct written *w = written_find(k, seq);
 
-    if (w == NULL || w->dead < o->begun) {
+    if (w == NULL || w->dead < o->begun || is_overtaken(w, o)) {
         if (fault == HISTORY_N_FAULTS)
             say_why_not(h, k, o, seq);
         else
