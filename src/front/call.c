@@ -244,6 +244,18 @@ static void call_drop(struct slot *slot)
 
 static const struct slot_ops call_ops = { call_emit, call_drop };
 
+bool call_follows_write(const struct call *c)
+{
+    const struct session *s = c->slot.session;
+
+    if (s == NULL || s->n_writes == 0)
+        return false;
+    for (struct slot *slot = s->first; slot != &c->slot; slot = slot->next)
+        if (slot->ops == &call_ops && call_of_slot(slot)->writes)
+            return true;
+    return false;
+}
+
 static void count_unreached(struct worker *w, const struct call *c)
 {
     if (is_miss(c)) {

@@ -86,6 +86,9 @@ bool call_inside(struct front_worker *fw, const struct cmd *cmd, const struct sl
 struct call *call_of_slot(struct slot *slot);
 void call_leave(struct call *c);
 
+/* Is a write of its client before it that is not over? */
+bool call_follows_write(const struct call *c);
+
 /* What it was answered, as clients may see it. */
 void call_answer(const struct call *c, struct answer *a);
 

@@ -45,10 +45,11 @@ static bool reads(const struct call *c, int copy)
     return copy == fw->self ? here_serves(fw, NULL) : way_reaches(fw, (unsigned)copy);
 }
 
-/* A copy that answers in the owner's place, at each try another; -1: none. */
+/* A copy that answers in the owner's place, at each try another; -1: none.  One that
+ * is still to be told of what its client wrote before would show an older value. */
 static int copy_of(const struct call *c, const struct placing *p)
 {
-    if (!c->plain || !c->fw->front->config.ack_all)
+    if (!c->plain || !c->fw->front->config.ack_all || call_follows_write(c))
         return -1;
     for (unsigned i = 0; i < p->n_copies; i++) {
         const int copy = p->copies[(i + c->n_tries) % p->n_copies];

@@ -201,6 +201,28 @@ static void own_keys_wait_until_all_workers_go_by_the_map(void **state)
     assert_int_equal(stage.worker.stats.parked, 1);
 }
 
+/* A copy that is still to be told of the write would show what was before it. */
+static void a_read_waits_for_the_write_before_it_rather_than_ask_the_copy(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(1, 2, "k");
+    char want[100];
+
+    (void)state;
+    give_lease(100);
+    ask(c, "set %s 0 0 5\r\nhello\r\n", key);
+    (void)applied(s2, key);
+    stage_run(&stage, 150);
+    ask(c, "get %s\r\n", key);
+    stage_run(&stage, 50);
+    expect_nothing(s2);
+    give_lease(1000);
+    say(s2, (struct frame){ APPLIED_FRAME });
+    stage_run(&stage, 20);
+    snprintf(want, sizeof(want), "STORED\r\nVALUE %s 0 5\r\nhello\r\nEND\r\n", key);
+    expect(c, want);
+}
+
 static void a_set_that_is_too_large_here_is_deleted_at_the_copy(void **state)
 {
     int c = stage_client(&stage), s2 = linked(2);
@@ -498,6 +520,7 @@ int main(void)
         TEST(a_write_to_another_owner_is_copied_here, set_up),
         TEST(without_a_lease_own_keys_wait, set_up),
         TEST(own_keys_wait_until_all_workers_go_by_the_map, set_up),
+        TEST(a_read_waits_for_the_write_before_it_rather_than_ask_the_copy, set_up),
         TEST(a_plain_get_is_answered_by_the_copy_here, set_up),
         TEST(a_get_whose_owner_is_gone_is_answered_by_the_copy_here, set_up),
         TEST(what_the_copy_here_cannot_answer_is_asked_of_the_owner, set_up),
