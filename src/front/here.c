@@ -34,11 +34,28 @@ bool here_serves(struct front_worker *fw, const struct placing *p)
            (p == NULL || cluster_has_taken_over(fw->front->cluster, fw->links.view, p));
 }
 
-/* Its answer may leave only while there still is one. */
+static bool wants_lease(const struct front_worker *fw)
+{
+    return fw->is_led && cluster_lease_ns(fw->front->cluster) != INT64_MAX;
+}
+
+/* It is looked at once more before anything of the session leaves. */
 static void note_lease(struct front_worker *fw, struct session *s)
 {
-    if (fw->is_led && s != NULL)
-        s->lease |= cluster_lease_ns(fw->front->cluster) != INT64_MAX;
+    s->lease |= wants_lease(fw);
+}
+
+/* A call's session may have no turn of its own now; who has none is looked at here:
+ * false, the lease has run out, perhaps before this was executed. */
+static bool confirm_lease(struct front_worker *fw, struct session *s)
+{
+    if (!wants_lease(fw))
+        return true;
+    if (s == NULL)
+        return cluster_serves(fw->front->cluster, now_ns(fw));
+    s->lease = true;
+    session_join_flush(s);
+    return true;
 }
 
 static uint64_t hash_of(const struct front_worker *fw, const struct cmd *cmd)
@@ -160,24 +177,30 @@ static void on_call_hit(void *arg, const struct answer *a)
                                     store_lend(a, &j->fw->worker->pool));
 }
 
+static void lose(struct front_worker *fw, struct request *r, const char *reason)
+{
+    here_confirm(fw, r->open, true);
+    r->open = 0;
+    r->outcome = LOST;
+    r->reason = reason;
+}
+
 /* As if it had come from a link. */
 static void finish_call(struct judging *j, const struct answer *a, uint64_t hash)
 {
     struct front_worker *fw = j->fw;
     struct request *r = &j->c->request;
     const bool open = (a->marks & MARK_OPEN) != 0;
+    const bool leased = confirm_lease(fw, j->c->slot.session);
 
-    note_lease(fw, j->c->slot.session);
     if (open && (r->open = confirms_add(&fw->here)) != 0 && fw->front->opened != NULL)
         fw->front->opened(fw->worker, hash, r->told != NULL ? j->version : a->version);
     r->outcome = ANSWERED;
     if (j->failed || (open && r->open == 0) ||
-        (a->status != STATUS_HIT && !request_answer(&fw->links, r, a, NULL))) {
-        here_confirm(fw, r->open, true);
-        r->open = 0;
-        r->outcome = LOST;
-        r->reason = "out of memory here";
-    }
+        (a->status != STATUS_HIT && !request_answer(&fw->links, r, a, NULL)))
+        lose(fw, r, "out of memory here");
+    else if (!leased)
+        lose(fw, r, "the lease has run out");
     if (r->outcome == ANSWERED && open)
         replay_begin(j->c);
     else

@@ -640,7 +640,7 @@ void session_send(struct session *s)
         session_flush(s);
         return;
     }
-    if (s->out.bytes > 0 || s->first->ready)
+    if (s->out.bytes > 0 || s->first->ready || s->lease)
         session_join_flush(s);
     settle(s);
 }
@@ -654,6 +654,16 @@ static void unblock(struct session *s)
     join_run(s);
 }
 
+/* The lease is there still, so it was when all that is done by now was executed: that
+ * may be answered, however late. */
+static bool was_under_lease(struct session *s)
+{
+    const bool was = !s->lease || s->worker->handler->serves(s->worker);
+
+    s->lease = false;
+    return was;
+}
+
 void session_flush(struct session *s)
 {
     struct worker *w = s->worker;
@@ -661,17 +671,13 @@ void session_flush(struct session *s)
     uint64_t sent = 0;
 
     slots_emit(s);
-    if (s->broken) {            /* what came after the gap must not be sent */
-        session_close(s);
-        return;
-    }
-    if (s->lease && !w->handler->serves(w)) {
+    /* what came after a gap must not be sent */
+    if (s->broken || !was_under_lease(s)) {
         session_close(s);
         return;
     }
     if (!s->output_full)
         io = sendq_flush(&s->out, w->world, s->fd, &sent);
-    s->lease &= s->out.bytes > 0 || s->first != NULL;
     STAT_ADD(&w->stats, bytes_written, sent);
     if (io == IO_FAILED) {
         session_close(s);

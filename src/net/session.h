@@ -71,7 +71,7 @@ struct session {
     bool barrier;               /* a command that must finish alone is open */
     bool broken;                /* memory ran out in the middle of an answer */
     bool output_full;           /* the socket took no more */
-    bool lease;                 /* what is unsent may leave under a lease only */
+    bool lease;                 /* something was executed that wants one, this turn */
     bool streams;               /* sent more than it asks for: it must read */
     bool lingers;               /* all is said; its client is still sending */
     int64_t moved_ms;           /* when output last left */
