@@ -534,11 +534,18 @@ static void on_adopted(void *arg, uint64_t epoch)
     agent_poke(n->agent);
 }
 
+static int64_t mono_ns(void *arg)
+{
+    const struct node *n = arg;
+
+    return n->world->ops->mono_ns(n->world);
+}
+
 /* Alone, or by a list for ever, there is nobody to talk to. */
 static bool make_agent(struct node *n)
 {
     const struct options *o = n->options;
-    const struct cluster_hooks hooks = { on_seen, on_adopted, n };
+    const struct cluster_hooks hooks = { on_seen, on_adopted, mono_ns, n };
     const struct agent_config config = {
         .cluster = n->cluster,
         .worker = &n->control,

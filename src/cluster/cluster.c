@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "cluster/times.h"
 
 struct cluster {
     char *name, *self;
@@ -109,9 +111,18 @@ static bool is_trusted(const struct cluster *c, const struct view *v)
            (m->incarnation == c->incarnation || m->incarnation == 0);
 }
 
+/* Its only voter was the leader's process, this one, and gave itself a lease until now:
+ * that lasts as any other does. */
+static int64_t last_of_own(const struct cluster *c, const struct view *old)
+{
+    if (old == NULL || strcmp(old->map->leader, c->self) != 0 || c->hooks.now_ns == NULL)
+        return 0;
+    return c->hooks.now_ns(c->hooks.arg) + LEASE_MS * INT64_C(1000000);
+}
+
 /* A lease goes on under a newer map, which cannot have taken anything away while
  * it lasts.  Locked. */
-static void settle_lease(struct cluster *c)
+static void settle_lease(struct cluster *c, const struct view *old)
 {
     const struct view *v = c->view;
     int64_t lease_ns = c->lease_ns;
@@ -121,7 +132,7 @@ static void settle_lease(struct cluster *c)
     else if (!map_wants_lease(v->map, c->self))
         lease_ns = INT64_MAX;
     else if (lease_ns == INT64_MAX)
-        lease_ns = 0;
+        lease_ns = last_of_own(c, old);
     __atomic_store_n(&c->lease_ns, lease_ns, __ATOMIC_RELEASE);
 }
 
@@ -148,7 +159,7 @@ enum adopted cluster_adopt(struct cluster *c, struct map *map)
         old = c->view;
         c->view = v;
         v = NULL;
-        settle_lease(c);        /* before anybody sees the epoch */
+        settle_lease(c, old);   /* before anybody sees the epoch */
         __atomic_store_n(&c->epoch, epoch, __ATOMIC_RELEASE);
         adopted = settle(c);
     }

@@ -36,10 +36,12 @@ enum adopted { ADOPTED, ADOPTED_OLD, ADOPTED_NO_MEMORY };
  * `seen`: called after a newer map was adopted, in that thread: to wake workers.
  * `adopted`: called when all workers have noted it, in the thread of the last
  * one: to post a message, no more.
+ * `now_ns`: the monotonic clock, fresh, in any thread.
  */
 struct cluster_hooks {
     void (*seen)(void *arg, uint64_t epoch);
     void (*adopted)(void *arg, uint64_t epoch);
+    int64_t (*now_ns)(void *arg);
     void *arg;
 };
 
@@ -78,7 +80,7 @@ struct view *cluster_view(struct cluster *c);
 
 /*
  * Monotonic nanoseconds until when this process may serve; INT64_MAX where the
- * map wants none of it (map_wants_lease()), 0 from when one wants it until it
+ * map wants none of it (map_wants_lease()), 0 from the first that wants it until it
  * has it, and for who is suspended, ejected or of another incarnation there.
  */
 int64_t cluster_lease_ns(const struct cluster *c);

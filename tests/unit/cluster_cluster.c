@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "cluster/cluster.h"
+#include "cluster/times.h"
 
 /* What the hooks were told: epochs, newest last. */
 static uint64_t seen[100], adopted[100];
@@ -20,6 +21,15 @@ static void hear_adopted(void *arg, uint64_t epoch)
     adopted[n_adopted++] = epoch;
 }
 
+#define NOW_NS 5
+#define OWN_NS (NOW_NS + LEASE_MS * INT64_C(1000000))   /* what the leader gives itself */
+
+static int64_t tell_now(void *arg)
+{
+    assert_ptr_equal(arg, seen);
+    return NOW_NS;
+}
+
 static struct cluster *cluster_of(const char *self, unsigned n_workers)
 {
     struct cluster *c = cluster_new("test", self);
@@ -27,7 +37,7 @@ static struct cluster *cluster_of(const char *self, unsigned n_workers)
     n_seen = n_adopted = 0;
     cluster_set_incarnation(c, 100);
     cluster_set_workers(c, n_workers);
-    cluster_set_hooks(c, &(struct cluster_hooks){ hear_seen, hear_adopted, seen });
+    cluster_set_hooks(c, &(struct cluster_hooks){ hear_seen, hear_adopted, tell_now, seen });
     return c;
 }
 
@@ -119,9 +129,9 @@ static void a_lease_follows_the_map(void **state)
         { "l", "11U 11U", 70, 70 },
         { "a", "11U 11U", -1, INT64_MAX },      /* alone it needs no other */
         { "a", "11U 11U", 80, INT64_MAX },
-        { "a", "11U 11Uv", -1, 0 },
-        { "a", "11U 11Uv", 90, 90 },
-        { "a", "11U 11Uv", 20, 90 },            /* what was given lasts so long */
+        { "a", "11U 11Uv", -1, OWN_NS },        /* it had given itself one until now */
+        { "a", "11U 11Uv", 20, OWN_NS },        /* what was given lasts so long */
+        { "a", "11U 11Uv", OWN_NS + 90, OWN_NS + 90 },
         { "l", "11E 11U", -1, 0 },
         { "", "11U 11U", -1, INT64_MAX },
     };
