@@ -336,14 +336,18 @@ static inline void note_took(struct link *l, const struct request *r)
     l->n_answered++;
 }
 
-/* The oldest request is no longer the link's. */
+/* The oldest request is no longer the link's.  With the last of those that were sent
+ * before a refusal was seen all of them are known: that can be said. */
 static struct request *take_first(struct link *l)
 {
     struct request *r = l->first;
 
     l->first = r->next;
-    if (l->first == NULL)
+    if (l->first == NULL) {
         l->last = &l->first;
+        if (l->refusing)
+            join_dirty(l);
+    }
     return r;
 }
 
@@ -436,7 +440,6 @@ static void on_refused(struct link *l, const struct frame *f)
     }
     if (f->st != REFUSED_AGAIN) {
         l->refusing = true;
-        join_dirty(l);
         take_map(l, f);
         links_changed(l->ls);
     }
@@ -904,7 +907,7 @@ void link_flush(struct link *l)
 {
     l->dirty = false;
     /* with a newer map it is the new view that says it */
-    if (l->refusing && l->ls->view->map->epoch == cluster_epoch(l->ls->cluster))
+    if (l->refusing && l->first == NULL && l->ls->view->map->epoch == cluster_epoch(l->ls->cluster))
         link_take_view(l);
     if (l->state == LINK_OPEN && !l->full && say_confirmed(l))
         flush_out(l);

@@ -85,6 +85,13 @@ static bool changes(const struct cmd *cmd)
            (cmd->options & OPTION_VIVIFY) != 0;
 }
 
+/* Done twice is done once: it reads, and may set a time to live. */
+static bool is_repeatable(const struct cmd *cmd)
+{
+    return cmd->verb == VERB_TOUCH ||
+           (verb_is_get(cmd->verb) && (cmd->options & OPTION_VIVIFY) == 0);
+}
+
 bool call_is_plain(const struct cmd *cmd)
 {
     if (cmd->verb > VERB_GETS || (cmd->options & ~OPTIONS_OF_OWNERS) != 0)
@@ -244,15 +251,23 @@ static void call_drop(struct slot *slot)
 
 static const struct slot_ops call_ops = { call_emit, call_drop };
 
+struct call *call_at(struct slot *slot)
+{
+    return slot->ops == &call_ops ? call_of_slot(slot) : NULL;
+}
+
 bool call_follows_write(const struct call *c)
 {
     const struct session *s = c->slot.session;
 
     if (s == NULL || s->n_writes == 0)
         return false;
-    for (struct slot *slot = s->first; slot != &c->slot; slot = slot->next)
-        if (slot->ops == &call_ops && call_of_slot(slot)->writes)
+    for (struct slot *slot = s->first; slot != &c->slot; slot = slot->next) {
+        const struct call *before = call_at(slot);
+
+        if (before != NULL && before->writes)
             return true;
+    }
     return false;
 }
 
@@ -503,6 +518,7 @@ static void classify(struct call *c, const struct cmd *cmd)
 {
     c->request.needs_frame = true;
     c->copies = changes(cmd);
+    c->repeatable = is_repeatable(cmd);
     c->plain = call_is_plain(cmd);
     c->owner_options = cmd->options & OPTIONS_OF_OWNERS;
     c->framed_ms = worker_now(c->fw->worker);

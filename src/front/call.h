@@ -49,11 +49,13 @@ struct call {
     bool asked_again;
     bool writes;                /* it counts in session->n_writes */
     bool copies;                /* what it changes copies must have */
+    bool repeatable;            /* done twice is done once */
     bool plain;                 /* a get that any copy may answer */
     bool as_copy;               /* one was asked */
     bool replays;               /* it was judged: what is left is the copies' part */
     bool behind;                /* it is answered already: that part goes on */
     bool emitted;               /* and nobody else needs it any more */
+    bool is_parked;             /* see parked.h */
     bool held_back;             /* it waited for another: it has not been tried since */
     uint8_t n_tries;
     unsigned owner_options;     /* enum option: those that no copy is asked with */
@@ -85,6 +87,9 @@ bool call_inside(struct front_worker *fw, const struct cmd *cmd, const struct sl
                  void *owner);
 struct call *call_of_slot(struct slot *slot);
 void call_leave(struct call *c);
+
+/* The call that has this slot of a session; NULL: something else has. */
+struct call *call_at(struct slot *slot);
 
 /* Is a write of its client before it that is not over? */
 bool call_follows_write(const struct call *c);

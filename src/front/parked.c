@@ -60,18 +60,17 @@ static void wake_later(struct front_worker *fw)
 
 static void append(struct parked *p, struct call *c)
 {
+    c->is_parked = true;
     c->next_parked = NULL;
     *p->last = c;
     p->last = &c->next_parked;
 }
 
-/* Those of its session behind it have to wait too. */
-static void hold_back(struct front_worker *fw, struct session *s)
+/* Whose place among others matters; of one that is answered already only its copies
+ * are to be told. */
+static struct session *session_of(const struct call *c)
 {
-    if (s == NULL)
-        return;
-    s->waits_at = fw->parked.pass;
-    session_settle_first(s);
+    return c->behind ? NULL : c->slot.session;
 }
 
 void parked_add(struct front_worker *fw, struct call *c)
@@ -83,12 +82,18 @@ void parked_add(struct front_worker *fw, struct call *c)
     STAT_ADD(&fw->worker->stats, parked, 1);
     wake_later(fw);
     append(&fw->parked, c);
-    hold_back(fw, c->slot.session);
+    if (session_of(c) != NULL)
+        session_settle_first(session_of(c));
 }
 
-static bool go_again(struct call *c)
+/* False: it waits on.  Else the call may be gone, unless it has a place in a session. */
+static bool go_again(struct front_worker *fw, struct call *c)
 {
-    return c->replays ? replay_go_again(c) : way_go_again(c);
+    c->is_parked = false;
+    if (c->replays ? replay_go_again(c) : way_go_again(c))
+        return true;
+    append(&fw->parked, c);
+    return false;
 }
 
 void parked_add_gather(struct front_worker *fw, struct gather *g)
@@ -112,24 +117,60 @@ static void run_gathers(struct front_worker *fw)
     }
 }
 
-static void run_calls(struct front_worker *fw)
+/* All of the session's that wait, in its order. */
+static void run_session(struct front_worker *fw, struct session *s)
 {
-    struct parked *p = &fw->parked;
-    struct call *c = p->first, *next;
+    bool blocked = false;
 
-    p->first = NULL;
-    p->last = &p->first;
+    for (struct slot *slot = s->first; slot != NULL; slot = slot->next) {
+        struct call *c = slot->ready ? NULL : call_at(slot);
+
+        if (c == NULL || !c->is_parked) {
+            blocked |= !slot->ready;
+        } else if (blocked) {
+            c->held_back = true;
+            append(&fw->parked, c);
+        } else {
+            blocked = !go_again(fw, c) || c->is_parked;     /* it came back at once */
+        }
+    }
+}
+
+/* One call for each session that has some, and those that have none. */
+static struct call *take_list(struct parked *p)
+{
+    struct call *c = p->first, *next, *list = NULL, **last = &list;
+
     p->pass++;
     for (; c != NULL; c = next) {
-        struct session *s = c->slot.session;
-        const bool waits = s != NULL && s->waits_at == p->pass;
+        struct session *s = session_of(c);
 
         next = c->next_parked;
-        c->held_back |= waits;
-        if (waits || !go_again(c)) {
-            append(p, c);
-            hold_back(fw, s);
-        }
+        if (s != NULL && s->tried == p->pass)
+            continue;
+        if (s != NULL)
+            s->tried = p->pass;
+        *last = c;
+        last = &c->next_parked;
+    }
+    *last = NULL;
+    p->first = NULL;
+    p->last = &p->first;
+    return list;
+}
+
+static void run_calls(struct front_worker *fw)
+{
+    struct call *c = take_list(&fw->parked), *next;
+
+    for (; c != NULL; c = next) {
+        struct session *s = session_of(c);
+
+        next = c->next_parked;
+        if (s != NULL)
+            run_session(fw, s);
+        else
+            (void)go_again(fw, c);
     }
 }
 

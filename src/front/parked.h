@@ -2,8 +2,8 @@
  * parked - calls that wait for a member or a newer map, in order
  *
  * They are tried again when a link or the map has changed, and now and then.
- * What one session asked for keeps its order: where one cannot go, those of
- * its session behind it do not.
+ * What one session asked for keeps its order: none goes while one before it waits,
+ * or is still on the way that it was sent before and may come back from.
  */
 #ifndef FRONT_PARKED_H
 #define FRONT_PARKED_H

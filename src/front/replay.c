@@ -140,15 +140,16 @@ static bool copy_of_call(struct call *c, struct copy *copy, struct chunk **chunk
 
 /* its end */
 
-/* A read may be asked once more: by the map of now it finds another state. */
-static void read_again(struct call *c)
+/* By the map of now it finds another state. */
+static void ask_again(struct call *c)
 {
+    if (!call_has_time(c) || c->request.frame_chunk == NULL) {
+        call_give_up(c, "the map has changed");
+        return;
+    }
     c->replays = false;
     c->request.outcome = REFUSED;
-    if (call_has_time(c) && c->request.frame_chunk != NULL)
-        parked_add(c->fw, c);
-    else
-        call_give_up(c, "the map has changed");
+    parked_add(c->fw, c);
 }
 
 static void over(struct call *c, bool done, const char *reason)
@@ -164,8 +165,8 @@ static void over(struct call *c, bool done, const char *reason)
         call_let_go(c);
     else if (done)
         call_finish(c);
-    else if (verb_is_get(c->verb) && !c->copies)
-        read_again(c);
+    else if (c->repeatable)
+        ask_again(c);
     else
         call_give_up(c, reason);
 }

@@ -61,7 +61,7 @@ struct session {
     uint64_t written;           /* the handler's: which these may be, 0 without any */
     unsigned n_again;           /* gets to be asked again: nothing may overtake them */
     uint64_t order;             /* see worker.order */
-    uint64_t waits_at;          /* the handler's: when it last had to wait */
+    uint64_t tried;             /* the handler's: when those of its slots that wait were */
     size_t answer_bytes;        /* what the next get's answer may be, see below */
     struct text_slot *open_text;        /* being written: not yet in held_bytes */
 

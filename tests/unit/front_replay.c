@@ -708,6 +708,34 @@ static void what_an_ejected_owner_judged_is_replayed_no_more(void **state)
     expect(c, "SERVER_ERROR shard s1: the map has changed, outcome unknown\r\n");
 }
 
+static void a_touch_that_an_ejected_owner_judged_is_asked_of_the_next(void **state)
+{
+    int c = stage_client(&stage), shards[3];
+    const char *key = key_on(1, 2, "k");
+    struct frame f;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        shards[i] = opened(i + 1);
+    ask(c, "touch %s 100\r\n", key);
+    (void)heard(shards[0]);
+    frame_from_copy(&f, FRAME_TOLD, &(struct copy){ .kind = COPY_TOUCHED, .version = 1,
+                                                    .ttl_ms = 100000 });
+    stage_send_frame(&stage, shards[0], &f);
+    say(shards[0], (struct frame){ OPEN(TOUCHED, 1) });
+    (void)applied(shards[1], key);
+    close_far(shards[0]);
+    stage_run(&stage, 0);
+    say(shards[1], (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NOT_READY });
+    assert_int_equal(heard(shards[1]).op, FRAME_MAP);
+    say(shards[1], (struct frame){ .op = FRAME_DONE, .version = 1 });
+    shards[0] = -1;
+    change_map(ejecting(2, 1), shards);
+    assert_int_equal(heard(shards[1]).op, FRAME_COMMAND + VERB_TOUCH);
+    say(shards[1], (struct frame){ ANSWER(TOUCHED), .version = 1 });
+    expect(c, "TOUCHED\r\n");
+}
+
 /* Until it is told that its refusal was seen; that is all there is to wait for. */
 static void what_comes_while_a_shard_refuses_waits_without_copies_too(void **state)
 {
@@ -740,6 +768,31 @@ static void what_comes_while_a_shard_refuses_waits_without_copies_too(void **sta
     expect(d, "STORED\r\n");
     expect(e, "END\r\nEND\r\n");
     assert_int_equal(stage.worker.stats.shard_misses, 0);
+}
+
+/* A refusal that is still on its way is of a write that must not be overtaken. */
+static void nothing_passes_a_write_whose_refusal_is_not_here_yet(void **state)
+{
+    int c = stage_client(&stage), d = stage_client(&stage), s1 = opened(1);
+    char key[32];
+
+    (void)state;
+    snprintf(key, sizeof(key), "%s", key_of(1, "k"));
+    ask(c, "get %s\r\n", key);
+    ask(d, "set %s 0 0 1\r\n1\r\n", key);
+    (void)heard(s1);
+    (void)heard(s1);
+    say(s1, (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NO_LEASE });
+    ask(d, "get %s\r\n", key);
+    stage_run(&stage, 50);
+    expect_nothing(s1);
+    say(s1, (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_AGAIN });
+    assert_int_equal(heard(s1).op, FRAME_MAP);
+    say(s1, (struct frame){ .op = FRAME_DONE, .version = 1 });
+    stage_run(&stage, 20);
+    assert_int_equal(heard(s1).op, FRAME_COMMAND + VERB_GET);
+    assert_int_equal(heard(s1).op, FRAME_COMMAND + VERB_SET);
+    assert_int_equal(heard(s1).op, FRAME_COMMAND + VERB_GET);
 }
 
 static void what_was_refused_is_sent_again_in_order(void **state)
@@ -827,8 +880,10 @@ int main(void)
         TEST(a_suspended_owner_is_asked_nothing, two_copies),
         TEST(a_replay_goes_to_nobody_when_the_copy_was_ejected, two_copies),
         TEST(what_an_ejected_owner_judged_is_replayed_no_more, two_copies),
+        TEST(a_touch_that_an_ejected_owner_judged_is_asked_of_the_next, two_copies),
         TEST(what_was_refused_is_sent_again_in_order, two_copies),
         TEST(what_comes_while_a_shard_refuses_waits_without_copies_too, one_copy),
+        TEST(nothing_passes_a_write_whose_refusal_is_not_here_yet, one_copy),
         TEST(without_any_copy_gets_miss_and_writes_fail, two_copies),
     };
 
