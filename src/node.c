@@ -534,6 +534,13 @@ static void on_adopted(void *arg, uint64_t epoch)
     agent_poke(n->agent);
 }
 
+static bool is_quiet(void *arg, uint64_t epoch)
+{
+    struct node *n = arg;
+
+    return shard_is_quiet(&n->shard, epoch);
+}
+
 static int64_t mono_ns(void *arg)
 {
     const struct node *n = arg;
@@ -563,6 +570,7 @@ static bool make_agent(struct node *n)
         .tell = n->keeper != NULL ? tell_state : NULL,
         .clock = n->store != NULL ? tell_clock : NULL,
         .see = n->store != NULL ? see_clock : NULL,
+        .is_quiet = n->store != NULL ? is_quiet : NULL,
         .go = n->keeper != NULL ? go : NULL,
         .arg = n,
     };

@@ -12,7 +12,7 @@
 
 #define AGAIN_MS 20             /* after a ping that failed, and while others are waited for */
 #define QUEUE_BYTES ((size_t)4 << 20)
-#define SETTLE_MS 50            /* for what was executed before a goodbye to reach its copies */
+#define QUIET_MS 1500           /* for what was executed before a goodbye to reach its copies */
 #define GOODBYE_MS 3000         /* for the leader to hear it, and others its map */
 #define LINGER_MS 200           /* to send on who has not heard */
 #define CLOCK_APART_MS 10000    /* a clock that differs by more is wrong */
@@ -44,7 +44,8 @@ struct agent {
     struct timer *timer;
     uint64_t epoch;             /* of the map that the contacts are made for */
     bool step;                  /* something was heard: the leader looks */
-    bool goodbye;               /* atomic */
+    bool goodbye;
+    bool leaves;                /* atomic: it says so */
     uint64_t let_go_epoch;      /* of the map that has let it go; 0: not yet */
     int64_t let_go_ms;          /* since when others know; -1: not yet */
     int64_t goodbye_ms;         /* when it was said first */
@@ -88,8 +89,7 @@ static void tell(struct agent *a, const struct view *v, struct ping *p)
     }
     snprintf(p->name, sizeof(p->name), "%s", cluster_self(c));
     snprintf(p->address, sizeof(p->address), "%s", a->config.address);
-    if (__atomic_load_n(&a->goodbye, __ATOMIC_ACQUIRE) &&
-        mono_ms(a) - a->goodbye_ms >= SETTLE_MS)
+    if (__atomic_load_n(&a->leaves, __ATOMIC_ACQUIRE))
         p->marks |= PING_GOODBYE;
     if (a->config.tell != NULL)
         a->config.tell(a->config.arg, p);
@@ -521,7 +521,7 @@ static bool is_settled(const struct agent *a)
 {
     const struct cluster *c = a->config.cluster;
 
-    if (cluster_adopted(c) != cluster_epoch(c))
+    if (cluster_adopted(c) != cluster_epoch(c) || (a->goodbye && a->let_go_ms < 0))
         return false;
     return !is_leader(a) || leader_map(a->config.leader) == NULL
         || leader_in_effect(a->config.leader);
@@ -541,17 +541,6 @@ static void ask_all(struct agent *a)
     links_flush(&a->links);
 }
 
-static void on_timer(void *arg)
-{
-    struct agent *a = arg;
-
-    for (struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
-        link_tick(contact->link);
-    a->step = true;
-    set_timer(a, is_settled(a) ? PING_MS : AGAIN_MS);
-    ask_all(a);
-}
-
 /* Have those who are up, and asked from here, seen the map that lets it go? */
 static bool others_know(const struct agent *a)
 {
@@ -568,6 +557,36 @@ static bool others_know(const struct agent *a)
     return all;
 }
 
+static bool is_quiet(const struct agent *a, uint64_t epoch)
+{
+    return a->config.is_quiet == NULL || a->config.is_quiet(a->config.arg, epoch);
+}
+
+/* Whose copies are told of all that it has executed may go, or has waited enough; and
+ * is gone when nobody asks it for anything any more. */
+static void look_at_goodbye(struct agent *a)
+{
+    if (!a->goodbye)
+        return;
+    if (!a->leaves && (is_quiet(a, 0) || mono_ms(a) - a->goodbye_ms >= QUIET_MS))
+        __atomic_store_n(&a->leaves, true, __ATOMIC_RELEASE);
+    if (a->let_go_epoch != 0 && a->let_go_ms < 0 && others_know(a) &&
+        is_quiet(a, a->let_go_epoch))
+        a->let_go_ms = mono_ms(a);
+}
+
+static void on_timer(void *arg)
+{
+    struct agent *a = arg;
+
+    look_at_goodbye(a);
+    for (struct contact *contact = a->contacts; contact != NULL; contact = contact->next)
+        link_tick(contact->link);
+    a->step = true;
+    set_timer(a, is_settled(a) ? PING_MS : AGAIN_MS);
+    ask_all(a);
+}
+
 void agent_turn_end(struct agent *a)
 {
     const uint64_t before = a->epoch;
@@ -576,8 +595,6 @@ void agent_turn_end(struct agent *a)
         lead(a);
     if (cluster_epoch(a->config.cluster) != before)
         ask_all(a);
-    if (a->let_go_epoch != 0 && a->let_go_ms < 0 && others_know(a))
-        a->let_go_ms = mono_ms(a);
     links_flush(&a->links);
 }
 
@@ -609,8 +626,8 @@ void agent_goodbye(struct agent *a)
 {
     cluster_give_up(a->config.cluster);
     a->goodbye_ms = mono_ms(a);
-    __atomic_store_n(&a->goodbye, true, __ATOMIC_RELEASE);
-    set_timer(a, SETTLE_MS);
+    a->goodbye = true;
+    set_timer(a, 0);
 }
 
 /* Is there somebody to take over what this process has? */

@@ -35,6 +35,9 @@ struct agent_config {
      * behind the others' clocks would give versions that seem old to them. */
     uint64_t (*clock)(void *arg);
     void (*see)(void *arg, uint64_t version);
+    /* What was executed here is on its copies, and all that have a link to here go by
+     * the map of `epoch`; asked after agent_goodbye(), again and again; or NULL. */
+    bool (*is_quiet)(void *arg, uint64_t epoch);
     /* The leader says that what JOINT phase `epoch` moves may move; or NULL. */
     void (*go)(void *arg, uint64_t epoch);
     void *arg;

@@ -212,6 +212,11 @@ void keeper_go(struct keeper *k, uint64_t phase_since)
     mover_go(&k->mover, phase_since);
 }
 
+bool keeper_is_idle(struct keeper *k)
+{
+    return repairs_are_done(&k->repairs);
+}
+
 void keeper_state(const struct keeper *k, struct keeper_state *state)
 {
     state->ended = k->ended;

@@ -76,6 +76,9 @@ struct keeper_state {
 };
 void keeper_state(const struct keeper *k, struct keeper_state *state);
 
+/* No write that others left open is still to be sent to its copies. */
+bool keeper_is_idle(struct keeper *k);
+
 /* For repairs, purge and mover: */
 
 /* What is sent now goes by the map of the whole process. */

@@ -38,6 +38,12 @@ void open_writes_fini(struct open_writes *o);
 /* False when memory is short, or there are too many. */
 bool open_writes_add(struct open_writes *o, const struct open_write *w);
 
+/* There are some that are not the keeper's. */
+static inline bool open_writes_are_open(const struct open_writes *o)
+{
+    return o->n > o->n_handed;
+}
+
 /* The oldest `n` are on their copies; false: so many there are not. */
 bool open_writes_confirm(struct open_writes *o, struct store *store, size_t n);
 

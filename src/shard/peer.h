@@ -27,6 +27,7 @@ struct shard_worker {
     struct peer *peers;         /* all */
     unsigned n_peers;
     struct timer *sweep, *resume;       /* resume: runs while a peer is held */
+    struct mail look;           /* see shard_is_quiet() */
     struct mail wake;           /* there is a newer map */
     bool woken;                 /* atomic: it is on its way */
     struct open_writes own;     /* of a front in this process */

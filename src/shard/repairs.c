@@ -415,6 +415,12 @@ void repairs_step(struct repairs *r)
     settle(r);
 }
 
+bool repairs_are_done(struct repairs *r)
+{
+    return repairs_are_current(r) && r->n_out == 0 && list_left(&r->todo) == 0 &&
+           list_left(&r->later) == 0;
+}
+
 bool repairs_are_current(struct repairs *r)
 {
     bool empty;

@@ -76,6 +76,8 @@ void repairs_take_view(struct repairs *r);
 void repairs_step(struct repairs *r);
 /* Nothing that was judged before the present map is left. */
 bool repairs_are_current(struct repairs *r);
+/* Nothing at all is left. */
+bool repairs_are_done(struct repairs *r);
 /* When it wants to be stepped again, -1: when there is something. */
 int64_t repairs_wait_ms(const struct repairs *r);
 

@@ -114,6 +114,65 @@ void shard_settled(struct worker *w, size_t n, bool confirmed)
         (void)open_writes_give_up(&sw->own, sw->shard->keeper, sw->epoch, n);
 }
 
+/* its end */
+
+/* Agents go by no map. */
+static bool is_behind(const struct peer *p, uint64_t epoch)
+{
+    return p->greeted && p->role != HELLO_AGENT && p->epoch < epoch;
+}
+
+static bool is_quiet(const struct shard_worker *sw)
+{
+    bool quiet = !open_writes_are_open(&sw->own);
+
+    for (const struct peer *p = sw->peers; p != NULL && quiet; p = p->next)
+        quiet = !open_writes_are_open(&p->open) && !is_behind(p, sw->shard->look_epoch);
+    return quiet;
+}
+
+static void on_look(struct worker *w, struct mail *m)
+{
+    struct shard_worker *sw = w->shard;
+
+    (void)m;
+    if (!is_quiet(sw))
+        __atomic_store_n(&sw->shard->found, true, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&sw->shard->n_looking, 1, __ATOMIC_ACQ_REL);
+}
+
+static void look(struct shard *shard)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < CLUSTER_MAX_WORKERS; i++)
+        n += shard->workers[i] != NULL;
+    shard->found = false;
+    __atomic_store_n(&shard->n_looking, n, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < CLUSTER_MAX_WORKERS; i++) {
+        struct shard_worker *sw = shard->workers[i];
+
+        if (sw == NULL)
+            continue;
+        sw->look.read = on_look;
+        worker_post(sw->worker, &sw->look);
+    }
+}
+
+bool shard_is_quiet(struct shard *shard, uint64_t epoch)
+{
+    if (__atomic_load_n(&shard->n_looking, __ATOMIC_ACQUIRE) > 0)
+        return false;
+    if (shard->found || shard->look_epoch != epoch)
+        shard->n_looks = 0;
+    shard->look_epoch = epoch;
+    if (shard->n_looks++ < 2) {
+        look(shard);
+        return false;
+    }
+    return shard->keeper == NULL || keeper_is_idle(shard->keeper);
+}
+
 /* its life */
 
 static void on_sweep(void *arg)

@@ -28,6 +28,10 @@ struct shard {
     size_t (*on_ping)(void *arg, const char *value, size_t len, char *out);
     void *ping_arg;
     struct keeper *keeper;      /* its own doings, see keeper.h; or NULL */
+    unsigned n_looking;         /* atomic: workers that were asked by shard_is_quiet() */
+    bool found;                 /* atomic: one of them has found something */
+    unsigned n_looks;           /* in a row that found nothing, */
+    uint64_t look_epoch;        /* by that map */
     struct shard_worker *workers[CLUSTER_MAX_WORKERS];  /* by id; filled before they run */
 };
 
@@ -59,6 +63,14 @@ bool shard_has_noted(const struct shard *shard, uint64_t epoch);
  */
 void shard_opened(struct worker *w, uint64_t hash, uint64_t version);
 void shard_settled(struct worker *w, size_t n, bool confirmed);
+
+/*
+ * What was executed here is on its copies, and who has a link to here goes by the map
+ * of `epoch`, or a newer one: nobody found otherwise, twice in a row, as a worker may
+ * have been in the middle of a turn.  In the control worker, again and again, once
+ * nothing is executed any more: each call has the workers look.
+ */
+bool shard_is_quiet(struct shard *shard, uint64_t epoch);
 
 /* Takes over `fd`, a member's connection; closed when memory is short. */
 void shard_open(struct worker *w, int fd);

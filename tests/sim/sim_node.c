@@ -149,6 +149,17 @@ void sim_node_crash(struct sim_node *n, enum crash how)
         end_process(n, how);
 }
 
+void sim_node_stop(struct sim_node *n)
+{
+    node_say_goodbye(&n->node);
+    node_drain(&n->node);
+}
+
+bool sim_node_is_stopped(struct sim_node *n)
+{
+    return node_is_drained(&n->node);
+}
+
 static bool set_up(struct sim_node *n, const char **why)
 {
     struct node *node = &n->node;

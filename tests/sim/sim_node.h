@@ -47,6 +47,10 @@ void sim_node_arg(struct sim_node *n, const char *format, ...)
 bool sim_node_start(struct sim_node *n, const char **why);
 void sim_node_crash(struct sim_node *n, enum crash how);
 
+/* As a SIGTERM: it ends in order, and is over when it says so. */
+void sim_node_stop(struct sim_node *n);
+bool sim_node_is_stopped(struct sim_node *n);
+
 /* What all nodes log is written there, a line with its node each; NULL: nowhere. */
 void sim_node_log(FILE *to);
 

@@ -7,6 +7,7 @@
 #define CUT_MS 2500
 #define LATE_MS 200             /* an answer that was given up comes after that */
 #define SETTLE_MS 60000
+#define STOP_MS 5000
 
 static uint64_t pick(struct run *r, uint64_t n)
 {
@@ -81,6 +82,33 @@ static void kill_machine(struct run *r)
     sim_node_crash(n, CRASH_MACHINE);
     pass(r, (int64_t)pick(r, 8000));
     fleet_start(&r->fleet, n);
+}
+
+static bool is_stopped(void *arg)
+{
+    return sim_node_is_stopped(arg);
+}
+
+/* As systemctl does it. */
+static void restart(struct run *r, struct sim_node *n)
+{
+    sim_node_stop(n);
+    if (!sim_run_until(r->sim, STOP_MS, is_stopped, n))
+        complain(&r->complaints, "%s does not stop", n->name);
+    kill_and_start(r, n, (int64_t)pick(r, 1500));
+    settle(r);
+}
+
+/* One after the other; the leader's process too where clients can go elsewhere. */
+static void restart_all(struct run *r)
+{
+    const bool everywhere = r->fleet.config.shards_have_fronts;
+
+    for (unsigned i = everywhere ? 0 : FLEET_FRONTS; i < r->fleet.n; i++) {
+        if (i == 0 || i >= FLEET_FRONTS)
+            restart(r, &r->fleet.nodes[i]);
+        pass(r, (int64_t)pick(r, 500));
+    }
 }
 
 static void freeze_shard(struct run *r)
@@ -500,6 +528,7 @@ static void calm(struct run *r)
 
 const struct scenario scenarios[] = {
     { "calm", calm, 500, ONE_COPY },
+    { "restart", restart_all, 500, IN_ORDER },
     { "kill", kill_shard, KILLED_MS, SHARDS_ONLY },
     { "kill-machine", kill_machine, CUT_MS, SHARDS_ONLY },
     { "freeze", freeze_shard, CUT_MS, 0 },

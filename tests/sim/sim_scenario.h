@@ -24,7 +24,8 @@ enum trait {
     FLUSHES = 2,
     ONE_COPY = 4,               /* may be tried with replicas 1 */
     SHORT_HOLD_DOWN = 8,        /* lost members are replaced soon */
-    SHARDS_ONLY = 16            /* the leader keeps no items */
+    SHARDS_ONLY = 16,           /* the leader keeps no items */
+    IN_ORDER = 32               /* no request of a client may end in doubt */
 };
 
 struct scenario {

@@ -191,6 +191,9 @@ static void judge(struct run *r, const struct scenario *scenario, struct outcome
     const char *words;
 
     history_finish(h, sim_now_ms(r->sim));
+    if ((scenario->traits & IN_ORDER) != 0 && !r->is_rough &&
+        !r->fleet.config.shards_have_fronts && counts->unknown > 0)
+        complain(&r->complaints, "%" PRIu64 " writes of unknown outcome", counts->unknown);
     for (size_t i = 0; (words = history_fault(h, i)) != NULL; i++)
         complain(&r->complaints, "%s", words);
     if (most_ms > 0 && counts->longest_read_outage_ms > most_ms)
