@@ -265,7 +265,7 @@ bool call_follows_write(const struct call *c)
     for (struct slot *slot = s->first; slot != &c->slot; slot = slot->next) {
         const struct call *before = call_at(slot);
 
-        if (before != NULL && before->writes)
+        if (before != NULL && before->writes && before->position == c->position)
             return true;
     }
     return false;

@@ -91,7 +91,7 @@ void call_leave(struct call *c);
 /* The call that has this slot of a session; NULL: something else has. */
 struct call *call_at(struct slot *slot);
 
-/* Is a write of its client before it that is not over? */
+/* Is a write of its client, of its key, before it that is not over? */
 bool call_follows_write(const struct call *c);
 
 /* What it was answered, as clients may see it. */

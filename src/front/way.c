@@ -191,6 +191,12 @@ static void send(struct call *c, enum way way, int to, const struct placing *p,
         send_to_copy(c, to, f, chunk);
 }
 
+static void wait(struct call *c)
+{
+    c->held_back = call_follows_write(c);
+    parked_add(c->fw, c);
+}
+
 void way_go(struct call *c, struct frame *f, struct chunk *chunk)
 {
     struct placing p;
@@ -206,7 +212,7 @@ void way_go(struct call *c, struct frame *f, struct chunk *chunk)
     blame(c, &p);
     c->framed_ms = worker_now(c->fw->worker);
     if (request_keep(&c->fw->links, &c->request, f, chunk) && may_wait(c, &p))
-        parked_add(c->fw, c);
+        wait(c);
     else
         call_finish(c);
 }
@@ -245,7 +251,7 @@ bool way_go_again(struct call *c)
         call_give_up(c, c->request.reason);
         return true;
     }
-    c->held_back = false;
+    c->held_back = call_follows_write(c);
     view_place(view_of(c), c->position, &p);
     way = decide(c, &p, &to);
     if (way != NOWHERE) {
