@@ -409,6 +409,24 @@ class LocalShards(unittest.TestCase):
                 self.assertTrue(admin.get(where, "/v1/ring/where/key-%d" % i)["owner"]["holds"])
 
 
+    def test_how_long_commands_took_lately_is_told_of_each_command_and_shard(self):
+        where = admin.address()
+        with Cluster("--http", where) as c, c.connect() as s:
+            for i in range(30):
+                wire.talk(s, b"set key-%d 0 0 1\r\nx\r\nget key-%d\r\n" % (i, i),
+                          b"STORED\r\nVALUE key-%d 0 1\r\nx\r\nEND\r\n" % i)
+            got = admin.get(where, "/v1/latency")
+            self.assertTrue(got["since_start"])
+            by = {row["command"]: row for row in got["commands"]}
+            self.assertEqual((by["get"]["n"], by["set"]["n"]), (30, 30))
+            self.assertEqual(got["all"]["n"], sum(row["n"] for row in got["commands"]))
+            self.assertEqual((got["hits"], got["misses"], got["pid"]), (30, 0, c.pid))
+            self.assertEqual(sorted(got["shards"]), c.shards)
+            self.assertGreaterEqual(sum(shard["n"] for shard in got["shards"].values()), 60)
+            for row in (by["get"], by["set"], got["all"]):
+                self.assertTrue(0 < row["p50_ns"] <= row["p99_ns"] <= row["max_ns"], row)
+            self.assertEqual(got["all"]["max_ns"], max(row["max_ns"] for row in got["commands"]))
+
     def test_where_says_the_same_of_all_copies(self):
         where = admin.address()
         with Cluster("--http", where, "--replicas", "2") as c, c.connect() as s:

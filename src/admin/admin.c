@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "admin/metrics.h"
 #include "admin/parts.h"
@@ -116,6 +117,21 @@ static void get_where(struct admin *a, struct http_call *call)
                                   .position = ring_hash(key, len) }, key, len);
 }
 
+static void get_latency(struct admin *a, struct http_call *call)
+{
+    struct view *v = a->ops->view(a->arg);
+    json_t *told = recent_look(a->recent, v);
+
+    view_unref(v);
+    if (told == NULL) {
+        http_refuse(call, 403, "this shard has no clients: ask a front");
+        return;
+    }
+    /* So that who asks both addresses knows that they are of one process. */
+    (void)json_object_set_new(told, "pid", json_integer(getpid()));
+    http_answer(call, 200, told);
+}
+
 /* ---- jobs ----------------------------------------------------------------- */
 
 static void get_jobs(struct admin *a, struct http_call *call)
@@ -191,6 +207,7 @@ static const struct route routes[] = {
     { HTTP_GET, { "ring", "where", "*" }, { NULL }, get_where, OF_CLUSTER },
     { HTTP_GET, { "replicas" }, { NULL }, replicas_get, OF_CLUSTER },
     { HTTP_GET, { "hotkeys" }, { NULL }, hotkeys_get, OF_CLUSTER },
+    { HTTP_GET, { "latency" }, { NULL }, get_latency, OF_CLUSTER },
     { HTTP_GET, { "jobs" }, { NULL }, get_jobs, OF_CLUSTER },
     { HTTP_GET, { "jobs", "*" }, { NULL }, get_job, OF_CLUSTER },
     { HTTP_DELETE, { "jobs", "*" }, { NULL }, abort_job, OF_CLUSTER },
@@ -328,6 +345,7 @@ struct admin *admin_new(struct event_base *base, const struct admin_config *conf
         free(a);
         return NULL;
     }
+    a->recent = recent_new(base, ops, arg);
     return a;
 }
 

@@ -328,7 +328,7 @@ static void put_times(FILE *out, const struct page *p)
         return;
     fputs("<section><table id=\"times\" class=\"slim\"><caption>How long commands took here <small>", out);
     if (page_flag(p->recent, "since_start"))
-        fputs("since the start; of the last seconds in a moment", out);
+        fputs("since the start", out);
     else
         fprintf(out, "in the last %.0f seconds", seconds);
     fputs("</small></caption>\n", out);

@@ -77,9 +77,7 @@ static void page_told(struct question *q, const struct admin_answer *answers)
                                      q->view, answers);
     char nonce[2 * NONCE_BYTES + 1];
 
-    if (a->recent == NULL)
-        a->recent = recent_new();
-    recent = recent_look(a->recent, a->ops, a->arg, q->view);
+    recent = recent_look(a->recent, q->view);
     draw_nonce(nonce);
     answer(q->call, &(struct page){
         .cluster = cluster, .nodes = json_object_get(nodes, "nodes"),

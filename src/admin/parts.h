@@ -16,7 +16,7 @@ struct admin {
     size_t max_item_bytes;
     struct replicas *replicas;  /* being counted, or NULL */
     struct metrics_kept *kept;  /* owned: see metrics.h */
-    struct recent *recent;      /* owned; NULL: nobody has looked at the page */
+    struct recent *recent;      /* owned: how commands went lately */
     char address[64];           /* "127.0.0.1:11280": where it listens; "": not known */
 };
 

@@ -21,14 +21,30 @@ struct shot {
 };
 
 struct recent {
-    struct shot *older, *newer; /* owned */
+    const struct admin_ops *ops;
+    void *arg;                  /* of ops */
+    struct event *timer;        /* owned; NULL: memory was short, all is since the start */
+    struct shot *older, *newer; /* owned; newer is NULL before the first is kept */
 };
 
-struct recent *recent_new(void)
+static void on_time(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
+    (void)what;
+    recent_keep(arg);
+}
+
+struct recent *recent_new(struct event_base *base, const struct admin_ops *ops, void *arg)
+{
+    static const struct timeval each = { RECENT_MS / 1000, 0 };
     struct recent *r = xzalloc(sizeof(*r));
 
+    r->ops = ops;
+    r->arg = arg;
     r->older = xzalloc(sizeof(*r->older));
+    r->timer = event_new(base, -1, EV_PERSIST, on_time, r);
+    if (r->timer != NULL)
+        event_add(r->timer, &each);
     return r;
 }
 
@@ -36,27 +52,34 @@ void recent_free(struct recent *r)
 {
     if (r == NULL)
         return;
+    if (r->timer != NULL)
+        event_free(r->timer);
     free(r->older);
     free(r->newer);
     free(r);
 }
 
-static struct shot *take(const struct admin_ops *ops, void *arg, const struct admin_counts *c,
-                         const struct view *v)
+/* NULL: this process serves no clients. */
+static struct shot *take(const struct recent *r, const struct view *v)
 {
+    struct admin_counts c;
+    struct shot *s;
     const size_t n = v != NULL ? v->map->n : 0;
-    struct shot *s = xzalloc(sizeof(*s) + n * sizeof(s->members[0]));
 
-    s->at_ms = c->uptime_ms;
-    s->hits = c->stats.get_hits;
-    s->misses = c->stats.get_misses;
+    r->ops->count(r->arg, &c);
+    if (!c.is_front)
+        return NULL;
+    s = xzalloc(sizeof(*s) + n * sizeof(s->members[0]));
+    s->at_ms = c.uptime_ms;
+    s->hits = c.stats.get_hits;
+    s->misses = c.stats.get_misses;
     for (unsigned i = 0; i < N_LATENCIES; i++)
-        ops->took(arg, (enum latency_class)i, &s->classes[i]);
+        r->ops->took(r->arg, (enum latency_class)i, &s->classes[i]);
     for (s->n = 0; s->n < n; s->n++) {
         struct member_shot *m = &s->members[s->n];
 
         snprintf(m->name, sizeof(m->name), "%s", v->map->members[s->n].name);
-        ops->shard_took(arg, m->name, &m->took);
+        r->ops->shard_took(r->arg, m->name, &m->took);
     }
     return s;
 }
@@ -75,17 +98,13 @@ static void since(struct histogram *h, const struct histogram *before)
     histogram_since(h, before);
 }
 
-static json_t *class_json(enum latency_class class, const struct shot *now,
-                          const struct shot *before)
+static json_t *times_json(const char *word, const struct histogram *h)
 {
-    struct histogram h = now->classes[class];
-
-    since(&h, &before->classes[class]);
-    return json_pack("{s:s, s:I, s:I, s:I, s:I}", "command", latency_word(class),
-                     "n", (json_int_t)histogram_n(&h),
-                     "p50_ns", (json_int_t)histogram_percentile(&h, 50),
-                     "p99_ns", (json_int_t)histogram_percentile(&h, 99),
-                     "max_ns", (json_int_t)histogram_max(&h));
+    return json_pack("{s:s, s:I, s:I, s:I, s:I}", "command", word,
+                     "n", (json_int_t)histogram_n(h),
+                     "p50_ns", (json_int_t)histogram_percentile(h, 50),
+                     "p99_ns", (json_int_t)histogram_percentile(h, 99),
+                     "max_ns", (json_int_t)histogram_max(h));
 }
 
 static json_t *member_json(const struct member_shot *now, const struct shot *before,
@@ -96,52 +115,71 @@ static json_t *member_json(const struct member_shot *now, const struct shot *bef
     for (size_t i = 0; i < before->n; i++)
         if (strcmp(before->members[i].name, now->name) == 0)
             since(&h, &before->members[i].took);
-    return json_pack("{s:I, s:I, s:I}", "n", (json_int_t)histogram_n(&h),
+    return json_pack("{s:I, s:I, s:I, s:I}", "n", (json_int_t)histogram_n(&h),
                      "p99_ns", (json_int_t)histogram_percentile(&h, 99),
+                     "max_ns", (json_int_t)histogram_max(&h),
                      "open_bytes", (json_int_t)open_bytes);
 }
 
-static json_t *tell(const struct admin_ops *ops, void *arg, const struct shot *now,
-                    const struct shot *before)
+/* Of each class, and in *all of all of them. */
+static json_t *commands_json(const struct shot *now, const struct shot *before,
+                             struct histogram *all)
 {
-    json_t *commands = json_array(), *shards = json_object();
+    json_t *list = json_array();
 
-    for (unsigned i = 0; i < N_LATENCIES; i++)
-        (void)json_array_append_new(commands, class_json((enum latency_class)i, now, before));
+    for (unsigned i = 0; i < N_LATENCIES; i++) {
+        struct histogram h = now->classes[i];
+
+        since(&h, &before->classes[i]);
+        histogram_merge(all, &h);
+        (void)json_array_append_new(list, times_json(latency_word((enum latency_class)i), &h));
+    }
+    return list;
+}
+
+static json_t *tell(const struct recent *r, const struct shot *now)
+{
+    const struct shot *before = r->older;
+    struct histogram all = { 0 };
+    json_t *commands = commands_json(now, before, &all), *shards = json_object();
+
     for (size_t i = 0; i < now->n; i++) {
         const char *name = now->members[i].name;
 
         (void)json_object_set_new(shards, name, member_json(&now->members[i], before,
-                                                            ops->open_bytes(arg, name)));
+                                                            r->ops->open_bytes(r->arg, name)));
     }
-    return json_pack("{s:I, s:b, s:I, s:I, s:o, s:o}", "ms",
+    return json_pack("{s:I, s:b, s:I, s:I, s:o, s:o, s:o}", "ms",
                      (json_int_t)(now->at_ms - before->at_ms),
                      "since_start", before->at_ms == 0,
                      "hits", (json_int_t)more(now->hits, before->hits),
                      "misses", (json_int_t)more(now->misses, before->misses),
-                     "commands", commands, "shards", shards);
+                     "commands", commands, "all", times_json("all", &all), "shards", shards);
 }
 
-json_t *recent_look(struct recent *r, const struct admin_ops *ops, void *arg,
-                    const struct view *v)
+void recent_keep(struct recent *r)
 {
-    struct admin_counts counts;
-    struct shot *now;
-    json_t *told;
+    struct view *v = r->ops->view(r->arg);
+    struct shot *now = take(r, v);
 
-    ops->count(arg, &counts);
-    if (!counts.is_front)
-        return NULL;
-    now = take(ops, arg, &counts, v);
-    if (r->newer != NULL && now->at_ms - r->newer->at_ms >= RECENT_MS) {
+    view_unref(v);
+    if (now == NULL)
+        return;
+    if (r->newer != NULL) {
         free(r->older);
         r->older = r->newer;
-        r->newer = NULL;
     }
-    told = tell(ops, arg, now, r->older);
-    if (r->newer == NULL)
-        r->newer = now;
-    else
-        free(now);
+    r->newer = now;
+}
+
+json_t *recent_look(struct recent *r, const struct view *v)
+{
+    struct shot *now = take(r, v);
+    json_t *told;
+
+    if (now == NULL)
+        return NULL;
+    told = tell(r, now);
+    free(now);
     return told;
 }

@@ -167,6 +167,13 @@ static inline const struct job *fake_jobs(void *arg, size_t *n)
     return f->jobs;
 }
 
+/* It serves no clients. */
+static inline void fake_count(void *arg, struct admin_counts *out)
+{
+    (void)arg;
+    memset(out, 0, sizeof(*out));
+}
+
 static inline void fake_fini(void *arg)
 {
     answer_now(arg);
@@ -182,6 +189,7 @@ static const struct admin_ops fake_ops = {
     .change = fake_change,
     .abort = fake_abort,
     .jobs = fake_jobs,
+    .count = fake_count,
     .fini = fake_fini,
 };
 

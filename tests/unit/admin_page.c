@@ -3,7 +3,6 @@
 
 #include "admin/html.h"
 #include "admin/page.h"
-#include "admin/recent.h"
 
 #define N_OF(table) (sizeof(table) / sizeof((table)[0]))
 #define HOSTILE "<b a='1' b=\"2\">&amp;\x01</b>"
@@ -310,91 +309,6 @@ static void another_admin_address_stands_in_commands(void **state)
     json_decref(cluster);
 }
 
-/* ---- what it is made of --------------------------------------------------- */
-
-/* What a front has counted so far. */
-static struct {
-    int64_t uptime_ms;
-    bool is_front;
-    uint64_t hits, n_gets, n_of_shard;
-} so_far;
-
-static void fake_count(void *arg, struct admin_counts *out)
-{
-    (void)arg;
-    *out = (struct admin_counts){ .uptime_ms = so_far.uptime_ms, .is_front = so_far.is_front,
-                                  .stats = { .get_hits = so_far.hits } };
-}
-
-static void fake_took(void *arg, enum latency_class class, struct histogram *sum)
-{
-    (void)arg;
-    if (class == LATENCY_GET)
-        histogram_add(sum, 1000, so_far.n_gets);
-}
-
-static void fake_shard_took(void *arg, const char *member, struct histogram *sum)
-{
-    (void)arg;
-    if (strcmp(member, "b") == 0)
-        histogram_add(sum, 2000, so_far.n_of_shard);
-}
-
-static size_t fake_open_bytes(void *arg, const char *member)
-{
-    (void)arg;
-    return strcmp(member, "b") == 0 ? 77 : 0;
-}
-
-static const struct admin_ops recent_ops = {
-    .count = fake_count, .took = fake_took, .shard_took = fake_shard_took,
-    .open_bytes = fake_open_bytes,
-};
-
-static void expect(struct recent *r, struct view *v, json_int_t ms, json_int_t hits,
-                   json_int_t n_gets, json_int_t n_of_shard)
-{
-    json_t *told = recent_look(r, &recent_ops, NULL, v);
-    const json_t *get = json_array_get(json_object_get(told, "commands"), LATENCY_GET);
-    const json_t *b = json_object_get(json_object_get(told, "shards"), "b");
-
-    assert_int_equal(page_number(told, "ms"), ms);
-    assert_int_equal(page_number(told, "hits"), hits);
-    assert_int_equal(page_number(get, "n"), n_gets);
-    assert_int_equal(page_number(b, "n"), n_of_shard);
-    assert_int_equal(page_number(b, "open_bytes"), 77);
-    json_decref(told);
-}
-
-static void what_is_told_is_of_the_last_seconds(void **state)
-{
-    struct recent *r = recent_new();
-    struct view *v = view_new(three_members(), "front");
-
-    (void)state;
-    so_far.is_front = true;
-    so_far.uptime_ms = 60000, so_far.hits = 100, so_far.n_gets = 200, so_far.n_of_shard = 50;
-    expect(r, v, 60000, 100, 200, 50);          /* all since the start */
-    so_far.uptime_ms = 69999, so_far.hits = 110, so_far.n_gets = 220;
-    expect(r, v, 69999, 110, 220, 50);
-    so_far.uptime_ms = 70000;
-    expect(r, v, 10000, 10, 20, 0);             /* since the first look */
-    so_far.uptime_ms = 79000, so_far.n_of_shard = 60;
-    expect(r, v, 19000, 10, 20, 10);
-    so_far.uptime_ms = 80000;
-    expect(r, v, 10000, 0, 0, 10);
-
-    /* counts that begin again, by `stats reset` or with a new link, are taken as they are */
-    so_far.uptime_ms = 81000, so_far.hits = 5, so_far.n_of_shard = 3;
-    expect(r, v, 11000, 5, 0, 3);
-
-    so_far.is_front = false;
-    assert_null(recent_look(r, &recent_ops, NULL, v));
-    view_unref(v);
-    recent_free(r);
-    recent_free(NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,7 +325,6 @@ int main(void)
         cmocka_unit_test(keys_are_shown_from_a_thousandth_on),
         cmocka_unit_test(jobs_that_run_stay_in_sight),
         cmocka_unit_test(another_admin_address_stands_in_commands),
-        cmocka_unit_test(what_is_told_is_of_the_last_seconds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
