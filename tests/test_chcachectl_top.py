@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 """chcachectl top: on a terminal, printed once, as JSON, and when a shard is gone."""
 
+import contextlib
 import http.server
 import json
 import os
@@ -21,6 +22,38 @@ def top(server, *args, where=None, stdin=b""):
     words = ["--server", server, "--admin", where or "127.0.0.1:%d" % free_port()]
     code, out, err = run(*words, "top", *args, program=CHCACHECTL, stdin=stdin)
     return code, out.decode(), err
+
+
+@contextlib.contextmanager
+def admin_that_says(answers):
+    """The address of one that answers these paths with that JSON, and no other."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            data = json.dumps(answers.get(self.path, {"error": "there is no such path"})).encode()
+            self.send_response(200 if self.path in answers else 404)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield "127.0.0.1:%d" % server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def one_shard(**more):
+    """What an admin address says of one; of it also `more`."""
+    node = {"name": "s1", "state": "up", "answers": True, "weight": 1, "wanted_weight": 1, **more}
+    return {"/v1/cluster": {"verdict": "ok", "words": "w", "phase": "stable", "replicas": 1},
+            "/v1/nodes": {"nodes": [node]}, "/v1/jobs": {"jobs": []}}
 
 
 class Usage(unittest.TestCase):
@@ -75,7 +108,7 @@ class ThreeLocalShards(unittest.TestCase):
         self.assertEqual((code, err), (YES, ""))
         verdict, totals, titles, *shards = out.splitlines()
         self.assertEqual((verdict, titles), ("OK  3/3 shards up; all copies there", TITLES))
-        self.assertRegex(totals, r"\A[\d ]+ requests/s  hits 75\.0 %  p99 (-|[\d.]+) ms  "
+        self.assertRegex(totals, r"\A[\d ]+ requests/s  hits -  p99 (-|[\d.]+) ms  "
                                  r"600 items  \d+ clients?\Z")
         self.assertEqual([line[:13].strip() for line in shards], self.cluster.shards)
         for line in shards:
@@ -91,7 +124,8 @@ class ThreeLocalShards(unittest.TestCase):
         got = json.loads(out)
         self.assertEqual((got["verdict"], got["words"], got["copies"], got["items"]),
                          ("ok", "3/3 shards up", "all copies there", 600))
-        self.assertEqual(got["hit_ratio"], 0.75)
+        self.assertIsNone(got["hit_ratio"])         # nobody asks
+        self.assertIsNotNone(got["p99_seconds"])
         self.assertEqual([s["name"] for s in got["shards"]], self.cluster.shards)
         self.assertEqual(sum(s["items"] for s in got["shards"]), 600)
 
@@ -190,33 +224,12 @@ class Copies(unittest.TestCase):
     """What is said of copies, by what the admin address tells."""
 
     def said(self, phase="stable", replicas=2, jobs=(), **lost):
-        node = {"name": "s1", "state": "up", "answers": True, "weight": 1, "wanted_weight": 1}
-        answers = {"/v1/cluster": {"verdict": "degraded", "words": "w", "phase": phase,
-                                   "replicas": replicas},
-                   "/v1/nodes": {"nodes": [{**node, **lost}]}, "/v1/jobs": {"jobs": list(jobs)}}
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                data = json.dumps(answers[self.path]).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args):
-                pass
-
+        answers = {**one_shard(**lost), "/v1/jobs": {"jobs": list(jobs)}}
+        answers["/v1/cluster"].update(verdict="degraded", phase=phase, replicas=replicas)
         stats = {b"stats": b"STAT uptime 1\r\nEND\r\n", b"stats latency": b"END\r\n",
                  b"stats shards": b"STAT s1:state down\r\nEND\r\n"}
-        admin_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=admin_server.serve_forever, args=(0.01,))
-        thread.start()
-        with Fake(lambda words: stats[b" ".join(words)]) as fake:
-            code, out, _ = top(fake.address, "-1",
-                               where="127.0.0.1:%d" % admin_server.server_address[1])
-        admin_server.shutdown()
-        thread.join()
-        admin_server.server_close()
+        with Fake(lambda words: stats[b" ".join(words)]) as fake, admin_that_says(answers) as where:
+            code, out, _ = top(fake.address, "-1", where=where)
         self.assertEqual(code, DEGRADED)
         return out.splitlines()[0].removeprefix("DEGRADED  w")
 
@@ -236,30 +249,70 @@ class Copies(unittest.TestCase):
                 self.assertEqual(self.said(**more), words)
 
 
+class Latencies(unittest.TestCase):
+    """Of the last seconds, as an admin address tells them, or of all since the start."""
+
+    def top(self, pid, *args):
+        answers = {**one_shard(), "/v1/latency": {
+            "pid": pid, "ms": 15000, "all": {"n": 9, "p99_ns": 2000000},
+            "shards": {"s1": {"n": 5, "p99_ns": 3000000}}}}
+        stats = {b"stats": b"STAT pid 7\r\nEND\r\n",
+                 b"stats shards": b"STAT s1:state up\r\nEND\r\n",
+                 b"stats latency": b"STAT get:p99 100.0\r\nSTAT shard:s1:p99 90.0\r\nEND\r\n"}
+        with Fake(lambda words: stats[b" ".join(words)]) as fake, admin_that_says(answers) as where:
+            return top(fake.address, *args, where=where)[1]
+
+    def test_they_are_of_the_last_seconds(self):
+        got = json.loads(self.top(7, "--json"))
+        self.assertEqual((got["p99_seconds"], got["p99_ms"], got["shards"][0]["p99_ms"]), (15, 2, 3))
+        self.assertIn("  p99 2.000 ms  ", self.top(7, "-1"))
+
+    def test_those_of_another_process_are_not_taken_for_the_servers(self):
+        got = json.loads(self.top(8, "--json"))
+        self.assertEqual((got["p99_seconds"], got["p99_ms"], got["shards"][0]["p99_ms"]),
+                         (None, 0.1, 0.09))
+        self.assertIn("  get p99 0.100 ms since start  ", self.top(8, "-1"))
+
+
 class Memcached(unittest.TestCase):
     """Who knows nothing but `stats`."""
 
-    def test_it_has_totals(self):
+    def test_it_has_totals_and_rates_of_a_second(self):
         def answer(words):
             if words != [b"stats"]:
                 return b"ERROR\r\n"
-            return (b"STAT uptime 10\r\nSTAT cmd_get 100\r\nSTAT get_hits 50\r\n"
-                    b"STAT get_misses 50\r\nSTAT curr_items 7\r\nSTAT curr_connections 1\r\nEND\r\n")
+            looks.append(words)
+            n = len(looks)
+            return (b"STAT uptime 9999\r\nSTAT cmd_get %d\r\nSTAT get_hits %d\r\nSTAT get_misses %d\r\n"
+                    b"STAT curr_items 7\r\nSTAT curr_connections 1\r\nEND\r\n"
+                    % (10**9 + 100 * n, 10**9 + 25 * n, 75 * n))
 
+        looks = []
         with Fake(answer) as fake:
-            self.assertEqual(top(fake.address, "-1"), (
-                YES, "OK  it answers\n10 requests/s  hits 50.0 %  p99 - ms  7 items  1 client\n", ""))
+            code, out, err = top(fake.address, "-1")
+        self.assertEqual((code, err), (YES, ""))
+        got = re.fullmatch("OK  it answers\n([0-9]+) requests/s  hits 25.0 %  p99 - ms  7 items  "
+                           "1 client\n", out)
+        self.assertIn(int(got[1]), range(1, 101))
 
     def test_latencies_are_shown_where_they_are_counted(self):
+        counted = []
         answers = {
             b"stats": b"STAT uptime 10\r\nEND\r\n",
             b"stats shards": b"STAT s1:state up\r\nSTAT s1:curr_items 5\r\nEND\r\n",
-            b"stats latency": b"STAT get:count 9\r\nSTAT get:p99 183.3\r\nSTAT shard:s1:count 50\r\n"
+            b"stats latency": b"STAT get:count 9\r\nSTAT get:p99 183.3\r\nSTAT shard:s1:count %d\r\n"
                               b"STAT shard:s1:p99 90.0\r\nEND\r\n"}
-        with Fake(lambda words: answers[b" ".join(words)]) as fake:
+
+        def answer(words):
+            counted.append(words)
+            got = answers[b" ".join(words)]
+            return got % (50 * len(counted)) if b"%d" in got else got
+
+        with Fake(answer) as fake:
             got = json.loads(top(fake.address, "--json")[1])
         self.assertEqual(got["p99_ms"], 0.1833)
-        self.assertEqual([(s["sent_per_second"], s["p99_ms"]) for s in got["shards"]], [(5, 0.09)])
+        self.assertEqual([s["p99_ms"] for s in got["shards"]], [0.09])
+        self.assertTrue(0 < got["shards"][0]["sent_per_second"] <= 150)
 
     def test_a_server_cannot_move_the_cursor(self):
         answers = {b"stats": b"STAT uptime 1\r\nEND\r\n", b"stats latency": b"END\r\n",

@@ -34,15 +34,22 @@ static void print(const json_t *view)
     }
 }
 
+/* What it does in one second. */
 static int print_once(const struct ctl *ctl, struct conn *c, const char *sort)
 {
-    struct top_sample now;
+    struct top_sample before, now;
     json_t *view;
-    int rc = top_sample_take(&now, ctl, c);
+    int rc = top_sample_take(&before, ctl, c);
 
     if (rc != YES)
         return rc;
-    view = top_view(NULL, &now, ctl->server, sort);
+    sleep(1);
+    if ((rc = top_sample_take(&now, ctl, c)) != YES) {
+        top_sample_drop(&before);
+        return rc;
+    }
+    view = top_view(&before, &now, ctl->server, sort);
+    top_sample_drop(&before);
     top_sample_drop(&now);
     rc = code_of(ask_text(view, "verdict"));
     if (ctl->json)

@@ -59,11 +59,13 @@ void top_lines_totals(char *out, const json_t *view)
     char rate[TABLE_TEXT_MAX], hits[TABLE_TEXT_MAX], p99[TABLE_TEXT_MAX], items[TABLE_TEXT_MAX];
     const json_t *ratio = json_object_get(view, "hit_ratio");
     const long long clients = ask_number(view, "connections");
+    const bool always = json_is_null(json_object_get(view, "p99_seconds"))
+                        && json_is_number(json_object_get(view, "p99_ms"));
 
-    snprintf(out, TOP_LINE_MAX, "%s requests/s  hits %s  p99 %s ms  %s items  %lld client%s",
+    snprintf(out, TOP_LINE_MAX, "%s requests/s  hits %s  %sp99 %s ms%s  %s items  %lld client%s",
              count(rate, view, "requests_per_second"),
              json_is_number(ratio) ? table_share(hits, json_number_value(ratio)) : "-",
-             ms(p99, view, "p99_ms"), count(items, view, "items"),
+             always ? "get " : "", ms(p99, view, "p99_ms"), always ? " since start" : "", count(items, view, "items"),
              clients, clients == 1 ? "" : "s");
 }
 

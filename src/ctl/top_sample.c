@@ -33,12 +33,23 @@ static bool is_same(const struct top_sample *s)
     return n > 0 && known == n;
 }
 
+/* Another front of the same cluster has clients of its own. */
+static void take_recent(struct top_sample *s, const struct ctl *ctl)
+{
+    s->recent = ask_admin(ctl, "/v1/latency");
+    if (ask_number(s->recent, "pid") == ask_number(s->stats, "pid"))
+        return;
+    json_decref(s->recent);
+    s->recent = NULL;
+}
+
 static void take_admin(struct top_sample *s, const struct ctl *ctl)
 {
     s->nodes = ask_admin(ctl, "/v1/nodes");
     if (s->nodes != NULL && is_same(s)) {
         s->cluster = ask_admin(ctl, "/v1/cluster");
         s->jobs = ask_admin(ctl, "/v1/jobs");
+        take_recent(s, ctl);
         return;
     }
     json_decref(s->nodes);
@@ -74,5 +85,6 @@ void top_sample_drop(struct top_sample *s)
     json_decref(s->cluster);
     json_decref(s->nodes);
     json_decref(s->jobs);
+    json_decref(s->recent);
     memset(s, 0, sizeof(*s));
 }

@@ -12,6 +12,7 @@ struct top_sample {
     double at_s;
     json_t *stats, *shards, *latency;   /* of the server: name to value */
     json_t *cluster, *nodes, *jobs;     /* of the admin address, see chcached-http(7) */
+    json_t *recent;             /* its /v1/latency, where it is of the server's process */
 };
 
 /* YES, or what was said: without `stats` there is nothing. */

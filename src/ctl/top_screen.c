@@ -21,7 +21,6 @@ struct screen {
     const char *sort;
     struct top_sample before, now;
     char trouble[256];          /* why the server was not reached; "": it was */
-    bool has_before;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -81,7 +80,8 @@ static void draw_shards(const struct screen *s, const json_t *view)
 static void draw(const struct screen *s)
 {
     json_t *view = s->now.stats != NULL
-                   ? top_view(s->has_before ? &s->before : NULL, &s->now, s->ctl->server, s->sort)
+                   ? top_view(s->before.stats != NULL ? &s->before : &s->now, &s->now,
+                              s->ctl->server, s->sort)
                    : NULL;
     char line[TOP_LINE_MAX];
 
@@ -124,7 +124,6 @@ static void take(struct screen *s)
     s->trouble[0] = '\0';
     top_sample_drop(&s->before);
     s->before = s->now;
-    s->has_before = s->before.stats != NULL;
     s->now = next;
 }
 

@@ -43,14 +43,14 @@ struct span {
 
 static double grown(const json_t *before, const json_t *now, const char *name)
 {
-    const double n = ask_real(now, name), then = before != NULL ? ask_real(before, name) : 0;
+    const double n = ask_real(now, name), then = ask_real(before, name);
 
     return n >= then ? n - then : n;    /* somebody reset it */
 }
 
 static double stat(const struct span *s, const char *name)
 {
-    return grown(s->before != NULL ? s->before->stats : NULL, s->now->stats, name);
+    return grown(s->before->stats, s->now->stats, name);
 }
 
 static double requests(const struct span *s)
@@ -67,15 +67,21 @@ static double requests(const struct span *s)
 
 static json_t *per_second(const struct span *s, double n)
 {
-    return json_real(s->seconds > 0 ? n / s->seconds : 0);
+    return s->seconds > 0 ? json_real(n / s->seconds) : json_null();
 }
 
-/* "get:p99" in microseconds; null where it is not counted. */
+/* "get:p99" in microseconds, since the start; null where it is not counted. */
 static json_t *latency_ms(const json_t *latency, const char *name)
 {
     const json_t *us = json_object_get(latency, name);
 
     return json_is_number(us) ? json_real(json_number_value(us) / 1000) : json_null();
+}
+
+/* Of the last seconds; null where there was nothing. */
+static json_t *recent_ms(const json_t *row)
+{
+    return ask_number(row, "n") > 0 ? json_real(ask_real(row, "p99_ns") / 1e6) : json_null();
 }
 
 /* ---- shards --------------------------------------------------------------- */
@@ -92,7 +98,7 @@ static const json_t *of_shard(const json_t *shards, const char *name, const char
 static double shard_grown(const struct span *s, const char *name, const char *what)
 {
     char *key = xasprintf("%s:%s", name, what);
-    double n = grown(s->before != NULL ? s->before->shards : NULL, s->now->shards, key);
+    double n = grown(s->before->shards, s->now->shards, key);
 
     free(key);
     return n;
@@ -111,9 +117,9 @@ static void set_latency(json_t *o, const struct span *s, const char *name)
     char *count = xasprintf("shard:%s:count", name), *p99 = xasprintf("shard:%s:p99", name);
 
     set(o, "sent_per_second", json_object_get(s->now->latency, count) == NULL ? json_null()
-        : per_second(s, grown(s->before != NULL ? s->before->latency : NULL, s->now->latency,
-                              count)));
-    set(o, "p99_ms", latency_ms(s->now->latency, p99));
+        : per_second(s, grown(s->before->latency, s->now->latency, count)));
+    set(o, "p99_ms", s->now->recent == NULL ? latency_ms(s->now->latency, p99)
+        : recent_ms(json_object_get(json_object_get(s->now->recent, "shards"), name)));
     free(count);
     free(p99);
 }
@@ -261,8 +267,7 @@ static void judge(json_t *o, const struct top_sample *s, const json_t *shards)
 json_t *top_view(const struct top_sample *before, const struct top_sample *now,
                  const char *server, const char *sort)
 {
-    const struct span s = { before, now, before != NULL ? now->at_s - before->at_s
-                                                        : ask_real(now->stats, "uptime") };
+    const struct span s = { before, now, now->at_s - before->at_s };
     const double hits = stat(&s, "get_hits"), all = hits + stat(&s, "get_misses");
     json_t *o = json_object(), *shards = shards_json(&s, sort);
 
@@ -271,7 +276,10 @@ json_t *top_view(const struct top_sample *before, const struct top_sample *now,
     set(o, "requests_per_second", per_second(&s, requests(&s)));
     set(o, "hit_ratio", all > 0 ? json_real(hits / all) : json_null());
     set(o, "evictions_per_second", per_second(&s, stat(&s, "evictions")));
-    set(o, "p99_ms", latency_ms(now->latency, "get:p99"));
+    set(o, "p99_ms", now->recent != NULL ? recent_ms(json_object_get(now->recent, "all"))
+                                         : latency_ms(now->latency, "get:p99"));
+    set(o, "p99_seconds", now->recent != NULL ? json_real(ask_real(now->recent, "ms") / 1000)
+                                              : json_null());
     set(o, "connections", json_integer(ask_number(now->stats, "curr_connections")));
     set(o, "items", json_integer(ask_number(now->stats, "curr_items")));
     set(o, "bytes", json_integer(ask_number(now->stats, "bytes")));

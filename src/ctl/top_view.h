@@ -11,8 +11,9 @@
  * copies, requests_per_second, hit_ratio, evictions_per_second, connections,
  * items, bytes, limit_bytes, p99_ms; and shards, a list of name, state, items,
  * bytes, limit_bytes, sent_per_second, evictions_per_second, p99_ms.  What is
- * not known is null.  Rates are between the samples, without `before` since
- * the server's start.  Shards are ordered by `sort`, "shard" or a column of
+ * not known is null.  Rates are between the samples, null where these are the
+ * same one; p99_ms is of the last p99_seconds, or, where that is null, of gets
+ * since the server's start.  Shards are ordered by `sort`, "shard" or a column of
  * numbers, the largest first.
  */
 json_t *top_view(const struct top_sample *before, const struct top_sample *now,
