@@ -43,7 +43,7 @@ class Usage(unittest.TestCase):
     def test_what_cannot_be_meant_is_told_in_one_line(self):
         for args, said in (
                 ([], "expected a command, see chcachectl help"),
-                (["fetch", "a"], "unknown command fetch, see chcachectl help"),
+                (["snapshot", "a"], "unknown command snapshot, see chcachectl help"),
                 (["--host", "x", "get", "a"], "unknown option --host, see chcachectl help"),
                 (["--server"], "--server needs a value, HOST:PORT"),
                 (["get"], "usage: chcachectl get KEY"),
@@ -73,7 +73,20 @@ class Usage(unittest.TestCase):
                 (["monitor", "--limit", "x"],
                  'read the limit "x", expected a whole number from 1 to 4294967295'),
                 (["monitor", "fetchers"], "usage: chcachectl monitor"),
-                (["config"], "config what? see chcachectl help"),
+                (["moniter"], "unknown command moniter, did you mean monitor?"),
+                (["nodes", "lst"], "unknown command nodes lst, did you mean nodes list?"),
+                (["nodes", "q"], "unknown command nodes q, see chcachectl help"),
+                (["--server", "127.0.0.1:99999", "ping"],
+                 "127.0.0.1:99999: behind the colon, expected a port from 1 to 65535"),
+                (["--server", "localhost:0", "get", "a"],
+                 "localhost:0: behind the colon, expected a port from 1 to 65535"),
+                (["--server", "localhost:", "get", "a"],
+                 "localhost:: behind the colon, expected a port from 1 to 65535"),
+                (["--server", "localhost:nosuch", "get", "a"],
+                 "localhost:nosuch: behind the colon, expected a port from 1 to 65535"),
+                (["--admin", "[::1]:65536", "status"],
+                 "[::1]:65536: behind the colon, expected a port from 1 to 65535"),
+                (["config"], "config what? see chcachectl help config"),
                 (["config", "check"], "usage: chcachectl config check FILE"),
                 (["config", "show", "x"], "usage: chcachectl config show"),
                 (["get", ""], "the key has 0 bytes, expected 1 to 250"),
@@ -121,11 +134,13 @@ class Usage(unittest.TestCase):
                         b"    --json\n    --ttl TIME\n"),
                 ("nodes add",
                  b"  nodes add NAME=ADDR[*WEIGHT]    a new shard takes its share\n"
-                 b"    --json\n    --no-wait\n    --dry-run\n    --zone NAME\n")):
+                 b"    --json\n    --no-wait\n    --dry-run\n    --zone NAME\n"),
+                ("config", b"  config show                     the settings it runs with\n"
+                           b"  config check FILE               would chcached take the file?\n")):
             self.assertEqual(ctl("help", *words.split()), (YES, said, ""))
         for words, said in (
-                ("fetch", "unknown command fetch, see chcachectl help"),
-                ("nodes", "nodes what? see chcachectl help"),
+                ("snapshot", "unknown command snapshot, see chcachectl help"),
+                ("nodes drian", "unknown command nodes drian, did you mean nodes drain?"),
                 ("get a", "usage: chcachectl help [COMMAND]")):
             self.assertEqual(ctl("help", *words.split()), (USAGE, b"", "chcachectl: %s\n" % said))
 
@@ -223,6 +238,8 @@ class Running:
     def test_stats_are_the_servers(self):
         code, out, err = self.ctl("stats")
         self.assertEqual((code, err), (YES, ""))
+        self.assertEqual(self.ctl("stats", "nosuch"), (
+            NO, b"", "chcachectl: %s: it has no stats nosuch\n" % self.daemon.address))
         rows = dict(line.split(" ", 1) for line in out.decode().splitlines())
         self.assertEqual(rows["pid"], str(self.daemon.pid))
         got = self.json("stats")
@@ -315,7 +332,7 @@ class Running:
         self.assertEqual(len({len(line) for line in lines}), 1)
         self.ctl("get", "anything")
         titles, *lines = rows("latency")
-        self.assertEqual(titles, ["NAME", "count", "p50", "p90", "p99", "p99.9", "max"])
+        self.assertEqual(titles, ["MICROSECONDS", "count", "p50", "p90", "p99", "p99.9", "max"])
         self.assertIn("get", [line[0] for line in lines])
 
     def test_values_from_stdin_are_any_bytes(self):

@@ -50,6 +50,7 @@ class Usage(unittest.TestCase):
                 ("--zipf 11", 'read the exponent "11", expected at most 10'),
                 ("--duration x", 'read the duration "x", expected seconds, or a time like 500ms '
                                  "or 2m, up to 86400s"),
+                ("--duration 0", 'read the duration "0", expected more than none'),
                 ("--clients 1000 --depth 1000 --size 1m",
                  "1000 clients with 1000 requests of 1048576 bytes each are more than 1 GiB in "
                  "flight"),

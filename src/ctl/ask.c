@@ -132,6 +132,15 @@ static int judge(const struct ctl *ctl, unsigned status, json_t **answer)
     return rc;
 }
 
+/* Servers of memcached hang up on HTTP, or answer it line by line. */
+static int lost(const struct conn *c)
+{
+    if (errno == EPROTO || (errno == ECONNRESET && c->end == 0))
+        return say(UNREACHED, "%s: no answer in HTTP; an admin address is what chcached has as "
+                   "--http", c->server);
+    return conn_lost(c);
+}
+
 int ask(const struct ctl *ctl, const char *method, const char *path, const json_t *body,
         json_t **answer)
 {
@@ -150,7 +159,7 @@ int ask(const struct ctl *ctl, const char *method, const char *path, const json_
         conn_set_patience(c, ctl->patience_s);
     if (rc == YES && (!send_request(c, token, method, path, body)
                       || !read_answer(c, &status, answer)))
-        rc = conn_lost(c);
+        rc = lost(c);
     conn_close(c);
     free(c);
     return rc == YES ? judge(ctl, status, answer) : rc;

@@ -76,6 +76,8 @@ int bench_plan_read(struct bench_plan *p, const struct ctl *ctl)
         || (rc = options_decimal(ctl->zipf, "exponent", 10, &p->zipf)) != YES
         || (rc = options_duration(ctl->duration, "duration", DURATION_MOST_MS,
                                   &p->duration_ms)) != YES
+        || (p->duration_ms == 0 && (rc = say(EX_USAGE, "read the duration \"%s\", expected more than "
+                                             "none", ctl->duration)) != YES)
         || (rc = options_ttl(ctl->ttl, &p->ttl)) != YES)
         return rc;
     if ((uint64_t)p->clients * p->depth * p->most > IN_FLIGHT_MOST)

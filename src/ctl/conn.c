@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "ctl/say.h"
 
 #define TIMEOUT_S 5             /* for each step: connect, send, receive */
@@ -59,6 +60,16 @@ static int connect_all(const struct addrinfo *list)
     return fd;
 }
 
+/* A number that is one, or a name that /etc/services may have. */
+static bool is_port(const char *port)
+{
+    uint64_t n;
+
+    if (port[strspn(port, "0123456789")] != '\0')
+        return true;
+    return num_parse_u64(port, strlen(port), &n) && n >= 1 && n <= 65535;
+}
+
 int conn_open(struct conn *c, const char *server, const char *port)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
@@ -83,8 +94,10 @@ int conn_open(struct conn *c, const char *server, const char *port)
             len -= 2;
         }
         host = xasprintf("%.*s", (int)len, s);
-        rc = getaddrinfo(host, port, &hints, &list);
+        rc = is_port(port) ? getaddrinfo(host, port, &hints, &list) : EAI_SERVICE;
         free(host);
+        if (rc == EAI_SERVICE)
+            return say(EX_USAGE, "%s: behind the colon, expected a port from 1 to 65535", c->server);
         if (rc != 0)
             return say(UNREACHED, "%s: %s", c->server, gai_strerror(rc));
         c->fd = connect_all(list);

@@ -30,6 +30,7 @@
 #include "ctl/simulate.h"
 #include "ctl/stats.h"
 #include "ctl/top.h"
+#include "nearest.h"
 
 #define SERVER "127.0.0.1:11211"
 #define MAX_ARGS 64
@@ -138,17 +139,37 @@ static const struct command *command_of(char **argv, int *n)
     return found;
 }
 
+/* Second words of commands that begin with `first`; first words where that is NULL. */
+static size_t words_behind(const char *first, const char **words)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (first == NULL)
+            words[n++] = commands[i].words[0];
+        else if (strcmp(commands[i].words[0], first) == 0 && commands[i].words[1] != NULL)
+            words[n++] = commands[i].words[1];
+    }
+    return n;
+}
+
 static int unknown_command(char **argv)
 {
-    bool has_more = false;
+    const char *words[N_COMMANDS], *near;
+    size_t n = words_behind(argv[0], words);
+    const char *first = n > 0 ? argv[0] : NULL, *word = n > 0 ? argv[1] : argv[0];
 
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        has_more |= strcmp(commands[i].words[0], argv[0]) == 0;
-    if (!has_more)
-        return say(EX_USAGE, "unknown command %s, see chcachectl help", argv[0]);
-    if (argv[1] == NULL)
-        return say(EX_USAGE, "%s what? see chcachectl help", argv[0]);
-    return say(EX_USAGE, "unknown command %s %s, see chcachectl help", argv[0], argv[1]);
+    if (word == NULL)
+        return say(EX_USAGE, "%s what? see chcachectl help %s", first, first);
+    if (first == NULL)
+        n = words_behind(NULL, words);
+    near = nearest_word(word, strlen(word), words, n);
+    if (near == NULL)
+        return say(EX_USAGE, "unknown command %s%s%s, see chcachectl help", argv[0],
+                   first != NULL ? " " : "", first != NULL ? word : "");
+    return say(EX_USAGE, "unknown command %s%s%s, did you mean %s%s%s?", argv[0],
+               first != NULL ? " " : "", first != NULL ? word : "", first != NULL ? first : "",
+               first != NULL ? " " : "", near);
 }
 
 static int wrong_usage(const struct command *c)
@@ -157,11 +178,27 @@ static int wrong_usage(const struct command *c)
                c->words[1] != NULL ? c->words[1] : "", c->args);
 }
 
+/* Those that begin with that word; false: there are none. */
+static bool help_on_all(const char *word)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i].words[0], word) != 0)
+            continue;
+        print_command(&commands[i]);
+        any = true;
+    }
+    return any;
+}
+
 static int help_on(char **argv)
 {
     int n = 0;
     const struct command *c = command_of(argv, &n);
 
+    if (c == NULL && argv[1] == NULL && help_on_all(argv[0]))
+        return YES;
     if (c == NULL)
         return unknown_command(argv);
     if (argv[n] != NULL)

@@ -41,6 +41,9 @@ int say(int rc, const char *format, ...)
 
 int say_refused(char *line)
 {
+    if (strncmp(line, "HTTP/", 5) == 0)
+        return say(NO, "this is an admin address: name it with --admin, and with --server the "
+                   "address of clients");
     for (char *p = line; *p != '\0'; p++)
         if ((unsigned char)*p < ' ' || *p == 0x7f)
             *p = '?';

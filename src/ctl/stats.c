@@ -37,6 +37,8 @@ static int read_answer(struct conn *c, const char *request,
 
         if (is_end(line))
             return YES;
+        if (strcmp(line, "ERROR") == 0)
+            return say(NO, "%s: it has no %.*s", c->server, (int)strcspn(request, "\r"), request);
         if (is_refusal(line))
             return say_refused(line);
         name = strncmp(line, "STAT ", 5) == 0 ? line + 5 : line;
@@ -87,7 +89,7 @@ static int show(const struct ctl *ctl, struct conn *c, const char *request)
     if (ctl->json)
         return say_json(YES, o);
     if (json_object_size(o) > 0)
-        stats_table_print(o);
+        stats_table_print(o, strcmp(request, "stats latency\r\n") == 0 ? "MICROSECONDS" : "NAME");
     json_decref(o);
     return YES;
 }

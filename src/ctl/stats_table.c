@@ -68,7 +68,8 @@ static const json_t *value_at(const json_t *object, const char *thing, const cha
 }
 
 /* `turned`: counters are rows. */
-static void print_grid(const json_t *object, json_t *rows, json_t *columns, bool turned)
+static void print_grid(const json_t *object, const char *title, json_t *rows, json_t *columns,
+                       bool turned)
 {
     char *titles[TABLE_COLUMNS_MAX], *cells[TABLE_COLUMNS_MAX];
     const char *row, *column;
@@ -76,7 +77,7 @@ static void print_grid(const json_t *object, json_t *rows, json_t *columns, bool
     json_t *unused;
     size_t n = 0;
 
-    titles[n++] = xstrdup("NAME");
+    titles[n++] = xstrdup(title);
     json_object_foreach(columns, column, unused) {
         char *clean = table_clean(column);
 
@@ -130,7 +131,7 @@ static bool has_lines(const json_t *object)
     return false;
 }
 
-void stats_table_print(const json_t *object)
+void stats_table_print(const json_t *object, const char *title)
 {
     const bool lines = has_lines(object);
     struct axes a;
@@ -146,9 +147,9 @@ void stats_table_print(const json_t *object)
     if (lines && is_grid)
         putchar('\n');
     if (is_grid && n_counters < TABLE_COLUMNS_MAX)
-        print_grid(object, a.things, a.counters, false);
+        print_grid(object, title, a.things, a.counters, false);
     else if (is_grid)
-        print_grid(object, a.counters, a.things, true);
+        print_grid(object, title, a.counters, a.things, true);
     json_decref(a.things);
     json_decref(a.counters);
 }
