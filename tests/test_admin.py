@@ -415,16 +415,21 @@ class LocalShards(unittest.TestCase):
             for i in range(30):
                 wire.talk(s, b"set key-%d 0 0 1\r\nx\r\nget key-%d\r\n" % (i, i),
                           b"STORED\r\nVALUE key-%d 0 1\r\nx\r\nEND\r\n" % i)
-            got = admin.get(where, "/v1/latency")
+
+            def look():         # a command counts when the turn that answered it has ended
+                got = admin.get(where, "/v1/latency")
+                by = {row["command"]: row for row in got["commands"]}
+                return (by["get"]["n"], by["set"]["n"]) == (30, 30) and (got, by)
+            got, by = wait(look, "all commands to be counted")
             self.assertTrue(got["since_start"])
-            by = {row["command"]: row for row in got["commands"]}
-            self.assertEqual((by["get"]["n"], by["set"]["n"]), (30, 30))
-            self.assertEqual(got["all"]["n"], sum(row["n"] for row in got["commands"]))
             self.assertEqual((got["hits"], got["misses"], got["pid"]), (30, 0, c.pid))
+            self.assertGreaterEqual(got["bytes_read"], 30 * len("set key-1 0 0 1  x  get key-1  "))
+            self.assertGreaterEqual(got["bytes_written"], 30 * len("STORED  VALUE key-1 0 1  x  "))
             self.assertEqual(sorted(got["shards"]), c.shards)
             self.assertGreaterEqual(sum(shard["n"] for shard in got["shards"].values()), 60)
             for row in (by["get"], by["set"], got["all"]):
                 self.assertTrue(0 < row["p50_ns"] <= row["p99_ns"] <= row["max_ns"], row)
+            self.assertEqual(got["all"]["n"], sum(row["n"] for row in got["commands"]))
             self.assertEqual(got["all"]["max_ns"], max(row["max_ns"] for row in got["commands"]))
 
     def test_where_says_the_same_of_all_copies(self):

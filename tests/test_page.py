@@ -161,7 +161,20 @@ class Lone(unittest.TestCase):
         for command in ("get", "set"):
             for cell in rows[command][1:]:
                 self.assertRegex(cell, r"^[\d.]+\xa0(µs|ms|s)$")
-        self.assertRegex(look(self.where).facts["Gets that hit"], r"^[\d.]+\xa0%")
+        facts = look(self.where).facts
+        self.assertRegex(facts["Gets that hit"], r"^[\d.]+\xa0%")
+        self.assertRegex(facts["Sent to clients"],
+                         r"^[\d.]+\xa0(B|KiB) a second, received [\d.]+\xa0(B|KiB)$")
+
+    def test_who_wonders_why_it_is_slow_sees_that_values_are_large(self):
+        with self.daemon.connect() as s:
+            wire.talk(s, b"set large 0 0 1000000\r\n" + b"x" * 1000000 + b"\r\n", b"STORED\r\n")
+
+            def look_at_traffic():
+                for _ in range(50):
+                    wire.ask(s, b"get large\r\n")
+                return re.match(r"[\d.]+\xa0MiB a second", look(self.where).facts["Sent to clients"])
+            wait(look_at_traffic, "much traffic to be told")
 
 
 class HotKeys(unittest.TestCase):

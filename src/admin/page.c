@@ -139,6 +139,24 @@ static void put_hits(FILE *out, const struct page *p)
     }
 }
 
+static double seconds_of(const json_t *recent)
+{
+    return (double)(page_number(recent, "ms") + 1) / 1000;
+}
+
+/* Large values are slow: who wonders why commands are sees it here. */
+static void put_traffic(FILE *out, const struct page *p)
+{
+    const double seconds = seconds_of(p->recent);
+
+    begin_fact(out, "Sent to clients");
+    html_bytes(out, (int64_t)(page_real(p->recent, "bytes_written") / seconds));
+    fputs(" <small>a second, received ", out);
+    html_bytes(out, (int64_t)(page_real(p->recent, "bytes_read") / seconds));
+    fputs("</small>", out);
+    end_fact(out, "");
+}
+
 static void put_facts(FILE *out, const struct page *p)
 {
     fputs("<dl>\n", out);
@@ -147,8 +165,10 @@ static void put_facts(FILE *out, const struct page *p)
     html_count(out, page_number(p->cluster, "items"));
     end_fact(out, page_number(p->cluster, "replicas") > 1 ? "copies included" : "");
     put_memory(out, p);
-    if (p->recent != NULL)
+    if (p->recent != NULL) {
         put_hits(out, p);
+        put_traffic(out, p);
+    }
     begin_fact(out, "Map");
     html_count(out, page_number(p->cluster, "epoch"));
     end_fact(out, strcmp(page_text(p->cluster, "phase"), "stable") == 0 ? "stable"
@@ -321,7 +341,7 @@ static bool any_command(const json_t *commands)
 static void put_times(FILE *out, const struct page *p)
 {
     const json_t *commands = json_object_get(p->recent, "commands"), *c;
-    const double seconds = (double)(page_number(p->recent, "ms") + 1) / 1000;
+    const double seconds = seconds_of(p->recent);
     size_t i;
 
     if (p->recent == NULL)

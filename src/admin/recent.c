@@ -14,7 +14,7 @@ struct member_shot {
 /* All that was counted up to then. */
 struct shot {
     int64_t at_ms;              /* since the start */
-    uint64_t hits, misses;
+    uint64_t hits, misses, bytes_read, bytes_written;
     struct histogram classes[N_LATENCIES];
     size_t n;
     struct member_shot members[];
@@ -73,6 +73,8 @@ static struct shot *take(const struct recent *r, const struct view *v)
     s->at_ms = c.uptime_ms;
     s->hits = c.stats.get_hits;
     s->misses = c.stats.get_misses;
+    s->bytes_read = c.stats.bytes_read;
+    s->bytes_written = c.stats.bytes_written;
     for (unsigned i = 0; i < N_LATENCIES; i++)
         r->ops->took(r->arg, (enum latency_class)i, &s->classes[i]);
     for (s->n = 0; s->n < n; s->n++) {
@@ -149,11 +151,13 @@ static json_t *tell(const struct recent *r, const struct shot *now)
         (void)json_object_set_new(shards, name, member_json(&now->members[i], before,
                                                             r->ops->open_bytes(r->arg, name)));
     }
-    return json_pack("{s:I, s:b, s:I, s:I, s:o, s:o, s:o}", "ms",
+    return json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "ms",
                      (json_int_t)(now->at_ms - before->at_ms),
                      "since_start", before->at_ms == 0,
                      "hits", (json_int_t)more(now->hits, before->hits),
                      "misses", (json_int_t)more(now->misses, before->misses),
+                     "bytes_read", (json_int_t)more(now->bytes_read, before->bytes_read),
+                     "bytes_written", (json_int_t)more(now->bytes_written, before->bytes_written),
                      "commands", commands, "all", times_json("all", &all), "shards", shards);
 }
 

@@ -27,6 +27,7 @@ void recent_keep(struct recent *r);
 
 /*
  * {"ms": how long that was, "since_start": whether it is all, "hits", "misses",
+ *  "bytes_read", "bytes_written": from and to clients,
  *  "commands": [{"command", "n", "p50_ns", "p99_ns", "max_ns"}], "all": the same of all,
  *  "shards": {NAME: {"n", "p99_ns", "max_ns", "open_bytes"}}}
  * NULL: this process serves no clients.  `v` may be NULL.

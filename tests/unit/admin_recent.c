@@ -87,6 +87,8 @@ static void pass(struct fake *f, uint64_t n, uint64_t get_ns, uint64_t set_ns)
     histogram_add(&f->sets, set_ns, n);
     histogram_add(&f->sent, get_ns, n);
     f->counts.stats.get_hits += n;
+    f->counts.stats.bytes_read += 40 * n;
+    f->counts.stats.bytes_written += 90 * n;
     f->counts.uptime_ms += RECENT_MS;
     recent_keep(f->recent);
 }
@@ -108,6 +110,8 @@ static void look(struct fake *f, json_int_t ms, json_int_t n, json_int_t below_n
     assert_int_equal(json_is_true(json_object_get(told, "since_start")),
                      ms == f->counts.uptime_ms);
     assert_int_equal(number(told, "hits"), n);
+    assert_int_equal(number(told, "bytes_read"), 40 * n);
+    assert_int_equal(number(told, "bytes_written"), 90 * n);
     assert_int_equal(number(all, "n"), 2 * n);
     assert_int_equal(number(shard, "n"), n);
     assert_true(number(all, "max_ns") < below_ns && number(shard, "max_ns") < below_ns);
@@ -149,7 +153,7 @@ static void counts_that_begin_again_are_taken_as_they_are(void **state)
     memset(&f->gets, 0, sizeof(f->gets));
     memset(&f->sets, 0, sizeof(f->sets));
     memset(&f->sent, 0, sizeof(f->sent));
-    f->counts.stats.get_hits = 0;
+    memset(&f->counts.stats, 0, sizeof(f->counts.stats));
     pass(f, 3, 100, 200);
     look(f, RECENT_MS, 3, 300);
 }
