@@ -206,6 +206,11 @@ class OneProcess(unittest.TestCase):
                          "that path does not take this method, it takes GET")
         self.assertEqual(self.refused(405, "PUT", "/v1/nodes", {}),
                          "that path does not take this method, it takes GET POST")
+        for path, allow in (("/v1/cluster", "GET, HEAD"), ("/v1/nodes", "GET, HEAD, POST"),
+                            ("/v1/keys:get", "POST"), ("/v1/nodes/a", "DELETE"),
+                            ("/v1/nodes/a/weight", "POST, PUT")):
+            method = "PUT" if "PUT" not in allow else "DELETE"
+            self.assertEqual(self.ask(method, path, {})[2]["Allow"], allow)
         for method in ("OPTIONS", "PATCH", "TRACE"):
             self.refused(405, method, "/v1/cluster")
         self.assertIn("has no meaning here", self.refused(400, "GET", "/v1/nodes?dry_run"))

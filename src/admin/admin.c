@@ -283,6 +283,25 @@ static const struct route *find(const struct route *rows, size_t n, const struct
     return NULL;
 }
 
+/* RFC 9110 wants the methods in a header as well. */
+static void refuse_method(struct http_call *call, unsigned methods)
+{
+    static const struct { enum http_method method; const char *words, *header; } all[] = {
+        { HTTP_GET, " GET", "GET, HEAD" }, { HTTP_POST, " POST", "POST" },
+        { HTTP_PUT, " PUT", "PUT" }, { HTTP_DELETE, " DELETE", "DELETE" },
+    };
+    char words[32] = "", allow[40] = "";
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if ((methods & all[i].method) == 0)
+            continue;
+        strcat(words, all[i].words);
+        strcat(strcat(allow, allow[0] != '\0' ? ", " : ""), all[i].header);
+    }
+    http_add_header(call, "Allow", allow);
+    http_refuse(call, 405, "that path does not take this method, it takes%s", words);
+}
+
 static void on_call(void *arg, struct http_call *call)
 {
     struct admin *a = arg;
@@ -296,9 +315,7 @@ static void on_call(void *arg, struct http_call *call)
     else if (methods == 0)
         http_refuse(call, 404, "there is no such path");
     else
-        http_refuse(call, 405, "that path does not take this method, it takes%s%s%s%s",
-                    methods & HTTP_GET ? " GET" : "", methods & HTTP_POST ? " POST" : "",
-                    methods & HTTP_PUT ? " PUT" : "", methods & HTTP_DELETE ? " DELETE" : "");
+        refuse_method(call, methods);
 }
 
 /* ---- life ----------------------------------------------------------------- */
