@@ -27,19 +27,22 @@ EXPORTER = """
     malloced_bytes current_items items_total items_evicted_total items_reclaimed_total
     item_too_large_total item_no_memory_total direct_reclaims_total""".split()
 
-# Series of /metrics beside the lines of `stats` that say the same.
-SAME = {
-    "memcached_current_items": "curr_items", "memcached_items_total": "total_items",
-    "memcached_current_bytes": "bytes", "memcached_limit_bytes": "limit_maxbytes",
-    "memcached_items_evicted_total": "evictions", "memcached_items_reclaimed_total": "reclaimed",
-    "memcached_max_connections": "max_connections",
-    "memcached_item_too_large_total": "store_too_large",
-    "chcached_replications_total": "replays",
-    'memcached_commands_total{command="get",status="hit"}': "get_hits",
-    'memcached_commands_total{command="get",status="miss"}': "get_misses",
-    'memcached_commands_total{command="delete",status="miss"}': "delete_misses",
-    'memcached_commands_total{command="incr",status="hit"}': "incr_hits",
-}
+MOVING = {"bytes_read", "bytes_written", "oldest_ms"}       # by being looked at, too
+
+
+def same():
+    """Series of /metrics beside the lines of `stats` that say the same: rows of src/stats.def."""
+    with open(os.path.join(TOP, "src", "stats.def"), encoding="utf-8") as f:
+        rows = re.findall(r'^(?:STAT|USAGE|INSIDE)\((\w+),[^()]*?"((?:[^"\\]|\\.)*)"\)$', f.read(), re.M)
+    return {metric.replace('\\"', '"'): line for line, metric in rows if metric and line not in MOVING}
+
+
+SAME = same()
+
+
+def counted(sock):
+    """What `stats` tells, and `stats segments`."""
+    return {**stats(sock), **stats(sock, b"segments")}
 
 
 def fill(daemon, n, data=b"x"):
@@ -197,6 +200,55 @@ class Parts(unittest.TestCase):
             self.assertEqual(admin.metrics(where)['chcached_shard_up{shard="s1"}'], 1)
 
 
+class EachCounter(unittest.TestCase):
+    """Of one process: each is told by /metrics as by stats, and those of memory are seen to move."""
+
+    def moves(self, s, *names):
+        wait(lambda: all(int(counted(s)[name]) > 0 for name in names), "%s to move" % (names,))
+
+    def test_metrics_and_stats_say_the_same_of_memory_and_of_what_was_refused(self):
+        self.assertGreater(len(SAME), 60)
+        where = admin.address()
+        with Daemon("--http", where, "-m", "8") as d, d.connect() as s:
+            self.assertEqual(wire.ask(s, b"bogus\r\n"), b"ERROR\r\n")
+            for ttl in (30, 3000, 80000, 1000000, 0):
+                talk(s, b"set ttl-%d 0 %d 1\r\nx\r\n" % (ttl, ttl), STORED)
+            lines = counted(s)
+            self.assertEqual([lines[name] for name in (
+                "protocol_errors", "ttl_minute", "ttl_hour", "ttl_day", "ttl_longer", "ttl_never")],
+                ["1"] * 6)
+            talk(s, b"set short 0 1 1\r\nx\r\n", STORED)
+            fill(d, 2, b"x" * 2000)
+            talk(s, b"delete key-0\r\n", b"DELETED\r\n")
+            self.moves(s, "hole_bytes", "dropped_segments")
+            for _ in range(20):
+                fill(d, 500, b"x" * 2000)
+                s.sendall(b"".join(b"delete key-%d noreply\r\n" % i for i in range(0, 500, 2)))
+                talk(s, b"".join(b"set large-%d 0 0 600000\r\n%b\r\n" % (i, b"x" * 600000)
+                                 for i in range(15)), STORED * 15)
+            self.moves(s, "squeezed_segments", "evicted_segments", "evicted_large", "moved_bytes",
+                       "large_items", "large_bytes", "segments", "live_bytes")
+            talk(s, b"flush_all\r\n", b"OK\r\n")
+            self.moves(s, "segments_spare")
+
+            def differ():
+                told, lines = admin.metrics(where), counted(s)
+                return {name: (told.get(name), lines[line]) for name, line in SAME.items()
+                        if told.get(name) != float(lines[line])}
+            wait(lambda: differ() == {}, "/metrics and stats to say the same")
+
+    def test_what_is_refused_for_want_of_memory_is_counted(self):
+        where = admin.address()
+        with Daemon("--http", where, "-M", "-m", "8") as d, d.connect() as s:
+            answers = [wire.ask(s, b"set k-%d 0 0 500000\r\n%b\r\n" % (i, b"x" * 500000))
+                       for i in range(30)]
+            refused = sum(answer.startswith(b"SERVER_ERROR out of memory") for answer in answers)
+            self.assertGreater(refused, 0)
+            wait(lambda: admin.metrics(where)["memcached_item_no_memory_total"] == refused,
+                 "%d refusals to be told" % refused)
+            self.assertEqual(int(counted(s)["store_no_memory"]), refused)
+
+
 class LocalShards(unittest.TestCase):
     """The parent tells what its children hold."""
 
@@ -207,9 +259,9 @@ class LocalShards(unittest.TestCase):
         self.addCleanup(self.cluster.end)
 
     def says_the_same(self, sock):
-        told, counted = admin.metrics(self.where), stats(sock)
+        told, lines = admin.metrics(self.where), counted(sock)
         return {name: told[name] for name in SAME} == {
-            name: float(counted[line]) for name, line in SAME.items()}
+            name: float(lines[line]) for name, line in SAME.items()}
 
     def test_sums_are_those_of_stats_and_of_the_shards(self):
         fill(self.cluster, 400, b"x" * 50)
