@@ -485,6 +485,17 @@ class Simulation(unittest.TestCase):
             self.assertAlmostEqual(node["share"], node["fair_share"], delta=0.02)
             self.assertAlmostEqual(node["keys"] / 40000, node["share"], delta=0.01)
 
+    def test_the_variation_is_that_of_all_shards_of_weight(self):
+        def off(nodes):
+            return [n["keys"] / (1000 * n["fair_share"]) - 1 for n in nodes if n["fair_share"] > 0]
+
+        def deviation(values):
+            return (sum(v * v for v in values) / len(values)) ** 0.5
+        result = self.simulate("--weights", "1,2,0", "--to-weights", "1,1,3", "--n-keys", "1000")
+        self.assertEqual(len(off(result["nodes"])), 2)
+        self.assertAlmostEqual(result["variation"], deviation(off(result["nodes"])))
+        self.assertAlmostEqual(result["then_variation"], deviation(off(result["then"])))
+
     def test_a_change_moves_little_more_than_it_must(self):
         for args, least in ((["--shards", "4", "--to-shards", "5"], 0.2),
                             (["--shards", "4", "--to-weights", "1,1,1,0"], 0.25),
@@ -531,8 +542,9 @@ class Simulation(unittest.TestCase):
         code, out, err = ctl("ring", "simulate", "--shards", "2", "--to-shards", "3",
                              "--n-keys", "1000")
         self.assertEqual((code, err), (YES, ""))
-        self.assertRegex(out, r"\ASHARD +WEIGHT +SHARE +KEYS +OFF\n(shard-\d .*\n){2}\nthen\n"
-                              r"SHARD.*\n(shard-\d .*\n){3}\n"
+        self.assertRegex(out, r"\ASHARD +WEIGHT +SHARE +KEYS +OFF\n(shard-\d .*\n){2}"
+                              r"variation: [\d.]+ %\n\nthen\n"
+                              r"SHARD.*\n(shard-\d .*\n){3}variation: [\d.]+ %\n\n"
                               r"moved: \d+ of 1 000 keys, [\d.]+ %; the least that could be is "
                               r"33\.3 %\n\Z")
 

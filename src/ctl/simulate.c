@@ -1,6 +1,7 @@
 #include "ctl/simulate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,23 @@ static double least_share(const struct simulation *s)
     return sum;
 }
 
+/* How far a shard of weight is off its keys: the standard deviation, 0 is none. */
+static double variation(const struct side *s, uint64_t keys)
+{
+    double sum = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const double fair = fair_share(s, i) * (double)keys;
+
+        if (fair > 0) {
+            sum += ((double)s->keys[i] / fair - 1) * ((double)s->keys[i] / fair - 1);
+            n++;
+        }
+    }
+    return sqrt(sum / (double)n);
+}
+
 static void print_side(const struct side *s, uint64_t keys)
 {
     static const char *const titles[] = { "SHARD", ">WEIGHT", ">SHARE", ">KEYS", ">OFF" };
@@ -210,6 +228,7 @@ static void print_side(const struct side *s, uint64_t keys)
                                             table_count(number, (long long)s->keys[i]), off });
     }
     table_end(t);
+    printf("variation: %.1f %%\n", 100 * variation(s, keys));
 }
 
 static json_t *side_json(const struct side *s)
@@ -227,11 +246,12 @@ static json_t *side_json(const struct side *s)
 
 static int print_json(const struct simulation *s)
 {
-    json_t *o = json_pack("{s:I, s:o}", "keys", (json_int_t)s->keys, "nodes",
-                          side_json(&s->now));
+    json_t *o = json_pack("{s:I, s:o, s:f}", "keys", (json_int_t)s->keys, "nodes",
+                          side_json(&s->now), "variation", variation(&s->now, s->keys));
 
     if (s->then.n > 0) {
         (void)json_object_set_new(o, "then", side_json(&s->then));
+        (void)json_object_set_new(o, "then_variation", json_real(variation(&s->then, s->keys)));
         (void)json_object_set_new(o, "keys_moved", json_integer((json_int_t)s->moved));
         (void)json_object_set_new(o, "least_share", json_real(least_share(s)));
     }
