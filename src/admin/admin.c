@@ -51,8 +51,8 @@ bool admin_leads(struct admin *a, struct http_call *call)
         http_refuse(call, 503, "this cluster has no leader: its members are those of the "
                     "command line");
     else
-        http_refuse(call, 503, "not the leader, ask %s at %s", v->map->leader,
-                    v->map->leader_address);
+        http_refuse(call, 503, "not the leader: ask the admin address, --http, of %s, whose peer "
+                    "address is %s", v->map->leader, v->map->leader_address);
     view_unref(v);
     return false;
 }

@@ -52,7 +52,8 @@ static void who_does_not_lead_says_who_does(void **state)
     f->leads = false;
     for (size_t i = 0; i < N_OF(lines); i++) {
         assert_int_equal(request(f, lines[i], ""), 503);
-        assert_string_equal(text_at(f, "error"), "not the leader, ask front at 10.0.0.9:11301");
+        assert_string_equal(text_at(f, "error"), "not the leader: ask the admin address, --http, of "
+                            "front, whose peer address is 10.0.0.9:11301");
         assert_string_equal(f->asked, "");
     }
     free(f->map);
