@@ -516,10 +516,18 @@ class Each(WithFolder):
                 self.assertEqual(admin.ask(where, *change)[0], 401)
                 self.assertEqual(admin.ask(where, *change, headers={
                     "Authorization": "Bearer " + "a" * 32})[0], 200)
-                for words, wanted in (((), 1), (("--token-file", path), 0)):
+                other = os.path.join(folder, "other")
+                with open(other, "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+                    f.write("b" * 32 + "\n")
+                for words, wanted, said in (
+                        ((), 1, "chcachectl: %s wants a token: name a copy of its "
+                         "--admin-token-file with --token-file\n" % where),
+                        (("--token-file", other), 1, "chcachectl: %s wants another token than that "
+                         "of --token-file\n" % where),
+                        (("--token-file", path), 0, "")):
                     code, _, err = run("--admin", where, *words, "nodes", "add", "n=/x",
                                        "--dry-run", program=CHCACHECTL)
-                    self.assertEqual(code, wanted, err)
+                    self.assertEqual((code, err), (wanted, said))
             os.chmod(path, 0o644)
             code, _, said = run("-p", str(free_port()), "--http", where,
                                 "--admin-token-file", path)

@@ -119,7 +119,11 @@ static int judge(const struct ctl *ctl, unsigned status, json_t **answer)
 
     if (status >= 200 && status < 300 && json_is_object(*answer))
         return YES;
-    if (error != NULL) {
+    if (error != NULL && status == 401) {
+        rc = say(NO, ctl->token_file == NULL
+                 ? "%s wants a token: name a copy of its --admin-token-file with --token-file"
+                 : "%s wants another token than that of --token-file", ctl->admin);
+    } else if (error != NULL) {
         char *words = xstrdup(error);
 
         rc = say_refused(words);
