@@ -1,371 +1,18 @@
 #include "admin/http.h"
 
-#include <event2/buffer.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "admin/conns.h"
+#include "admin/http_parts.h"
+#include "admin/sound.h"
 #include "base/mem.h"
-#include "base/num.h"
-
-#define ERROR_MAX 512
-
-struct http_call {
-    struct http *http;
-    struct http_call *next, **link;
-    struct evhttp_request *request;     /* NULL: nobody waits any more */
-    enum http_method method;
-    bool head;                  /* a GET whose answer has no body */
-    struct span parts[HTTP_PARTS_MAX];  /* decoded, and terminated */
-    size_t n_parts;
-    struct span query;          /* of the request: "a&b=1" */
-    json_t *body;               /* owned */
-    char text[];                /* the path's parts */
-};
-
-struct http {
-    struct evhttp *server;
-    struct conns *conns;
-    struct access access;
-    struct http_call *calls;    /* not answered yet */
-    http_handle *handle;
-    void *arg;
-};
-
-/* answers */
-
-/* What is written for clients only is never a page, and is asked for each time. */
-static void send_bytes(struct http *h, struct evhttp_request *request, int status, const char *type,
-                       const void *data, size_t len)
-{
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    struct evbuffer *out = evhttp_request_get_output_buffer(request);
-
-    if (type != NULL)
-        evhttp_add_header(headers, "Content-Type", type);
-    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    /* What comes behind it may be part of it; libevent reads sizes of chunks, too,
-     * that others take for something else. */
-    if (status == 400 || access_header(request, "Transfer-Encoding") != NULL)
-        evhttp_add_header(headers, "Connection", "close");
-    conns_end(h->conns, request);
-    if (len > 0 && evbuffer_add(out, data, len) != 0)
-        status = 500;
-    evhttp_send_reply(request, status, NULL, NULL);
-}
-
-static void send_json(struct http *h, struct evhttp_request *request, int status, json_t *body)
-{
-    char *text = json_dumps(body, JSON_COMPACT);
-    const size_t len = text != NULL ? strlen(text) : 0;
-
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
-    if (text != NULL)
-        text[len] = '\n';       /* in the place of its end */
-    send_bytes(h, request, text != NULL ? status : 500, "application/json", text,
-               text != NULL ? len + 1 : 0);
-    free(text);
-    json_decref(body);
-}
-
-static json_t *error_json(const char *hint, const char *format, va_list args)
-{
-    char text[ERROR_MAX];
-
-    vsnprintf(text, sizeof(text), format, args);
-    for (char *p = text; *p != '\0'; p++)      /* what a client sent may be in it */
-        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-            *p = '?';
-    if (hint == NULL)
-        return json_pack("{s:s}", "error", text);
-    return json_pack("{s:s, s:s}", "error", text, "hint", hint);
-}
-
-static void __attribute__((format(printf, 4, 5)))
-turn_down(struct http *h, struct evhttp_request *request, int status, const char *format, ...)
-{
-    va_list args;
-    json_t *body;
-
-    va_start(args, format);
-    body = error_json(NULL, format, args);
-    va_end(args);
-    send_json(h, request, status, body);
-}
-
-static void call_free(struct http_call *c)
-{
-    if (c->link != NULL) {
-        *c->link = c->next;
-        if (c->next != NULL)
-            c->next->link = c->link;
-    }
-    json_decref(c->body);
-    free(c);
-}
-
-void http_add_header(struct http_call *c, const char *name, const char *value)
-{
-    if (c->request != NULL)
-        evhttp_add_header(evhttp_request_get_output_headers(c->request), name, value);
-}
-
-/* libevent says no length where it sends no body. */
-static void say_length(struct http_call *c, size_t len)
-{
-    char text[NUM_U64_MAX_LEN + 1];
-
-    *num_put_u64(text, len) = '\0';
-    http_add_header(c, "Content-Length", text);
-}
-
-void http_answer_bytes(struct http_call *c, int status, const char *type, const void *data,
-                       size_t len)
-{
-    if (c->head && status != 204 && status != 304)
-        say_length(c, len);
-    if (c->request != NULL)
-        send_bytes(c->http, c->request, status, type, data, len);
-    call_free(c);
-}
-
-void http_answer_text(struct http_call *c, const char *type, struct evbuffer *text)
-{
-    const size_t len = evbuffer_get_length(text);
-    const void *bytes = evbuffer_pullup(text, -1);
-
-    http_add_header(c, "Cache-Control", "no-store");
-    http_answer_bytes(c, bytes != NULL ? 200 : 500, type, bytes, bytes != NULL ? len : 0);
-}
-
-void http_answer(struct http_call *c, int status, json_t *body)
-{
-    if (c->request != NULL)
-        send_json(c->http, c->request, status, body);
-    else
-        json_decref(body);
-    call_free(c);
-}
-
-void http_refuse(struct http_call *c, int status, const char *format, ...)
-{
-    va_list args;
-    json_t *body;
-
-    va_start(args, format);
-    body = error_json(NULL, format, args);
-    va_end(args);
-    http_answer(c, status, body);
-}
-
-void http_advise(struct http_call *c, int status, const char *hint, const char *format, ...)
-{
-    va_list args;
-    json_t *body;
-
-    va_start(args, format);
-    body = error_json(hint, format, args);
-    va_end(args);
-    http_answer(c, status, body);
-}
-
-/* what was asked */
-
-enum http_method http_call_method(const struct http_call *c)
-{
-    return c->method;
-}
-
-size_t http_call_n_parts(const struct http_call *c)
-{
-    return c->n_parts;
-}
-
-const char *http_call_part(const struct http_call *c, size_t i, size_t *len)
-{
-    if (i >= c->n_parts || (len == NULL && strlen(c->parts[i].at) != c->parts[i].len))
-        return NULL;
-    if (len != NULL)
-        *len = c->parts[i].len;
-    return c->parts[i].at;
-}
-
-bool http_call_waits(const struct http_call *c)
-{
-    return c->request != NULL;
-}
-
-const json_t *http_call_body(const struct http_call *c)
-{
-    return c->body;
-}
-
-const char *http_call_header(const struct http_call *c, const char *name)
-{
-    return c->request != NULL ? access_header(c->request, name) : NULL;
-}
-
-struct span http_call_bytes(const struct http_call *c)
-{
-    struct evbuffer *in;
-
-    if (c->request == NULL)
-        return (struct span){ "", 0 };
-    in = evhttp_request_get_input_buffer(c->request);
-    return (struct span){ (const char *)evbuffer_pullup(in, -1), evbuffer_get_length(in) };
-}
-
-struct span http_call_query(const struct http_call *c)
-{
-    return c->query;
-}
-
-bool http_call_value(const struct http_call *c, const char *wanted, struct span *value)
-{
-    struct span query = c->query, name;
-
-    while (uri_next_pair(&query, &name, value))
-        if (span_is(name, wanted))
-            return true;
-    return false;
-}
-
-bool http_call_flag(const struct http_call *c, const char *flag)
-{
-    struct span value;
-
-    return http_call_value(c, flag, &value) && !span_is(value, "0") && !span_is(value, "false");
-}
-
-bool http_call_only(const struct http_call *c, const char *const *names)
-{
-    struct span query = c->query, name, value;
-
-    while (uri_next_pair(&query, &name, &value)) {
-        size_t i = 0;
-
-        while (names[i] != NULL && !span_is(name, names[i]))
-            i++;
-        if (names[i] == NULL)
-            return false;
-    }
-    return true;
-}
-
-bool http_call_may(struct http_call *c, enum access_kind kind)
-{
-    int status;
-    const char *why = access_refuses(&c->http->access, c->request, kind, &status);
-
-    if (why == NULL)
-        return true;
-    if (status == 401)
-        http_add_header(c, "WWW-Authenticate", "Bearer");
-    http_refuse(c, status, "%s", why);
-    return false;
-}
-
-bool http_call_read_json(struct http_call *c, bool list)
-{
-    const struct span bytes = http_call_bytes(c);
-    json_error_t error;
-
-    if (bytes.len > HTTP_JSON_MAX) {
-        http_refuse(c, 413, "the body has %zu bytes, at most %d are taken", bytes.len,
-                    HTTP_JSON_MAX);
-        return false;
-    }
-    if (bytes.len == 0 && !list)
-        return true;
-    c->body = json_loadb(bytes.at, bytes.len, JSON_REJECT_DUPLICATES, &error);
-    if (list ? json_is_array(c->body) : json_is_object(c->body))
-        return true;
-    if (c->body == NULL)
-        http_refuse(c, 400, "the body is not JSON, line %d, column %d: %s", error.line,
-                    error.column, error.text);
-    else
-        http_refuse(c, 400, "the body must be a JSON %s", list ? "list" : "object");
-    return false;
-}
-
-bool http_call_take_body(struct http_call *c, json_t *body)
-{
-    c->body = body;
-    if (body == NULL)
-        http_refuse(c, 400, "the fields are no form: name=value, percent-encoded");
-    return body != NULL;
-}
 
 /* requests */
-
-/* Those that are one thing, or nothing. */
-static const char *const single[] = {
-    "Host", "Content-Length", "Transfer-Encoding", "Authorization", "Origin", "Content-Type",
-    "If-Match", "If-None-Match", "X-Flags",
-};
-#define N_SINGLE (sizeof(single) / sizeof(single[0]))
-#define BOTH_LENGTHS 6u         /* bits of Content-Length and Transfer-Encoding */
-
-/* Which are there, by bits; *twice: one more than once. */
-static unsigned look_at_headers(struct evhttp_request *request, bool *twice)
-{
-    const struct evkeyval *header;
-    unsigned there = 0;
-
-    *twice = false;
-    TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next) {
-        for (unsigned i = 0; i < N_SINGLE; i++) {
-            if (strcasecmp(header->key, single[i]) != 0)
-                continue;
-            *twice |= (there >> i & 1) != 0;
-            there |= 1u << i;
-        }
-    }
-    return there;
-}
-
-/* What another reader of the same bytes could take for something else. */
-static bool is_odd(struct evhttp_request *request)
-{
-    const char *length = access_header(request, "Content-Length");
-    const char *encoding = access_header(request, "Transfer-Encoding");
-    uint64_t n;
-
-    return (length != NULL && !num_parse_u64(length, strlen(length), &n))
-        || (encoding != NULL && strcasecmp(encoding, "chunked") != 0);
-}
-
-/* False: it was turned down. */
-static bool is_sound(struct http *h, struct evhttp_request *request)
-{
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    bool twice;
-    const unsigned there = look_at_headers(request, &twice);
-
-    if ((there & BOTH_LENGTHS) == BOTH_LENGTHS)
-        turn_down(h, request, 400, "the request has two lengths");
-    else if ((there & BOTH_LENGTHS) != 0 && is_odd(request))
-        turn_down(h, request, 400, "the length is no number, or the encoding not chunked");
-    else if (twice)
-        turn_down(h, request, 400, "a header is there twice");
-    else if (uri == NULL || evhttp_uri_get_host(uri) != NULL
-             || evhttp_uri_get_path(uri) == NULL || evhttp_uri_get_path(uri)[0] != '/')
-        turn_down(h, request, 400, "expected a path, /v1/...");
-    else
-        return true;
-    return false;
-}
 
 enum path { PATH_TAKEN, PATH_UNKNOWN, PATH_BAD };
 
@@ -446,8 +93,12 @@ static void on_request(struct evhttp_request *request, void *arg)
 {
     struct http *h = arg;
 
-    if (!is_sound(h, request))
+    const char *why = sound_refuses(request);
+
+    if (why != NULL) {
+        http_turn_down(h, request, 400, why);
         return;
+    }
     switch ((int)evhttp_request_get_command(request)) {
     case EVHTTP_REQ_GET:
     case EVHTTP_REQ_HEAD:
@@ -463,7 +114,7 @@ static void on_request(struct evhttp_request *request, void *arg)
         take(h, request, HTTP_DELETE);
         return;
     default:
-        turn_down(h, request, 405, "expected GET, HEAD, POST, PUT or DELETE");
+        http_turn_down(h, request, 405, "expected GET, HEAD, POST, PUT or DELETE");
         return;
     }
 }
@@ -515,6 +166,6 @@ void http_free(struct http *h)
         evhttp_free(h->server);
     conns_free(h->conns);
     while (h->calls != NULL)
-        call_free(h->calls);
+        http_call_free(h->calls);
     free(h);
 }

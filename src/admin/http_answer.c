@@ -1,0 +1,127 @@
+/* What is answered: JSON, or bytes. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/http_parts.h"
+#include "base/num.h"
+
+#define ERROR_MAX 512
+
+/* What is written for clients only is never a page, and is asked for each time. */
+static void send_bytes(struct http *h, struct evhttp_request *request, int status, const char *type,
+                       const void *data, size_t len)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    struct evbuffer *out = evhttp_request_get_output_buffer(request);
+
+    if (type != NULL)
+        evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    /* What comes behind it may be part of it; libevent reads sizes of chunks, too,
+     * that others take for something else. */
+    if (status == 400 || access_header(request, "Transfer-Encoding") != NULL)
+        evhttp_add_header(headers, "Connection", "close");
+    conns_end(h->conns, request);
+    if (len > 0 && evbuffer_add(out, data, len) != 0)
+        status = 500;
+    evhttp_send_reply(request, status, NULL, NULL);
+}
+
+static void send_json(struct http *h, struct evhttp_request *request, int status, json_t *body)
+{
+    char *text = json_dumps(body, JSON_COMPACT);
+    const size_t len = text != NULL ? strlen(text) : 0;
+
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    if (text != NULL)
+        text[len] = '\n';       /* in the place of its end */
+    send_bytes(h, request, text != NULL ? status : 500, "application/json", text,
+               text != NULL ? len + 1 : 0);
+    free(text);
+    json_decref(body);
+}
+
+static json_t *error_json(const char *hint, const char *format, va_list args)
+{
+    char text[ERROR_MAX];
+
+    vsnprintf(text, sizeof(text), format, args);
+    for (char *p = text; *p != '\0'; p++)      /* what a client sent may be in it */
+        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+            *p = '?';
+    if (hint == NULL)
+        return json_pack("{s:s}", "error", text);
+    return json_pack("{s:s, s:s}", "error", text, "hint", hint);
+}
+
+void http_turn_down(struct http *h, struct evhttp_request *request, int status, const char *why)
+{
+    send_json(h, request, status, json_pack("{s:s}", "error", why));
+}
+
+void http_add_header(struct http_call *c, const char *name, const char *value)
+{
+    if (c->request != NULL)
+        evhttp_add_header(evhttp_request_get_output_headers(c->request), name, value);
+}
+
+/* libevent says no length where it sends no body. */
+static void say_length(struct http_call *c, size_t len)
+{
+    char text[NUM_U64_MAX_LEN + 1];
+
+    *num_put_u64(text, len) = '\0';
+    http_add_header(c, "Content-Length", text);
+}
+
+void http_answer_bytes(struct http_call *c, int status, const char *type, const void *data,
+                       size_t len)
+{
+    if (c->head && status != 204 && status != 304)
+        say_length(c, len);
+    if (c->request != NULL)
+        send_bytes(c->http, c->request, status, type, data, len);
+    http_call_free(c);
+}
+
+void http_answer_text(struct http_call *c, const char *type, struct evbuffer *text)
+{
+    const size_t len = evbuffer_get_length(text);
+    const void *bytes = evbuffer_pullup(text, -1);
+
+    http_add_header(c, "Cache-Control", "no-store");
+    http_answer_bytes(c, bytes != NULL ? 200 : 500, type, bytes, bytes != NULL ? len : 0);
+}
+
+void http_answer(struct http_call *c, int status, json_t *body)
+{
+    if (c->request != NULL)
+        send_json(c->http, c->request, status, body);
+    else
+        json_decref(body);
+    http_call_free(c);
+}
+
+void http_refuse(struct http_call *c, int status, const char *format, ...)
+{
+    va_list args;
+    json_t *body;
+
+    va_start(args, format);
+    body = error_json(NULL, format, args);
+    va_end(args);
+    http_answer(c, status, body);
+}
+
+void http_advise(struct http_call *c, int status, const char *hint, const char *format, ...)
+{
+    va_list args;
+    json_t *body;
+
+    va_start(args, format);
+    body = error_json(hint, format, args);
+    va_end(args);
+    http_answer(c, status, body);
+}
