@@ -142,7 +142,10 @@ struct http *http_new(struct event_base *base, const struct http_config *config,
         close(fd);
         goto fail;
     }
-    h->conns = conns_new(base, h->server, evhttp_bound_socket_get_listener(bound));
+    h->conns = conns_new(&(struct conns_config){
+        .base = base, .server = h->server, .listener = evhttp_bound_socket_get_listener(bound),
+        .max = CONNS_MAX, .spare = CONNS_SPARE,
+        .input_max = config->body_max + HTTP_HEADERS_MAX });
     if (h->conns == NULL)
         goto fail;
     evhttp_set_max_headers_size(h->server, HTTP_HEADERS_MAX);

@@ -98,7 +98,15 @@ bool http_call_only(const struct http_call *c, const char *const *names)
 bool http_call_may(struct http_call *c, enum access_kind kind)
 {
     int status;
-    const char *why = access_refuses(&c->http->access, c->request, kind, &status);
+    const char *why;
+
+    /* who asks how it is is told, whatever others do */
+    if (kind != ACCESS_OPEN && !conns_takes(c->http->conns, c->request)) {
+        http_add_header(c, "Retry-After", "1");
+        http_refuse(c, 503, "all %d connections are busy: ask again", CONNS_MAX);
+        return false;
+    }
+    why = access_refuses(&c->http->access, c->request, kind, &status);
 
     if (why == NULL)
         return true;
