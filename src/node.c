@@ -657,6 +657,7 @@ void node_drain(struct node *n)
     for (size_t i = 0; i < n->n_listeners; i++)
         listener_accept(n->listeners[i]);
     close_listeners(n);
+    admin_drain(n->admin);
     for (unsigned i = 0; i < n->options->threads; i++)
         worker_drain(&n->workers[i]);
 }
@@ -666,7 +667,7 @@ bool node_is_drained(struct node *n)
     for (unsigned i = 0; i < n->options->threads; i++)
         if (!worker_is_drained(&n->workers[i]))
             return false;
-    return !n->leaves || agent_is_let_go(n->agent);
+    return admin_is_drained(n->admin) && (!n->leaves || agent_is_let_go(n->agent));
 }
 
 /* Letters may cross from any worker to any other: as many rounds as there are. */
@@ -676,6 +677,16 @@ static void read_last_mail(struct node *n)
         for (unsigned i = 0; i < n->n_workers; i++)
             if (n->workers[i].loop != NULL)
                 worker_read_mail(&n->workers[i]);
+}
+
+void node_leave_operators(struct node *n)
+{
+    admin_leave(n->admin);
+}
+
+bool node_has_left_operators(const struct node *n)
+{
+    return admin_has_left(n->admin);
 }
 
 void node_leave(struct node *n)
@@ -705,6 +716,7 @@ void node_stay(struct node *n)
         worker_stay(&n->workers[i]);
     for (size_t i = 0; i < n->n_listeners; i++)
         listener_resume(n->listeners[i]);
+    admin_stay(n->admin);
 }
 
 size_t node_listening(const struct node *n, int *fds)

@@ -125,6 +125,10 @@ void node_say_goodbye(struct node *n);
  */
 void node_leave(struct node *n);
 bool node_is_settled(struct node *n);
+/* Before that, as clients need not wait for it: the same of who asks over HTTP, whose
+ * connections end with the answer.  node_stay() takes it back as well. */
+void node_leave_operators(struct node *n);
+bool node_has_left_operators(const struct node *n);
 void node_still(struct node *n);
 void node_stay(struct node *n);
 

@@ -23,7 +23,7 @@ extern char **environ;
 
 struct upgrade {
     struct upgrade_config config;
-    enum { IDLE, CHECKING, LEAVING } stage;
+    enum { IDLE, CHECKING, LEAVING_OPERATORS, LEAVING } stage;
     char *program;              /* owned: its path, whatever lies there by then */
     char **check_argv;          /* owned; its strings are argv's */
     struct timer *timer;        /* until CHECK_MS, or the next look */
@@ -135,6 +135,14 @@ static void leave(struct upgrade *u)
 {
     log_info("main", "upgrading program=%s", u->program);
     sdnotify_reloading();
+    u->stage = LEAVING_OPERATORS;
+    u->leave_until_ms = now_ms(u) + LEAVE_MS;
+    node_leave_operators(u->config.node);
+    set_timer(u, LOOK_MS);
+}
+
+static void leave_clients(struct upgrade *u)
+{
     u->stage = LEAVING;
     u->leave_until_ms = now_ms(u) + LEAVE_MS;
     node_leave(u->config.node);
@@ -236,7 +244,11 @@ static void on_timer(void *arg)
     if (u->stage == CHECKING) {
         end_check(u);
         refuse(u, "it does not come to an end when it is to check its settings");
-    } else if (node_is_settled(u->config.node) || now_ms(u) >= u->leave_until_ms) {
+    } else if (u->stage == LEAVING_OPERATORS
+               && (node_has_left_operators(u->config.node) || now_ms(u) >= u->leave_until_ms)) {
+        leave_clients(u);
+    } else if (u->stage == LEAVING
+               && (node_is_settled(u->config.node) || now_ms(u) >= u->leave_until_ms)) {
         become(u);
     } else {
         set_timer(u, LOOK_MS);

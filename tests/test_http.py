@@ -471,6 +471,68 @@ class Members(unittest.TestCase):
             self.assertEqual([r["status"] for r in rows], [503, 404])
 
 
+class Stopped(unittest.TestCase):
+    """A front whose shard is frozen when it is told to stop."""
+
+    def setUp(self):
+        self.where = admin.address()
+        shards, (self.front,) = separate(1, extra=("--shard-timeout", "20s"))
+        self.shard = shards[0]
+        self.front.args += ["--http", self.where]
+        for daemon in (self.shard, self.front):
+            self.addCleanup(daemon.start().end)
+        up(self.front, 1)
+
+    def get(self, sock, path):
+        sock.sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
+
+    def answer(self, sock):
+        """(status, whether it is the last of this connection)."""
+        response = http.client.HTTPResponse(sock)
+        response.begin()
+        response.read()
+        return response.status, response.headers["Connection"] == "close"
+
+    def stop(self):
+        self.front.process.send_signal(signal.SIGTERM)
+        wait(lambda: send(self.where, "GET", "/readyz")[0] == 503, "the stop")
+
+    def test_what_had_come_is_answered_and_health_told_meanwhile(self):
+        with wire.connect(self.where) as asks, wire.connect(self.where) as late, \
+             wire.connect(self.where) as probe, wire.connect(self.where) as half:
+            self.get(probe, b"/readyz")
+            self.assertEqual(self.answer(probe), (200, False))
+            freeze(self.shard.pid)
+            asks.sendall(b"PUT /v1/keys/a HTTP/1.1\r\nHost: localhost\r\n"
+                         b"Content-Length: 1\r\n\r\nx")
+            half.sendall(b"GET /v1/keys/a HTTP/1.1\r\nHo")
+            self.stop()
+            for _ in range(200):        # new connections are told, too, as long as one waits
+                self.assertEqual(send(self.where, "GET", "/readyz")[0], 503)
+            self.get(probe, b"/readyz")
+            self.assertEqual(self.answer(probe), (503, True))
+            self.assertEqual(probe.recv(100), b"")
+            self.get(late, b"/v1/keys/a")
+            os.kill(self.shard.pid, signal.SIGCONT)
+            self.assertEqual(self.answer(asks), (204, True))
+            self.assertEqual(self.answer(late), (200, True))
+            half.sendall(b"st: localhost\r\n\r\n")
+            self.assertEqual(self.answer(half), (200, True))
+            self.assertEqual(self.front.wait(), 0)
+
+    def test_who_is_told_twice_ends_though_somebody_waits(self):
+        many = json.dumps(["k%d" % i for i in range(64)]).encode()
+        with wire.connect(self.where) as asks, wire.connect(self.where) as lists:
+            freeze(self.shard.pid)
+            self.get(asks, b"/v1/keys/a")
+            lists.sendall(b"POST /v1/keys:get HTTP/1.1\r\nHost: localhost\r\n"
+                          b"Content-Length: %d\r\n\r\n%b" % (len(many), many))
+            self.stop()
+            self.front.process.send_signal(signal.SIGTERM)
+            self.assertEqual(self.front.wait(), 0)
+        os.kill(self.shard.pid, signal.SIGCONT)
+
+
 class Copies(unittest.TestCase):
     def test_no_write_that_was_answered_is_lost_with_its_owner(self):
         with LocalCopies("--shard-timeout", "1s") as c:

@@ -151,13 +151,15 @@ class Fronts(unittest.TestCase):
             self.assertIn("closing clients that were not done in time clients=1", front.said())
 
     def test_a_program_that_does_not_start_changes_nothing(self):
-        front = self.front(*SEEN)
+        where = admin.address()
+        front = self.front("--http=" + where, *SEEN)
         before = os.readlink("/proc/%d/exe" % front.pid)
         broken = os.path.join(self.folder, "broken")
         with load(front.address) as clients:
             for content, why in (("#!/bin/sh\necho no such thing >&2; exit 1\n", "no such thing"),
                                  ("#!/bin/sh\nkill -9 $$\n", "Killed"),
                                  ("#!/bin/sh\nexit 0\n", "says nothing of its settings"),
+                                 ("#!/bin/sh\nrm $0; echo front: OK\n", "No such file"),
                                  ("\x7fELF", "Exec format error")):
                 with open(broken, "w") as f:
                     f.write(content)
@@ -165,6 +167,7 @@ class Fronts(unittest.TestCase):
                 install(self.program, broken)
                 upgrade(front, REFUSED)
                 self.assertIn(why, front.said().splitlines()[-1])
+                self.assertTrue(admin.get(where, "/v1/heartbeat")["ready"])
             os.unlink(self.program)
             upgrade(front, REFUSED)
             self.assertIn("No such file", front.said().splitlines()[-1])
@@ -213,6 +216,32 @@ class Fronts(unittest.TestCase):
             front.stop()
         self.assertFalse(os.path.exists(pidfile))
         self.assertTrue(os.path.exists(unix))
+
+    def test_what_is_asked_over_http_is_answered_first(self):
+        where = admin.address()
+        front = self.front("--http=" + where)
+        get = b"GET /v1/keys/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with wire.connect(where) as idle, wire.connect(where) as asks, front.connect() as client:
+            idle.sendall(get)
+            self.assertIn(b" 404 ", idle.recv(1000))
+            for s in self.shards:
+                freeze(s.pid)
+            asks.sendall(get.replace(b"GET", b"DELETE"))
+            os.kill(front.pid, signal.SIGUSR1)
+            self.assertEqual(idle.recv(1000), b"")      # the check is over, it leaves
+            with wire.connect(where) as late:           # waits for the new program
+                late.sendall(get)
+                for _ in range(500):
+                    talk(client, b"mn\r\n", b"MN\r\n")  # is served by the old one
+                self.assertEqual(times(front, DONE), 0)
+                for s in self.shards:
+                    os.kill(s.pid, signal.SIGCONT)
+                answer = wire.until_end(asks, b"")
+                self.assertIn(b"HTTP/1.1 404 ", answer)
+                self.assertIn(b"Connection: close\r\n", answer)
+                wait(lambda: times(front, DONE) == 1, "the upgrade")
+                self.assertIn(b" 404 ", late.recv(1000))
+                talk(client, b"mn\r\n", b"MN\r\n")
 
     def test_a_socket_of_its_own_is_not_taken_for_one_that_was_closed(self):
         with listening() as passed:

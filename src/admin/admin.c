@@ -366,6 +366,34 @@ struct admin *admin_new(struct event_base *base, const struct admin_config *conf
     return a;
 }
 
+void admin_drain(struct admin *a)
+{
+    if (a != NULL)
+        http_drain(a->http);
+}
+
+bool admin_is_drained(const struct admin *a)
+{
+    return a == NULL || http_is_drained(a->http);
+}
+
+void admin_leave(struct admin *a)
+{
+    if (a != NULL)
+        http_leave(a->http);
+}
+
+bool admin_has_left(const struct admin *a)
+{
+    return a == NULL || http_has_left(a->http);
+}
+
+void admin_stay(struct admin *a)
+{
+    if (a != NULL)
+        http_stay(a->http);
+}
+
 void admin_free(struct admin *a)
 {
     if (a == NULL)

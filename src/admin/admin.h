@@ -152,4 +152,11 @@ struct admin *admin_new(struct event_base *base, const struct admin_config *conf
                         const struct admin_ops *ops, void *arg);
 void admin_free(struct admin *a);       /* copes with NULL */
 
+/* As those of http.h; NULL has nobody to answer. */
+void admin_drain(struct admin *a);
+bool admin_is_drained(const struct admin *a);
+void admin_leave(struct admin *a);
+bool admin_has_left(const struct admin *a);
+void admin_stay(struct admin *a);
+
 #endif

@@ -119,6 +119,36 @@ static void on_request(struct evhttp_request *request, void *arg)
     }
 }
 
+/* the end */
+
+void http_drain(struct http *h)
+{
+    conns_stay(h->conns);       /* it may have been about to leave */
+    h->ends = true;
+}
+
+bool http_is_drained(const struct http *h)
+{
+    return conns_rest(h->conns);
+}
+
+void http_leave(struct http *h)
+{
+    h->ends = true;
+    conns_leave(h->conns);
+}
+
+bool http_has_left(const struct http *h)
+{
+    return conns_count(h->conns) == 0;
+}
+
+void http_stay(struct http *h)
+{
+    h->ends = false;
+    conns_stay(h->conns);
+}
+
 /* life */
 
 struct http *http_new(struct event_base *base, const struct http_config *config,

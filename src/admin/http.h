@@ -41,6 +41,17 @@ struct http *http_new(struct event_base *base, const struct http_config *config,
 /* Calls that are not answered yet are forgotten.  Copes with NULL. */
 void http_free(struct http *h);
 
+/* From here on each answer is its connection's last.  Who comes is still answered. */
+void http_drain(struct http *h);
+/* What has come, or has begun to, is answered. */
+bool http_is_drained(const struct http *h);
+
+/* The same for another program, which is to accept who comes: they wait for it, and
+ * who asks nothing is closed.  http_stay() takes it back. */
+void http_leave(struct http *h);
+bool http_has_left(const struct http *h);
+void http_stay(struct http *h);
+
 enum http_method http_call_method(const struct http_call *call);
 
 /* The path's parts between slashes, decoded: "/v1/nodes" has two, "/" none.  NULL where

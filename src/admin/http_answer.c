@@ -22,7 +22,7 @@ static void send_bytes(struct http *h, struct evhttp_request *request, int statu
     /* What comes behind it may be part of it; libevent reads sizes of chunks, too,
      * that others take for something else. */
     if (status == 400 || access_header(request, "Transfer-Encoding") != NULL
-        || !conns_takes(h->conns, request))
+        || h->ends || !conns_takes(h->conns, request))
         evhttp_add_header(headers, "Connection", "close");
     conns_end(h->conns, request);
     if (len > 0 && evbuffer_add(out, data, len) != 0)

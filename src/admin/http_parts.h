@@ -27,6 +27,7 @@ struct http {
     struct conns *conns;
     struct access access;
     struct http_call *calls;    /* not answered yet */
+    bool ends;                  /* each answer is its connection's last */
     http_handle *handle;
     void *arg;
 };
