@@ -162,7 +162,9 @@ class Keys(Http):
         self.expect(404, "GET", "/v1/keys/no-cas")
         for miss in ('W/' + second, '"other"', '"0"', '"1", "2"'):
             self.refused(412, "PUT", "/v1/keys/cas", b"3", If_Match=miss)
-        self.put("cas", b"4", If_Match='"1", W/"2", "x" ,%s' % second)
+        third = self.put("cas", b"", If_Match='"1", ' + second)
+        self.assertEqual(self.expect(200, "GET", "/v1/keys/cas")[0], b"")
+        self.put("cas", b"4", If_Match='"1", W/"2", "x" ,%s' % third)
         self.assertEqual(self.expect(200, "GET", "/v1/keys/cas")[0], b"4")
 
     def test_if_match_any_is_a_replace(self):
@@ -361,6 +363,10 @@ class Aliases(Http):
         self.assertEqual(self.expect(200, "GET", "/route?key=r%20/")[0], b"a b\0 +")
         self.assertEqual(self.expect(200, "GET", "/v1/keys/r%20%2F")[0], b"a b\0 +")
         self.expect(204, "POST", "/route", b"val=&key=empty&other=1")
+        tag = self.expect(200, "GET", "/route?key=empty")[1]["ETag"]
+        self.expect(204, "POST", "/route", b"key=empty&val=again", If_Match='"1", ' + tag)
+        self.assertEqual(self.expect(200, "GET", "/route?key=empty")[0], b"again")
+        self.expect(204, "POST", "/route", b"key=empty&val=")
         self.assertEqual(self.expect(200, "GET", "/route?key=empty")[0], b"")
         self.refused(404, "GET", "/route?key=no-route")
         for query in ("", "?", "?key", "?key=", "?key=%", "?key=" + "k" * 251, "?k=1"):

@@ -17,6 +17,7 @@ struct keyed {
     struct etags none;          /* If-None-Match, of a get */
     bool has_match;
     unsigned n_tried;           /* of the match's versions */
+    char *value;                /* owned: a copy, where there are more of those; or NULL */
     char key[KEY_MAX];
 };
 
@@ -133,6 +134,12 @@ static void answer_unreached(struct http_call *call, const char *why, bool unkno
 
 static void execute(struct keyed *k);
 
+static void keyed_free(struct keyed *k)
+{
+    free(k->value);
+    free(k);
+}
+
 /* Another of the tags may be the item's.  False: there is none, or nobody waits. */
 static bool tries_next_tag(struct keyed *k)
 {
@@ -140,7 +147,7 @@ static bool tries_next_tag(struct keyed *k)
         || ++k->n_tried >= k->match.n - k->match.n_weak)
         return false;
     k->cmd.cas = k->match.versions[k->n_tried];
-    k->cmd.value = http_call_bytes(k->call).at;
+    k->cmd.value = k->value;
     execute(k);
     return true;
 }
@@ -155,7 +162,7 @@ static void on_executed(void *arg, const struct answer *a, const char *why, bool
         answer(k, a);
     else
         answer_unreached(k->call, why, unknown);
-    free(k);
+    keyed_free(k);
 }
 
 static void execute(struct keyed *k)
@@ -276,7 +283,7 @@ static void go(struct keyed *k, bool fine)
     if (fine)
         execute(k);
     else
-        free(k);
+        keyed_free(k);
 }
 
 /* ---- calls ---------------------------------------------------------------- */
@@ -299,10 +306,17 @@ void keys_put_of(struct admin *a, struct http_call *call, const char *key, size_
                  struct span value)
 {
     struct keyed *k = keyed_new(a, call, VERB_SET);
+    bool fine;
 
     k->cmd.value = value.at;
     k->cmd.value_len = value.len;
-    go(k, take_key(k, key, len) && take_ttl(k) && take_flags(k) && take_conditions_of_put(k));
+    fine = take_key(k, key, len) && take_ttl(k) && take_flags(k) && take_conditions_of_put(k);
+    if (fine && k->match.n - k->match.n_weak > 1) {     /* the caller's is gone by then */
+        k->value = xmalloc(value.len + 1);
+        if (value.len > 0)
+            memcpy(k->value, value.at, value.len);
+    }
+    go(k, fine);
 }
 
 void keys_get(struct admin *a, struct http_call *call)
