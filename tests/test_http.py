@@ -294,6 +294,33 @@ class Keys(Http):
                     self.assertNotIn(b"HTTP/1.1 2", answer)
                 self.assertEqual(self.expect(200, "GET", "/v1/keys/smuggled")[0], b"1")
 
+    def test_what_others_take_for_a_body_is_no_request(self):
+        """Bytes behind a head that libevent reads on from, and a balancer would not."""
+        inner = b"DELETE /v1/keys/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        put = b"PUT /v1/keys/carrier HTTP/1.1\r\nHost: localhost\r\n"
+        for head in (b"HEAD /v1/keys/hidden HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Content-Length: %d\r\n",
+                     put + b"Content-Length : %d\r\n", put + b"Content-Length\t: %d\r\n",
+                     put + b"Content-Length\x0b: %d\r\n", put + b": %d\r\n"):
+            with self.subTest(head=head):
+                self.put("hidden", b"1")
+                answer = raw(self.where, head % len(inner) + b"\r\n" + inner)
+                self.assertTrue(answer.startswith(b"HTTP/1.1 400"), answer)
+                self.assertEqual(self.expect(200, "GET", "/v1/keys/hidden")[0], b"1")
+        chunked = b"Transfer-Encoding : chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+        answer = raw(self.where, put + chunked % (len(inner), inner))
+        self.assertTrue(answer.startswith(b"HTTP/1.1 400"), answer)
+        self.assertEqual(self.expect(200, "HEAD", "/v1/keys/hidden", Content_Length="0")[0], b"")
+
+    def test_a_hash_that_is_not_encoded_names_no_other_key(self):
+        self.put("cut", b"1")
+        for method in (b"GET", b"DELETE"):
+            answer = raw(self.where, method + b" /v1/keys/cut#off HTTP/1.1\r\n"
+                                     b"Host: localhost\r\n\r\n")
+            self.assertTrue(answer.startswith(b"HTTP/1.1 400"), answer)
+            self.assertIn(b"%23", answer)
+        self.assertEqual(self.expect(200, "GET", "/v1/keys/cut")[0], b"1")
+
     def test_chunks_are_put_together(self):
         answer = raw(self.where, b"PUT /v1/keys/chunks HTTP/1.1\r\nHost: localhost\r\n"
                                  b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -17,14 +17,25 @@ static const char *const single[] = {
 #define N_SINGLE (sizeof(single) / sizeof(single[0]))
 #define BOTH_LENGTHS 6u         /* bits of Content-Length and Transfer-Encoding */
 
-/* Which are there, by bits; *twice: one more than once. */
-static unsigned look_at_headers(struct evhttp_request *request, bool *twice)
+/* "Content-Length " is another header to libevent, and this one to others. */
+static bool is_name(const char *s)
+{
+    static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "0123456789!#$%&'*+-.^_`|~";
+    const size_t len = strlen(s);
+
+    return len > 0 && strspn(s, fine) == len;
+}
+
+/* Which are there, by bits; *twice: one more than once; *odd: one has no name. */
+static unsigned look_at_headers(struct evhttp_request *request, bool *twice, bool *odd)
 {
     const struct evkeyval *header;
     unsigned there = 0;
 
-    *twice = false;
+    *twice = *odd = false;
     TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next) {
+        *odd |= !is_name(header->key);
         for (unsigned i = 0; i < N_SINGLE; i++) {
             if (strcasecmp(header->key, single[i]) != 0)
                 continue;
@@ -36,7 +47,7 @@ static unsigned look_at_headers(struct evhttp_request *request, bool *twice)
 }
 
 /* What another reader of the same bytes could take for something else. */
-static bool is_odd(struct evhttp_request *request)
+static bool is_odd_length(struct evhttp_request *request)
 {
     const char *length = access_header(request, "Content-Length");
     const char *encoding = access_header(request, "Transfer-Encoding");
@@ -46,20 +57,36 @@ static bool is_odd(struct evhttp_request *request)
         || (encoding != NULL && strcasecmp(encoding, "chunked") != 0);
 }
 
+/* libevent takes what follows for the next request. */
+static bool has_unread_body(struct evhttp_request *request)
+{
+    const char *length = access_header(request, "Content-Length");
+
+    return evhttp_request_get_command(request) == EVHTTP_REQ_HEAD
+        && (access_header(request, "Transfer-Encoding") != NULL
+            || (length != NULL && strspn(length, "0") != strlen(length)));
+}
+
 const char *sound_refuses(struct evhttp_request *request)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    bool twice;
-    const unsigned there = look_at_headers(request, &twice);
+    bool twice, odd;
+    const unsigned there = look_at_headers(request, &twice, &odd);
 
     if ((there & BOTH_LENGTHS) == BOTH_LENGTHS)
         return "the request has two lengths";
-    if ((there & BOTH_LENGTHS) != 0 && is_odd(request))
+    if ((there & BOTH_LENGTHS) != 0 && is_odd_length(request))
         return "the length is no number, or the encoding not chunked";
+    if (odd)
+        return "a header has a name that is none";
+    if (has_unread_body(request))
+        return "a HEAD has no body";
     if (twice)
         return "a header is there twice";
     if (uri == NULL || evhttp_uri_get_host(uri) != NULL
         || evhttp_uri_get_path(uri) == NULL || evhttp_uri_get_path(uri)[0] != '/')
         return "expected a path, /v1/...";
+    if (evhttp_uri_get_fragment(uri) != NULL)
+        return "a # ends the path: write it as %23";
     return NULL;
 }
