@@ -2,10 +2,12 @@
 """Keys over HTTP: each status that programs meet, and what must not get through."""
 
 import base64
+import contextlib
 import http.client
 import json
 import os
 import signal
+import socket
 import unittest
 import urllib.parse
 
@@ -237,6 +239,31 @@ class Keys(Http):
             self.put("wide%d" % i, b"x" * 1000000)
         rows = self.many(["wide%d" % i for i in range(12)])["items"]
         self.assertEqual([r["status"] for r in rows], [200] * 8 + [413] * 4)
+
+    def test_answers_that_nobody_reads_are_bounded(self):
+        """Some are kept; then there is a 503, and one who reads makes room again."""
+        for i in range(8):
+            self.put("unread%d" % i, b"x" * 1000000)
+        body = json.dumps(["unread%d" % i for i in range(8)]).encode()
+        ask = (b"POST /v1/keys:get HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
+               % (len(body), body))
+        seen = []
+        with contextlib.ExitStack() as stack:
+            while len(seen) < 60 and 503 not in seen:
+                s = stack.enter_context(socket.socket())
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                s.settimeout(BOUND_S)
+                s.connect(self.daemon_http())
+                s.sendall(ask)
+                seen.append(int(s.recv(12).split(b" ")[1]))
+            self.expect(404, "GET", "/v1/keys/unread")      # what is small is told
+        self.assertEqual(seen[-1], 503)
+        self.assertGreater(len(seen), 3)
+        wait(lambda: self.send("POST", "/v1/keys:get", body)[0] == 200, "room")
+
+    def daemon_http(self):
+        host, _, port = self.where.rpartition(":")
+        return host, int(port)
 
     def test_lists_of_keys_that_are_none(self):
         for keys in ({}, "a", 1, [1], [""], ["k" * 251], [{"base64": "A"}], [{"base64": ""}],

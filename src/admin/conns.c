@@ -266,6 +266,17 @@ bool conns_takes(struct conns *c, struct evhttp_request *request)
     return conn == NULL || !conn->spare;
 }
 
+size_t conns_unsent(const struct conns *c)
+{
+    const struct conn *conn;
+    size_t sum = 0;
+
+    TAILQ_FOREACH(conn, &c->all, at)
+        if (conn->state == SENDING)
+            sum += evbuffer_get_length(bufferevent_get_output(conn->bev));
+    return sum;
+}
+
 void conns_end(struct conns *c, struct evhttp_request *request)
 {
     struct conn *conn = conn_of(c, request);

@@ -49,6 +49,8 @@ void conns_begin(struct conns *c, struct evhttp_request *request,
 /* False: all others are busy, and nothing is to be done for this one: it is to be told
  * so, and closed. */
 bool conns_takes(struct conns *c, struct evhttp_request *request);
+/* Bytes of answers that are not read yet. */
+size_t conns_unsent(const struct conns *c);
 /* It is about to be answered. */
 void conns_end(struct conns *c, struct evhttp_request *request);
 

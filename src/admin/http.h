@@ -20,6 +20,7 @@
 #define HTTP_HEADERS_MAX 8192
 #define HTTP_JSON_MAX 65536     /* bytes of a body of JSON, or a form */
 #define HTTP_PARTS_MAX 6
+#define HTTP_UNSENT_MAX ((size_t)64 << 20)      /* bytes of answers that nobody has read */
 
 struct http;
 struct http_call;

@@ -8,6 +8,7 @@
 #include "base/num.h"
 
 #define ERROR_MAX 512
+#define HTTP_SMALL 65536        /* an answer of so many bytes is always given */
 
 /* What is written for clients only is never a page, and is asked for each time. */
 static void send_bytes(struct http *h, struct evhttp_request *request, int status, const char *type,
@@ -30,18 +31,23 @@ static void send_bytes(struct http *h, struct evhttp_request *request, int statu
     evhttp_send_reply(request, status, NULL, NULL);
 }
 
-static void send_json(struct http *h, struct evhttp_request *request, int status, json_t *body)
+/* With a line end, *len bytes; NULL and 0: there is no memory.  To be freed. */
+static char *text_of(json_t *body, size_t *len)
 {
     char *text = json_dumps(body, JSON_COMPACT);
-    const size_t len = text != NULL ? strlen(text) : 0;
 
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
-    if (text != NULL)
-        text[len] = '\n';       /* in the place of its end */
-    send_bytes(h, request, text != NULL ? status : 500, "application/json", text,
-               text != NULL ? len + 1 : 0);
-    free(text);
     json_decref(body);
+    *len = 0;
+    if (text != NULL) {
+        *len = strlen(text) + 1;
+        text[*len - 1] = '\n';  /* in the place of its end */
+    }
+    return text;
+}
+
+static void add_no_store(struct evhttp_request *request)
+{
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
 }
 
 static json_t *error_json(const char *hint, const char *format, va_list args)
@@ -59,7 +65,12 @@ static json_t *error_json(const char *hint, const char *format, va_list args)
 
 void http_turn_down(struct http *h, struct evhttp_request *request, int status, const char *why)
 {
-    send_json(h, request, status, json_pack("{s:s}", "error", why));
+    size_t len;
+    char *text = text_of(json_pack("{s:s}", "error", why), &len);
+
+    add_no_store(request);
+    send_bytes(h, request, text != NULL ? status : 500, "application/json", text, len);
+    free(text);
 }
 
 void http_add_header(struct http_call *c, const char *name, const char *value)
@@ -77,9 +88,28 @@ static void say_length(struct http_call *c, size_t len)
     http_add_header(c, "Content-Length", text);
 }
 
+/* Those that are not read may be many: the large ones have to wait. */
+static bool has_room(struct http_call *c, size_t len)
+{
+    return c->request == NULL || len <= HTTP_SMALL
+        || conns_unsent(c->http->conns) + len <= HTTP_UNSENT_MAX
+        || conns_unsent(c->http->conns) == 0;
+}
+
+static void refuse_unread(struct http_call *c)
+{
+    evhttp_clear_headers(evhttp_request_get_output_headers(c->request));
+    http_add_header(c, "Retry-After", "1");
+    http_refuse(c, 503, "too many answers wait to be read: ask again");
+}
+
 void http_answer_bytes(struct http_call *c, int status, const char *type, const void *data,
                        size_t len)
 {
+    if (!has_room(c, len)) {
+        refuse_unread(c);
+        return;
+    }
     if (c->head && status != 204 && status != 304)
         say_length(c, len);
     if (c->request != NULL)
@@ -98,11 +128,12 @@ void http_answer_text(struct http_call *c, const char *type, struct evbuffer *te
 
 void http_answer(struct http_call *c, int status, json_t *body)
 {
-    if (c->request != NULL)
-        send_json(c->http, c->request, status, body);
-    else
-        json_decref(body);
-    http_call_free(c);
+    size_t len;
+    char *text = text_of(body, &len);
+
+    http_add_header(c, "Cache-Control", "no-store");
+    http_answer_bytes(c, text != NULL ? status : 500, "application/json", text, len);
+    free(text);
 }
 
 void http_refuse(struct http_call *c, int status, const char *format, ...)
