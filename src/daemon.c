@@ -19,8 +19,8 @@
 #define EXIT_OS 71              /* EX_OSERR */
 #define EXIT_NO_USER 67         /* EX_NOUSER */
 
-/* Beside clients: links, listeners, loops, standard streams. */
-#define DESCRIPTORS_ASIDE 512
+/* Beside clients: operators, links, listeners, loops, standard streams. */
+#define DESCRIPTORS_ASIDE 768
 
 void daemon_raise_descriptors(const struct options *o)
 {
