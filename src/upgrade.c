@@ -18,6 +18,8 @@
 #define CHECK_MS 10000          /* that the new program may take to look at its settings */
 #define LEAVE_MS 2000           /* that answers may take before their clients are closed */
 #define LOOK_MS 2
+#define SAID_MAX 4095           /* of what the check says, the last bytes */
+#define READS_MAX 32            /* of it at a time: more than a pipe holds */
 
 extern char **environ;
 
@@ -29,7 +31,10 @@ struct upgrade {
     struct timer *timer;        /* until CHECK_MS, or the next look */
     int64_t leave_until_ms;
     pid_t pid;                  /* CHECKING: of the child */
-    int said_fd;                /* what it says */
+    int said_fd;                /* the same: what it says comes here */
+    struct watch *watch;        /* of said_fd */
+    char said[SAID_MAX + 1];    /* the last of it */
+    size_t n_said;
 };
 
 static int64_t now_ms(const struct upgrade *u)
@@ -79,20 +84,79 @@ static bool spawn_check(struct upgrade *u, int said_fd)
     return rc == 0;
 }
 
+/* The first of it makes room for the last, which says what came of it. */
+static void hear(struct upgrade *u, const char *bytes, size_t n)
+{
+    const size_t over = u->n_said + n > SAID_MAX ? u->n_said + n - SAID_MAX : 0;
+
+    memmove(u->said, u->said + over, u->n_said - over);
+    memcpy(u->said + u->n_said - over, bytes, n);
+    u->n_said += n - over;
+    u->said[u->n_said] = '\0';
+}
+
+/* What has come; false: there is no more to come. */
+static bool listen_to_check(struct upgrade *u)
+{
+    char bytes[SAID_MAX / 2];
+    ssize_t n = -1;
+
+    for (unsigned i = 0; i < READS_MAX; i++) {
+        n = read(u->said_fd, bytes, sizeof(bytes));
+        if (n <= 0)
+            break;
+        hear(u, bytes, (size_t)n);
+    }
+    return n != 0;
+}
+
+static void on_said(void *arg, int what)
+{
+    struct upgrade *u = arg;
+
+    (void)what;
+    if (!listen_to_check(u))
+        u->config.node->world->ops->watch_set(u->watch, 0);
+}
+
+static void stop_listening(struct upgrade *u)
+{
+    u->config.node->world->ops->watch_free(u->watch);
+    close(u->said_fd);
+    u->watch = NULL;
+}
+
+static bool start_listening(struct upgrade *u, int fd)
+{
+    struct node *n = u->config.node;
+
+    u->n_said = 0;
+    u->said[0] = '\0';
+    u->watch = n->world->ops->watch_new(n->control.loop, fd, on_said, u);
+    if (u->watch == NULL)
+        return false;
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);       /* of this end: the child may wait */
+    u->said_fd = fd;
+    n->world->ops->watch_set(u->watch, WATCH_READ);
+    return true;
+}
+
 static void check(struct upgrade *u)
 {
     int fds[2];
 
-    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+    if (pipe2(fds, O_CLOEXEC) != 0) {
         refuse(u, strerror(errno));
         return;
     }
-    if (!spawn_check(u, fds[1])) {
-        refuse(u, strerror(errno));
+    if (!start_listening(u, fds[0])) {
+        refuse(u, strerror(ENOMEM));
         close(fds[0]);
+    } else if (!spawn_check(u, fds[1])) {
+        refuse(u, strerror(errno));
+        stop_listening(u);
     } else {
         u->stage = CHECKING;
-        u->said_fd = fds[0];
         set_timer(u, CHECK_MS);
     }
     close(fds[1]);
@@ -151,14 +215,12 @@ static void leave_clients(struct upgrade *u)
 
 static void on_checked(struct upgrade *u, int status)
 {
-    char said[4096];
-    const ssize_t n = read(u->said_fd, said, sizeof(said) - 1);
     const char *line;
 
-    said[n > 0 ? n : 0] = '\0';
-    close(u->said_fd);
+    (void)listen_to_check(u);   /* to what it said last */
+    stop_listening(u);
     u->pid = 0;
-    line = last_line(said);
+    line = last_line(u->said);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && is_fine(line))
         leave(u);
     else if (WIFSIGNALED(status))
@@ -179,7 +241,7 @@ static void end_check(struct upgrade *u)
 {
     kill(u->pid, SIGKILL);
     (void)waitpid(u->pid, NULL, 0);
-    close(u->said_fd);
+    stop_listening(u);
     u->pid = 0;
 }
 

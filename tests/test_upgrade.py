@@ -19,6 +19,12 @@ from lib.wire import stats, talk
 
 DONE = "upgraded: going on for the clients"
 REFUSED = "not upgraded"
+# It says more than a pipe holds, and then what it is about.
+LENGTHY = """#!/bin/sh
+head -c 300000 /dev/zero | tr '\\0' '\\n'
+echo no such thing, at last >&2
+exit 1
+"""
 
 
 def install(path, program=CHCACHED):
@@ -160,6 +166,7 @@ class Fronts(unittest.TestCase):
                                  ("#!/bin/sh\nkill -9 $$\n", "Killed"),
                                  ("#!/bin/sh\nexit 0\n", "says nothing of its settings"),
                                  ("#!/bin/sh\nrm $0; echo front: OK\n", "No such file"),
+                                 (LENGTHY, "no such thing, at last"),
                                  ("\x7fELF", "Exec format error")):
                 with open(broken, "w") as f:
                     f.write(content)
