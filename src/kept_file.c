@@ -6,8 +6,14 @@
 
 #include "base/num.h"
 
-#define TITLE "chcached 1\n"
+#define FORMAT "chcached 1"
+#define TITLE FORMAT "\n"
 #define LINE_MAX_BYTES 512
+
+const char *kept_file_format(void)
+{
+    return FORMAT;
+}
 
 /* ---- writing --------------------------------------------------------------- */
 

@@ -26,6 +26,9 @@ struct kept_item {
     size_t in_len, out_len;     /* bytes that follow; of a map in_len */
 };
 
+/* The name of this form: another one has another name. */
+const char *kept_file_format(void);
+
 /* The first line. */
 void kept_file_begin(FILE *file);
 /* One more, whose bytes are for the caller to write. */

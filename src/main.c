@@ -540,6 +540,8 @@ int main(int argc, char **argv)
         }
         tear_down(c);
         log_flush();
+    } else if (rc == 0 && c->options.test_config) {
+        upgrade_answer_check();
     }
     options_fini(&c->options);
     return rc;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -14,12 +15,16 @@
 #include "base/mem.h"
 #include "base/sdnotify.h"
 #include "kept.h"
+#include "kept_file.h"
 
 #define CHECK_MS 10000          /* that the new program may take to look at its settings */
 #define LEAVE_MS 2000           /* that answers may take before their clients are closed */
 #define LOOK_MS 2
 #define SAID_MAX 4095           /* of what the check says, the last bytes */
 #define READS_MAX 32            /* of it at a time: more than a pipe holds */
+
+/* In the environment of the check: what this program would hand over. */
+#define FORMAT_VARIABLE "CHCACHED_KEPT_FORMAT"
 
 extern char **environ;
 
@@ -28,6 +33,7 @@ struct upgrade {
     enum { IDLE, CHECKING, LEAVING_OPERATORS, LEAVING } stage;
     char *program;              /* owned: its path, whatever lies there by then */
     char **check_argv;          /* owned; its strings are argv's */
+    char *format;               /* owned: FORMAT_VARIABLE=... */
     struct timer *timer;        /* until CHECK_MS, or the next look */
     int64_t leave_until_ms;
     pid_t pid;                  /* CHECKING: of the child */
@@ -51,6 +57,24 @@ static void set_timer(struct upgrade *u, int64_t after_ms)
 
 /* the check */
 
+/* The last line of a program that takes what is kept in this form. */
+static char *answer_of(const char *format)
+{
+    return xasprintf("upgrade from %s: OK", format);
+}
+
+void upgrade_answer_check(void)
+{
+    const char *format = getenv(FORMAT_VARIABLE);
+    char *answer;
+
+    if (format == NULL || strcmp(format, kept_file_format()) != 0)
+        return;
+    answer = answer_of(format);
+    puts(answer);
+    free(answer);
+}
+
 /* Nothing has been given up yet. */
 static void refuse(struct upgrade *u, const char *why)
 {
@@ -59,11 +83,26 @@ static void refuse(struct upgrade *u, const char *why)
     u->stage = IDLE;
 }
 
+/* The environment with one variable more.  Free with free(). */
+static char **make_check_env(struct upgrade *u)
+{
+    size_t n = 0;
+    char **env;
+
+    while (environ[n] != NULL)
+        n++;
+    env = xzalloc((n + 2) * sizeof(*env));
+    env[0] = u->format;
+    memcpy(env + 1, environ, n * sizeof(*env));
+    return env;
+}
+
 static bool spawn_check(struct upgrade *u, int said_fd)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none, broken_pipe;
+    char **env = make_check_env(u);
     int rc;
 
     sigemptyset(&none);
@@ -77,7 +116,8 @@ static bool spawn_check(struct upgrade *u, int said_fd)
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &broken_pipe);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    rc = posix_spawn(&u->pid, u->program, &files, &attr, u->check_argv, environ);
+    rc = posix_spawn(&u->pid, u->program, &files, &attr, u->check_argv, env);
+    free(env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&files);
     errno = rc;
@@ -188,11 +228,29 @@ static const char *last_line(char *said)
     return newline != NULL ? newline + 1 : said;
 }
 
+/* "FILE: OK", as --test-config says of settings. */
 static bool is_fine(const char *line)
 {
     const size_t len = strlen(line);
 
     return len >= 4 && strcmp(line + len - 4, ": OK") == 0;
+}
+
+/* NULL: the program is to take our place. */
+static const char *why_not(int status, const char *line)
+{
+    char *answer = answer_of(kept_file_format());
+    const bool knows = strcmp(line, answer) == 0;
+
+    free(answer);
+    if (WIFSIGNALED(status))
+        return strsignal(WTERMSIG(status));
+    if (WEXITSTATUS(status) == 0 && knows)
+        return NULL;
+    if (WEXITSTATUS(status) == 0 && is_fine(line))
+        return "it does not know how to take over the sockets and clients of this one.  Stop "
+               "this one and start it";
+    return line[0] != '\0' ? line : "it says nothing of its settings";
 }
 
 static void leave(struct upgrade *u)
@@ -215,18 +273,16 @@ static void leave_clients(struct upgrade *u)
 
 static void on_checked(struct upgrade *u, int status)
 {
-    const char *line;
+    const char *why;
 
     (void)listen_to_check(u);   /* to what it said last */
     stop_listening(u);
     u->pid = 0;
-    line = last_line(u->said);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && is_fine(line))
+    why = why_not(status, last_line(u->said));
+    if (why == NULL)
         leave(u);
-    else if (WIFSIGNALED(status))
-        refuse(u, strsignal(WTERMSIG(status)));
     else
-        refuse(u, line[0] != '\0' ? line : "it says nothing of its settings");
+        refuse(u, why);
 }
 
 void upgrade_reap(struct upgrade *u)
@@ -358,6 +414,7 @@ struct upgrade *upgrade_new(const struct upgrade_config *config)
     u->config = *config;
     u->program = find_program();
     u->check_argv = make_check_argv(config->argv);
+    u->format = xasprintf(FORMAT_VARIABLE "=%s", kept_file_format());
     u->timer = n->world->ops->timer_new(n->control.loop, on_timer, u);
     if (u->timer == NULL) {
         upgrade_free(u);
@@ -383,6 +440,7 @@ void upgrade_free(struct upgrade *u)
         u->config.node->world->ops->timer_free(u->timer);
     }
     free(u->check_argv);
+    free(u->format);
     free(u->program);
     free(u);
 }

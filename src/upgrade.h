@@ -1,7 +1,8 @@
 /*
  * upgrade - becoming the program that is installed now, and no client notices
  *
- *      SIGUSR1 --> PROGRAM --test-config    a child: would it start as we did?
+ *      SIGUSR1 --> PROGRAM --test-config    a child: would it start as we did, and
+ *                                           take what is kept?
  *              --> clients stand still      what was executed is answered
  *              --> execve                   same process id, same sockets (kept.h)
  *              --> clients go on            where they were, in the new program
@@ -24,6 +25,10 @@ struct upgrade_config {
     bool (*start_threads)(void *arg);
     void *arg;
 };
+
+/* What the check says when the settings are right: the last line of a program that
+ * takes what the one that asks would hand over.  Nothing if nobody asks. */
+void upgrade_answer_check(void);
 
 /* Once there is a control worker.  NULL when memory is short. */
 struct upgrade *upgrade_new(const struct upgrade_config *config);

@@ -165,7 +165,8 @@ class Fronts(unittest.TestCase):
             for content, why in (("#!/bin/sh\necho no such thing >&2; exit 1\n", "no such thing"),
                                  ("#!/bin/sh\nkill -9 $$\n", "Killed"),
                                  ("#!/bin/sh\nexit 0\n", "says nothing of its settings"),
-                                 ("#!/bin/sh\nrm $0; echo front: OK\n", "No such file"),
+                                 ("#!/bin/sh\nrm $0; echo upgrade from chcached 1: OK\n",
+                                  "No such file"),
                                  (LENGTHY, "no such thing, at last"),
                                  ("\x7fELF", "Exec format error")):
                 with open(broken, "w") as f:
@@ -184,6 +185,21 @@ class Fronts(unittest.TestCase):
             install(self.program)
             upgrade(front)
             go_on(clients)
+
+    def test_a_program_that_cannot_take_over_is_refused(self):
+        front = self.front()
+        other = os.path.join(self.folder, "other")
+        for asks in ("unset CHCACHED_KEPT_FORMAT", "CHCACHED_KEPT_FORMAT='chcached 0'"):
+            with front.connect() as sock:
+                with open(other, "w") as f:
+                    f.write('#!/bin/sh\n%s\nexec %s "$@"\n' % (asks, CHCACHED))
+                os.chmod(other, 0o755)
+                install(self.program, other)
+                upgrade(front, REFUSED)
+                self.assertIn("does not know how to take over", front.said().splitlines()[-1])
+                talk(sock, b"get a\r\n", END)
+                install(self.program)
+                upgrade(front)
 
     def test_settings_that_are_wrong_by_now_change_nothing(self):
         path = os.path.join(self.folder, "front.conf")
