@@ -17,7 +17,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/sdnotify.h"
 #include "base/world.h"
 #include "child_options.h"
 #include "config.h"
@@ -259,11 +258,9 @@ static int open_log(struct chcached *c)
 
 static void read_again(struct chcached *c)
 {
-    if (c->service.ready)
-        sdnotify_reloading();
+    service_begin_reload(&c->service);
     reload(&c->options, &c->node, c->argc, c->argv);
-    if (c->service.ready)
-        service_say_ready(&c->service);
+    service_end_reload(&c->service);
 }
 
 /* The log file may have been moved away; settings may have changed.  Children open
@@ -451,7 +448,7 @@ static void stop_threads(void *arg)
 static bool make_upgrade(struct chcached *c)
 {
     const struct upgrade_config config = {
-        .node = &c->node, .passed = &c->passed, .argv = c->argv,
+        .node = &c->node, .passed = &c->passed, .service = &c->service, .argv = c->argv,
         .stop_threads = stop_threads, .start_threads = start_threads, .arg = c,
     };
 

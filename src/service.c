@@ -65,6 +65,12 @@ static void say_status(struct service *s, struct node *n)
     view_unref(v);
 }
 
+/* Now, or as soon as it can be said. */
+static void say_ready(struct service *s)
+{
+    s->owes_ready = !sdnotify("READY=1");
+}
+
 void service_look(struct service *s, struct node *n)
 {
     if (s->stopping)
@@ -72,17 +78,24 @@ void service_look(struct service *s, struct node *n)
     if (!s->ready && node_is_ready(n)) {
         s->ready = true;
         say_status(s, n);
-        service_say_ready(s);
+        say_ready(s);
     } else if (s->owes_ready) {
-        service_say_ready(s);
+        say_ready(s);
     } else if (!s->looked || s->epoch != cluster_epoch(n->cluster)) {
         say_status(s, n);
     }
 }
 
-void service_say_ready(struct service *s)
+void service_begin_reload(struct service *s)
 {
-    s->owes_ready = !sdnotify("READY=1");
+    if (s->ready && !s->stopping)
+        sdnotify_reloading();
+}
+
+void service_end_reload(struct service *s)
+{
+    if (s->ready && !s->stopping)
+        say_ready(s);
 }
 
 void service_stop(struct service *s)

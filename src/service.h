@@ -23,8 +23,10 @@ struct service {
 /* In each turn of the control worker.  Cheap when nothing has changed. */
 void service_look(struct service *s, struct node *n);
 
-/* READY=1, once more after a reload; now, or as soon as it can be said. */
-void service_say_ready(struct service *s);
+/* Settings are read again, or another program takes over; and that has ended here.
+ * It is told of a service that is ready: a start goes on until READY=1. */
+void service_begin_reload(struct service *s);
+void service_end_reload(struct service *s);
 
 /* When the process has begun to end. */
 void service_stop(struct service *s);

@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/sdnotify.h"
 #include "kept.h"
 #include "kept_file.h"
 
@@ -256,7 +255,7 @@ static const char *why_not(int status, const char *line)
 static void leave(struct upgrade *u)
 {
     log_info("main", "upgrading program=%s", u->program);
-    sdnotify_reloading();
+    service_begin_reload(u->config.service);
     u->stage = LEAVING_OPERATORS;
     u->leave_until_ms = now_ms(u) + LEAVE_MS;
     node_leave_operators(u->config.node);
@@ -352,7 +351,7 @@ static void become(struct upgrade *u)
         log_error("main", "cannot start threads again: %s", strerror(errno));
         kill(getpid(), SIGTERM);
     }
-    (void)sdnotify("READY=1");
+    service_end_reload(c->service);
 }
 
 static void on_timer(void *arg)

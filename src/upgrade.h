@@ -13,12 +13,14 @@
 #define UPGRADE_H
 
 #include "passed.h"
+#include "service.h"
 
 struct upgrade;
 
 struct upgrade_config {
     struct node *node;          /* borrowed, like all here */
     const struct passed *passed;
+    struct service *service;
     char **argv;                /* what the new program is given as well */
     /* The workers' threads end; and are started again where nothing came of it. */
     void (*stop_threads)(void *arg);

@@ -318,6 +318,27 @@ class Fronts(unittest.TestCase):
             self.assertRegex(told.wait_line("RELOADING=1"), r"\nMONOTONIC_USEC=\d+$")
             told.wait_line("READY=1")
 
+    def test_systemd_is_told_when_nothing_comes_of_it(self):
+        with Listener("@chcached-upgrade-%d" % os.getpid()) as told:
+            front = self.front(listener=told)
+            told.wait_line("READY=1")
+            self.vanish()
+            os.kill(front.pid, signal.SIGUSR1)
+            told.wait_line("RELOADING=1")
+            told.wait_line("READY=1")
+            self.assertIn("No such file", front.said())
+            with front.connect() as s:
+                talk(s, b"get a\r\n", END)
+
+    def vanish(self):
+        """A program that is found right, and is gone when it is to begin."""
+        other = os.path.join(self.folder, "other")
+        with open(other, "w") as f:
+            f.write('#!/bin/sh\ncase "$1" in --test-config) rm -f "%s"; esac\nexec %s "$@"\n'
+                    % (self.program, CHCACHED))
+        os.chmod(other, 0o755)
+        install(self.program, other)
+
     def test_nothing_is_left_open(self):
         front = self.front(*SEEN)
 
