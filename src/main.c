@@ -56,6 +56,7 @@ struct chcached {
     int parent_fd;              /* of --daemon: who waits to hear that we run */
     bool open_to_clients;
     bool stopping, stopped;
+    bool failed;                /* stopped, as its threads could not be started again */
     int64_t stop_at_ms;
 };
 
@@ -226,17 +227,28 @@ static void *worker_thread(void *arg)
     return NULL;
 }
 
-static bool start_threads(void *arg)
+static bool start_threads(struct chcached *c)
 {
-    struct chcached *c = arg;
-
     for (; c->n_threads < c->options.threads; c->n_threads++) {
         struct worker *w = &c->node.workers[c->n_threads];
 
-        if (pthread_create(&w->thread, NULL, worker_thread, w) != 0)
+        errno = pthread_create(&w->thread, NULL, worker_thread, w);
+        if (errno != 0)
             return false;
     }
     return true;
+}
+
+/* Who would wait for a worker that does not run waits for ever, so nothing more is
+ * done where one does not. */
+static void start_threads_again(void *arg)
+{
+    struct chcached *c = arg;
+
+    if (start_threads(c))
+        return;
+    log_error("main", "ending, as threads cannot be started again: %s", strerror(errno));
+    c->failed = c->stopped = true;
 }
 
 /* the log */
@@ -300,7 +312,7 @@ static void on_signal(void *arg, int what)
     struct signalfd_siginfo info;
 
     (void)what;
-    if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
+    if (c->stopped || read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGCHLD && c->children != NULL && !c->stopping)
         local_shards_reap(c->children);
@@ -449,7 +461,7 @@ static bool make_upgrade(struct chcached *c)
 {
     const struct upgrade_config config = {
         .node = &c->node, .passed = &c->passed, .service = &c->service, .argv = c->argv,
-        .stop_threads = stop_threads, .start_threads = start_threads, .arg = c,
+        .stop_threads = stop_threads, .start_threads = start_threads_again, .arg = c,
     };
 
     c->upgrade = upgrade_new(&config);
@@ -534,6 +546,7 @@ int main(int argc, char **argv)
             on_timer(c);
             while (!c->stopped && (rc = look_at_readiness(c)) == 0)
                 worker_turn(&c->node.control, false);
+            rc = c->failed ? EXIT_OS : rc;
         }
         tear_down(c);
         log_flush();

@@ -347,10 +347,7 @@ static void become(struct upgrade *u)
     if (k != NULL)
         kept_withdraw(k);
     node_stay(c->node);
-    if (!c->start_threads(c->arg)) {
-        log_error("main", "cannot start threads again: %s", strerror(errno));
-        kill(getpid(), SIGTERM);
-    }
+    c->start_threads(c->arg);
     service_end_reload(c->service);
 }
 

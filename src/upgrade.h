@@ -24,7 +24,7 @@ struct upgrade_config {
     char **argv;                /* what the new program is given as well */
     /* The workers' threads end; and are started again where nothing came of it. */
     void (*stop_threads)(void *arg);
-    bool (*start_threads)(void *arg);
+    void (*start_threads)(void *arg);
     void *arg;
 };
 

@@ -19,6 +19,7 @@ from lib.wire import stats, talk
 
 DONE = "upgraded: going on for the clients"
 REFUSED = "not upgraded"
+OS_ERROR = 71
 # It says more than a pipe holds, and then what it is about.
 LENGTHY = """#!/bin/sh
 head -c 300000 /dev/zero | tr '\\0' '\\n'
@@ -79,16 +80,18 @@ class Fronts(unittest.TestCase):
         install(self.program)
 
     def front(self, *args, **more):
+        front = self.stack.enter_context(self.front_to_start(*args, **more))
+        if front.port:
+            up(front, 2)
+        return front
+
+    def front_to_start(self, *args, **more):
         shards, (front,) = separate(2, self.folder, extra=("--shard-timeout", "20s"))
         for s in shards:
             self.stack.enter_context(s)
-        front = Service(*front.args, "--http", "off", *args, program=self.program, name="front",
-                        **more)
-        self.stack.enter_context(front)
-        if front.port:
-            up(front, 2)
         self.shards = shards
-        return front
+        return Service(*front.args, "--http", "off", *args, program=self.program, name="front",
+                       **more)
 
     def test_requests_and_connects_do_not_fail(self):
         front = self.front(*SEEN)
@@ -338,6 +341,36 @@ class Fronts(unittest.TestCase):
                     % (self.program, CHCACHED))
         os.chmod(other, 0o755)
         install(self.program, other)
+
+    @unittest.skipUnless(shutil.which("strace"), "no strace: apt-get install strace")
+    def test_a_process_that_cannot_go_on_ends_and_says_so(self):
+        # a leak checker may not look where strace does
+        front = self.front_to_start(env={"ASAN_OPTIONS": ":".join(
+            filter(None, (os.environ.get("ASAN_OPTIONS"), "detect_leaks=0")))})
+        self.addCleanup(front.end)
+        front.start()
+        with front.connect() as idle:
+            # the exec fails, while a signal comes; and all threads after the check's child
+            with self.failing(front, "execve:error=ENOMEM:signal=SIGHUP",
+                              "clone,clone3:error=EAGAIN:when=2+"):
+                os.kill(front.pid, signal.SIGUSR1)
+                self.assertEqual(front.wait(), OS_ERROR)
+            self.assertEqual(wire.until_end(idle, b""), b"")
+        self.assertIn("threads cannot be started again: Resource temporarily unavailable",
+                      front.said())
+
+    @contextlib.contextmanager
+    def failing(self, front, *calls):
+        """System calls of its main thread."""
+        with subprocess.Popen(["strace", "-o", "/dev/null", "-p", str(front.pid),
+                               *("--inject=" + c for c in calls)],
+                              stderr=subprocess.PIPE, text=True) as strace:
+            try:
+                if "attached" not in strace.stderr.readline():
+                    self.skipTest("strace may not look at processes here")
+                yield
+            finally:
+                strace.terminate()
 
     def test_nothing_is_left_open(self):
         front = self.front(*SEEN)
