@@ -201,6 +201,18 @@ static void take_socket(struct kept *k, struct passed *p, const char *name, int 
         close(fd);
 }
 
+/* An address that the settings do not name any more: as at the end of a process, no
+ * file of it stays. */
+static void give_up(int fd)
+{
+    char address[ADDRESS_MAX];
+
+    world_os_socket_name(fd, address, sizeof(address));
+    close(fd);
+    if (address[0] == '/')
+        (void)unlink(address);
+}
+
 /* Sockets are taken now; a map and clients when there is use for them. */
 void kept_read(struct kept *k, struct passed *p)
 {
@@ -307,7 +319,7 @@ void kept_give(struct kept *k, struct node *n)
     fclose(k->file);
     k->file = NULL;
     while (k->n_sockets > 0)
-        close(k->sockets[--k->n_sockets]);
+        give_up(k->sockets[--k->n_sockets]);
     log_info("main", "upgraded: going on for the clients of the last program clients=%u",
              n_clients);
 }

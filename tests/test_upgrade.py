@@ -129,6 +129,31 @@ class Fronts(unittest.TestCase):
             talk(line, b"sing\r\n", END)
             talk(block, value[70000:] + b"\r\nget b\r\n", STORED + found(b"b", value))
 
+    def test_half_of_anything_that_is_not_text_is_not_lost(self):
+        front = self.front()
+        value = b"v" * 100000
+        set_b = packet.store(packet.SET, b"b", value)
+        get_b = packet.packet(packet.GET, b"b")
+        meta = b"ms m %d T0 F7\r\n" % len(value) + value + b"\r\n"
+        halves = [(set_b, 10), (set_b, 24), (set_b, 27), (set_b, 60000), (get_b, 24),
+                  (meta, 5), (meta, 17), (meta, 60000), (meta, len(meta) - 1)]
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(front.connect()) for _ in halves]
+            for sock, (whole, at) in zip(socks, halves):
+                sock.sendall(whole[:at])
+            self.wait_read(front, sum(at for _, at in halves))
+            upgrade(front)
+            for sock, (whole, at) in zip(socks, halves):
+                if whole is meta:
+                    talk(sock, whole[at:] + b"mg m v f\r\n",
+                         b"HD\r\nVA %d f7\r\n" % len(value) + value + b"\r\n")
+                    continue
+                said = [packet.says(packet.GET, value=value, flags=0)]
+                if whole is set_b:
+                    said[:0] = [packet.says(packet.SET, cas=packet.SOME)]
+                    whole += get_b
+                self.assertTrue(packet.same(packet.ask(sock, whole[at:]), said), at)
+
     def wait_read(self, front, n):
         def read():
             with front.connect() as s:
@@ -293,6 +318,25 @@ class Fronts(unittest.TestCase):
         self.assertTrue(self.serves(unix))
         front.stop()
         self.assertFalse(os.path.exists(unix))
+
+    def test_a_socket_file_that_the_settings_do_not_name_any_more_goes(self):
+        path = os.path.join(self.folder, "front.conf")
+        one, two = (os.path.join(self.folder, name) for name in ("one", "two"))
+
+        def settings(unix):
+            with open(path, "w") as f:
+                f.write("[front]\nunix-socket = %s\n" % unix)
+        settings(one)
+        front = self.front("--config", path, port=0)
+        wait(lambda: os.path.exists(one) and self.serves(one), "the front to serve")
+        settings(two)
+        with wire.connect(one) as early:
+            upgrade(front)
+            self.assertTrue(self.serves(two))
+            self.assertFalse(os.path.exists(one))
+            talk(early, b"get a\r\n", END)
+        front.stop()
+        self.assertFalse(os.path.exists(two))
 
     def test_the_log_can_go_back_to_stderr(self):
         path, log = os.path.join(self.folder, "front.conf"), os.path.join(self.folder, "log")
