@@ -324,8 +324,7 @@ class Fronts(unittest.TestCase):
         one, two = (os.path.join(self.folder, name) for name in ("one", "two"))
 
         def settings(unix):
-            with open(path, "w") as f:
-                f.write("[front]\nunix-socket = %s\n" % unix)
+            self.write(path, "[front]\nunix-socket = %s\n" % unix)
         settings(one)
         front = self.front("--config", path, port=0)
         wait(lambda: os.path.exists(one) and self.serves(one), "the front to serve")
@@ -337,6 +336,23 @@ class Fronts(unittest.TestCase):
             talk(early, b"get a\r\n", END)
         front.stop()
         self.assertFalse(os.path.exists(two))
+
+    def test_a_socket_file_may_have_two_names(self):
+        path = os.path.join(self.folder, "front.conf")
+        os.symlink(self.folder, os.path.join(self.folder, "link"))
+        one, two = (os.path.join(self.folder, name) for name in ("own", "link/own"))
+        self.write(path, "[front]\nunix-socket = %s\n" % one)
+        front = self.front("--config", path, port=0)
+        wait(lambda: os.path.exists(one) and self.serves(one), "the front to serve")
+        self.write(path, "[front]\nunix-socket = %s\n" % two)
+        upgrade(front)
+        self.assertTrue(self.serves(one))
+        front.stop()
+        self.assertFalse(os.path.exists(one))
+
+    def write(self, path, text):
+        with open(path, "w") as f:
+            f.write(text)
 
     def test_the_log_can_go_back_to_stderr(self):
         path, log = os.path.join(self.folder, "front.conf"), os.path.join(self.folder, "log")

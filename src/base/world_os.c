@@ -194,6 +194,22 @@ static int bind_masked(int fd, const union any_address *a, socklen_t len, unsign
     return rc;
 }
 
+/* Two names of it, where a folder has two. */
+static bool is_one_file(const char *a, const char *b)
+{
+    struct stat first, second;
+
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+static bool is_one_unix_address(const struct sockaddr_un *a, const struct sockaddr_un *b)
+{
+    return memcmp(a->sun_path, b->sun_path, sizeof(a->sun_path)) == 0 ||
+           (a->sun_path[0] == '/' && b->sun_path[0] == '/' &&
+            is_one_file(a->sun_path, b->sun_path));
+}
+
 bool world_os_is_at(int fd, const char *address)
 {
     union any_address wanted, bound;
@@ -209,7 +225,7 @@ bool world_os_is_at(int fd, const char *address)
     if (wanted.sa.sa_family == AF_INET6)
         return wanted.in6.sin6_port == bound.in6.sin6_port &&
                memcmp(&wanted.in6.sin6_addr, &bound.in6.sin6_addr, sizeof(struct in6_addr)) == 0;
-    return memcmp(wanted.un.sun_path, bound.un.sun_path, sizeof(bound.un.sun_path)) == 0;
+    return is_one_unix_address(&wanted.un, &bound.un);
 }
 
 void world_os_socket_name(int fd, char *out, size_t size)
