@@ -51,33 +51,54 @@ static void allow_cores(const struct options *o)
     prctl(PR_SET_DUMPABLE, o->enable_coredumps ? 1 : 0);
 }
 
+/* Without a limit; and as who it is by now, who may have lost the right to more than
+ * the limit.  A capability says little where a container has users of its own: only
+ * who has it in the whole machine locks anything under a limit of 0. */
+static bool may_lock_all(void)
+{
+    struct rlimit limit, none;
+    char probe = 0;
+    int error;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
+        return false;
+    if (limit.rlim_cur == RLIM_INFINITY)
+        return true;
+    none = (struct rlimit){ 0, limit.rlim_max };
+    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0)
+        return false;
+    error = mlock(&probe, sizeof(probe)) != 0 ? errno : 0;
+    if (error == 0)
+        (void)munlock(&probe, sizeof(probe));
+    (void)setrlimit(RLIMIT_MEMLOCK, &limit);
+    errno = error;
+    return error == 0;
+}
+
 /* What is reserved for items counts in whole as it is mapped, so any limit is too low,
  * and would end the start later. */
-static void lock_memory(void)
+void daemon_lock_memory(const struct options *o)
 {
-    const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-    const bool is_limited = setrlimit(RLIMIT_MEMLOCK, &all) != 0 && geteuid() != 0;
-
-    if (is_limited || mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+    if (o->lock_memory && (!may_lock_all() || mlockall(MCL_CURRENT | MCL_FUTURE) != 0))
         log_warn("main", "memory cannot be locked and may be swapped out, set LimitMEMLOCK "
                  "(ulimit -l) to infinity: %s", strerror(errno));
 }
 
 int daemon_limits(const struct options *o)
 {
-    struct rlimit cores = { RLIM_INFINITY, RLIM_INFINITY };
+    const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 
     daemon_raise_descriptors(o);
     if (o->enable_coredumps) {
-        if (setrlimit(RLIMIT_CORE, &cores) != 0) {
+        if (setrlimit(RLIMIT_CORE, &all) != 0) {
             log_fail("core files cannot be enabled: %s. Raise LimitCORE (ulimit -c) or leave out "
                      "--enable-coredumps.", strerror(errno));
             return EXIT_OS;
         }
     }
     allow_cores(o);
-    if (o->lock_memory)
-        lock_memory();
+    if (o->lock_memory)         /* as long as we may be root; see daemon_lock_memory() */
+        (void)setrlimit(RLIMIT_MEMLOCK, &all);
     return 0;
 }
 

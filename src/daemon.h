@@ -11,8 +11,12 @@
 /* So many as --conn-limit needs, or a warning. */
 void daemon_raise_descriptors(const struct options *o);
 
-/* Descriptors for all clients, core files or none, locked memory. */
+/* Descriptors for all clients, core files or none, memory that may be locked. */
 int daemon_limits(const struct options *o);
+
+/* --lock-memory, or a warning.  In the process that stays, as who it stays: a fork
+ * loses the locks, another user the right to them. */
+void daemon_lock_memory(const struct options *o);
 
 /*
  * Into the background (-d), before any thread is started.  The parent stays

@@ -490,6 +490,7 @@ static int set_up(struct chcached *c)
         (!c->passed.is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
         (rc = open_log(c)) != 0)
         return rc;
+    daemon_lock_memory(&c->options);
     if (!node_make_control(&c->node) || !watch_signals(c, &set) || !make_upgrade(c))
         goto no_memory;
     if ((rc = make_children(c)) != 0 || (rc = listen_for_peers(c)) != 0 ||

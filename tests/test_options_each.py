@@ -16,8 +16,8 @@ import unittest
 
 from lib import admin, tap, wire
 from lib.cluster import Copied, LocalCopies
-from lib.daemon import (CHCACHECTL, Cluster, Daemon, Folder, command_line, free_port, freeze,
-                        has_ipv6, is_alive, is_sanitized, run, separate, states, up, wait)
+from lib.daemon import (CHCACHED, CHCACHECTL, Cluster, Daemon, Folder, command_line, free_port,
+                        freeze, has_ipv6, is_alive, is_sanitized, run, separate, states, up, wait)
 from lib.option_rows import ignored, n_written, refused, rows
 from lib.wire import ask, exchange, stats, talk, until_end
 
@@ -582,10 +582,37 @@ class Each(WithFolder):
     def test_lock_memory(self):
         if is_sanitized():
             self.skipTest("a sanitizer does not lock memory")
+        self.starts_where_memory_may_not_be_locked()
         with Daemon("-k", "-m", "8") as d:
             if "memory cannot be locked" in d.said():
                 self.skipTest("this machine allows too little locked memory")
-            self.assertGreater(int(self.status(d.pid, "VmLck")[0]), 0)
+            self.assertGreater(self.locked(d.pid), 0)
+        path = self.path("pid")
+        code, _, said = run("-k", "-d", "-m", "8", "-P", path, "-p", str(free_port()), "--http",
+                            "off")
+        self.assertEqual(code, 0, said)
+        with open(path) as f:
+            pid = int(f.read())
+        try:
+            self.assertGreater(self.locked(pid), 0)
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        wait(lambda: not is_alive(pid), "its end")
+
+    def locked(self, pid):
+        return int(self.status(pid, "VmLck")[0])
+
+    def starts_where_memory_may_not_be_locked(self):
+        """Root of a container may not either."""
+        path = self.path("limited")
+        drop = "setpriv --bounding-set -sys_resource,-ipc_lock --inh-caps -all "
+        with open(path, "w") as f:
+            f.write('#!/bin/sh\n(ulimit -l 8192) 2>&- && ulimit -l 8192\nexec %s"%s" "$@"\n'
+                    % (drop if os.geteuid() == 0 else "", CHCACHED))
+        os.chmod(path, 0o755)
+        with Daemon("-k", "-m", "64", "--http", "off", program=path) as d, d.connect() as s:
+            self.assertIn("memory cannot be locked and may be swapped out", d.said())
+            talk(s, b"set a 0 0 1\r\n1\r\n", b"STORED\r\n")
 
     def test_enable_coredumps(self):
         with Daemon("-r") as d, open("/proc/%d/limits" % d.pid) as f:
