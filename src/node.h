@@ -21,8 +21,9 @@
 #include "shard/keeper.h"
 #include "shard/shard.h"
 
-/* For clients and for the members' frames; one more for a Unix socket of each. */
-#define NODE_LISTENERS_MAX 66
+/* For clients, and for the members' frames: an address, and a Unix socket beside it. */
+#define NODE_CLIENT_LISTENERS_MAX 64
+#define NODE_LISTENERS_MAX (NODE_CLIENT_LISTENERS_MAX + 2)
 
 struct node {
     const struct options *options;      /* borrowed */
@@ -60,7 +61,7 @@ struct node {
     int admin_socket;           /* the same, and after that: the admin's; -1 */
     unsigned n_taken;           /* connections that another program had */
     char admin_token[SECRET_MAX + 1];   /* that has to be shown there; "": none */
-    int client_fds[NODE_LISTENERS_MAX], peer_fds[2];
+    int client_fds[NODE_CLIENT_LISTENERS_MAX], peer_fds[2];
     size_t n_client_fds, n_peer_fds;
     struct listener *listeners[NODE_LISTENERS_MAX];
     size_t n_listeners;

@@ -151,7 +151,8 @@ static int give(struct passed *p, struct node *n, struct options *o, struct sdno
     tune(s->fd, address);
     if (strcmp(s->name, LOCAL_SHARDS_FD_NAME) == 0)
         return give_child_socket(p, s->fd);
-    if (strcmp(s->name, "memcache") == 0 && o->role != ROLE_SHARD)
+    if (strcmp(s->name, "memcache") == 0 && o->role != ROLE_SHARD &&
+        n->n_client_fds < NODE_CLIENT_LISTENERS_MAX)
         return give_client_socket(p, n, o, s->fd, address);
     if (strcmp(s->name, "admin") == 0 && n->admin_fd < 0)
         return give_admin_socket(n, o, s, address);

@@ -72,6 +72,16 @@ class Passed(unittest.TestCase):
                     self.assertNotIn(b"VERSION", wire.until_end(s, b"version\r\n"))
                 self.assertRegex(d.said(), "closing a descriptor that was passed.* name=what")
 
+    def test_of_more_sockets_than_there_may_be_the_first_are_served(self):
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(listening()) for _ in range(66)]
+            d = Service("--name", "a", "--peer", "127.0.0.1:%d" % free_port(), port=0,
+                        sockets=memcache(*socks))
+            with d:
+                for sock in socks[:64]:
+                    self.serves(address_of(sock))
+                self.assertEqual(d.said().count("has no use here name=memcache"), 2)
+
     def test_what_is_no_listening_socket_is_refused(self):
         with socket.socket() as idle:
             code, said = self.ended(sockets=memcache(idle))
