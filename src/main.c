@@ -15,18 +15,18 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "announce.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/world.h"
 #include "child_options.h"
-#include "config.h"
 #include "daemon.h"
 #include "front/local_shards.h"
 #include "kept.h"
+#include "listening.h"
 #include "node.h"
 #include "node_dump.h"
 #include "passed.h"
-#include "port_owner.h"
 #include "reload.h"
 #include "service.h"
 #include "upgrade.h"
@@ -67,46 +67,13 @@ static int64_t now_ms(struct chcached *c)
 
 /* listening */
 
-/* What an operator does about it. */
-static const char *remedy_of(int error)
-{
-    switch (error) {
-    case EACCES:
-        return ": a port below 1024 needs root or CAP_NET_BIND_SERVICE, a socket a folder that "
-               "may be written";
-    case EADDRNOTAVAIL:
-        return ": no interface of this host has this address";
-    case ENOENT:
-        return ": make its folder first";
-    default:
-        return "";
-    }
-}
-
-static int say_cannot_listen(const char *address, const char *instead)
-{
-    char owner[128];
-    int error = errno;
-
-    if (error == EADDRINUSE && port_owner(address, owner, sizeof(owner)))
-        log_fail("%s is in use (%s). Stop it or use %s.", address, owner, instead);
-    else if (error == EADDRINUSE)
-        log_fail("%s is in use. Stop who uses it or use %s.", address, instead);
-    else
-        log_fail("cannot listen on %s: %s%s. Or use %s.", address, strerror(error),
-                 remedy_of(error), instead);
-    return EXIT_OS;
-}
-
 static int listen_for_clients(struct chcached *c)
 {
-    const char *failed = node_listen_to_clients(&c->node);
+    const int rc = listening_for_clients(&c->node);
 
-    if (failed != NULL)
-        return say_cannot_listen(failed, failed == c->options.unix_socket ? "-s FILE" : "-p PORT");
-    c->owns_unix_socket = !c->passed.clients && c->options.role != ROLE_SHARD &&
+    c->owns_unix_socket = rc == 0 && !c->passed.clients && c->options.role != ROLE_SHARD &&
                           c->options.unix_socket[0] != '\0';
-    return 0;
+    return rc;
 }
 
 /* What operators of other hosts have to show. */
@@ -126,29 +93,6 @@ static int read_token(struct chcached *c)
         log_warn("main", "what is asked from other hosts, and the token, are not encrypted on "
                  "their way addr=%s", o->http);
     return 0;
-}
-
-static int listen_for_operators(struct chcached *c)
-{
-    const char *failed = node_listen_to_operators(&c->node);
-    char owner[128] = "unknown";
-    int error = errno;
-
-    if (failed == NULL)
-        return 0;
-    if (c->options.given[OPTION_http])
-        return say_cannot_listen(failed, "--http ADDR:PORT");
-    (void)port_owner(failed, owner, sizeof(owner));
-    log_warn("main", "no admin address, use --http ADDR:PORT or --http off: %s addr=%s by=%s",
-             strerror(error), failed, owner);
-    return 0;
-}
-
-static int listen_for_peers(struct chcached *c)
-{
-    const char *failed = node_listen_to_peers(&c->node, c->passed.peer_fd);
-
-    return failed != NULL ? say_cannot_listen(failed, "--peer ADDR:PORT") : 0;
 }
 
 /* children */
@@ -371,54 +315,6 @@ static bool watch_signals(struct chcached *c, const sigset_t *set)
     return true;
 }
 
-/* All of them, with commas. */
-static void list_client_addresses(const struct options *o, char *out, size_t size)
-{
-    size_t at = (size_t)snprintf(out, size, "%s",
-                                 o->role == ROLE_SHARD ? "" : o->unix_socket);
-
-    for (size_t i = 0; i < o->listen.n && at < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? "," : "",
-                               o->listen.items[i]);
-    if (at == 0)
-        snprintf(out, size, "none");
-}
-
-/* A front without children keeps nothing. */
-static void tell_memory(const struct options *o)
-{
-    if (o->role == ROLE_FRONT && o->local_shards == 0)
-        log_info("main", "memory limit=none largest_item=%lluK threads=%u",
-                 (unsigned long long)(o->max_item_size >> 10), o->threads);
-    else
-        log_info("main", "memory limit=%lluM largest_item=%lluK threads=%u",
-                 (unsigned long long)(o->memory_limit >> 20),
-                 (unsigned long long)(o->max_item_size >> 10), o->threads);
-}
-
-/* Four lines. */
-static void tell_start(struct chcached *c)
-{
-    const struct options *o = &c->options;
-    char clients[1024];
-    struct view *v;
-
-    if (c->passed.is_child)
-        return;
-    v = cluster_view(c->node.cluster);
-    list_client_addresses(o, clients, sizeof(clients));
-    log_info("main", "chcached %s started role=%s name=%s cluster=%s", PACKAGE_VERSION,
-             role_word(o->role), o->name, o->cluster);
-    log_info("main", "addresses clients=%s peers=%s admin=%s", clients,
-             c->node.peer[0] != '\0' ? c->node.peer : "none",
-             c->node.admin != NULL ? o->http : "none");
-    log_info("main", "map shards=%zu copies=%u epoch=%llu", v != NULL ? v->map->n : 0,
-             v != NULL ? v->map->replicas : 0u,
-             (unsigned long long)cluster_epoch(c->node.cluster));
-    tell_memory(o);
-    view_unref(v);
-}
-
 /* Clients are let in when there is a map; others are told when all serves. */
 static int look_at_readiness(struct chcached *c)
 {
@@ -427,7 +323,8 @@ static int look_at_readiness(struct chcached *c)
     if (!c->open_to_clients &&
         (node_has_map(&c->node) || c->options.role == ROLE_SHARD)) {
         c->open_to_clients = true;
-        tell_start(c);
+        if (!c->passed.is_child)
+            announce_start(&c->node);
         if (!node_open_to_clients(&c->node))
             return EXIT_OS;
         kept_give(&c->kept, &c->node);
@@ -484,7 +381,7 @@ static int set_up(struct chcached *c)
         (rc = daemon_limits(&c->options)) != 0 ||
         (rc = passed_place(&c->passed, &c->node, &c->options)) != 0 ||
         (rc = listen_for_clients(c)) != 0 || (rc = read_token(c)) != 0 ||
-        (rc = listen_for_operators(c)) != 0 ||
+        (rc = listening_for_operators(&c->node)) != 0 ||
         (c->kept.file == NULL && (rc = daemon_detach(&c->options, &c->parent_fd)) != 0) ||
         (rc = write_pidfile(c)) != 0 ||
         (!c->passed.is_child && (rc = daemon_drop_privileges(&c->options)) != 0) ||
@@ -493,7 +390,7 @@ static int set_up(struct chcached *c)
     daemon_lock_memory(&c->options);
     if (!node_make_control(&c->node) || !watch_signals(c, &set) || !make_upgrade(c))
         goto no_memory;
-    if ((rc = make_children(c)) != 0 || (rc = listen_for_peers(c)) != 0 ||
+    if ((rc = make_children(c)) != 0 || (rc = listening_for_peers(&c->node, c->passed.peer_fd)) != 0 ||
         (rc = daemon_check_state_dir(&c->options)) != 0 || (rc = join_cluster(c)) != 0)
         return rc;
     if (c->children != NULL && !local_shards_start(c->children))
