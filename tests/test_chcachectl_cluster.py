@@ -11,6 +11,8 @@ import unittest
 import xml.etree.ElementTree
 
 from lib import admin, tap, wire
+from lib.cases import END, STORED, found
+from lib.cluster import Copied
 from lib.daemon import CHCACHECTL, Cluster, Folder, free_port, run, separate, up, wait
 
 YES, NO, DEGRADED, UNREACHED, USAGE = 0, 1, 2, 3, 64
@@ -111,8 +113,8 @@ class ThreeLocalShards(unittest.TestCase):
         lines = out.splitlines()
         self.assertRegex(lines[0], r"\Achcached: OK  3/3 shards up, 1 copy, map epoch \d+, "
                                    r"200 items, [\d.]+ [KM]iB of 64 MiB\Z")
-        self.assertEqual(lines[1].split(), ["SHARD", "ADDRESS", "STATE", "WEIGHT", "SHARE",
-                                            "ITEMS", "MEMORY"])
+        self.assertEqual(lines[1].split(), ["SHARD", "ADDRESS", "STATE", "SHARE", "ITEMS",
+                                            "MEMORY", "HIT", "%", "P99", "COPIES"])
         self.assertEqual([line.split()[0] for line in lines[2:]], self.cluster.shards)
         status = self.json("status")
         self.assertEqual((status["verdict"], status["items"]), ("ok", 200))
@@ -237,6 +239,46 @@ class OneThatWasDrained(unittest.TestCase):
             self.assertEqual([n["weight"] for n in nodes], [1, 1, 1])
 
 
+class HowShardsAre(unittest.TestCase):
+    """Hits, answers and copies of each."""
+
+    def setUp(self):
+        self.cluster = self.enterContext(Copied())
+        self.where = self.cluster.admin
+
+    def nodes(self):
+        return json.loads(ctl("nodes", "list", "--json", where=self.where)[1])["nodes"]
+
+    def test_nothing_is_claimed_of_who_was_not_asked(self):
+        for node in self.nodes():
+            self.assertEqual((node["hits"], node["misses"], node["copies"]), (0, 0, 2))
+        for line in ctl("status", where=self.where)[1].splitlines()[2:]:
+            self.assertRegex(line, r"iB  +-  +.*  2\Z")
+
+    def test_gets_are_counted_where_they_are_asked(self):
+        with self.cluster.leader.connect() as s:
+            wire.talk(s, b"".join(b"set k%d 0 0 1\r\nv\r\n" % i for i in range(60)), STORED * 60)
+            for _ in range(3):
+                wire.talk(s, b"".join(b"get k%d\r\n" % i for i in range(80)),
+                          b"".join(found(b"k%d" % i, b"v") for i in range(60)) + END * 20)
+        nodes = self.nodes()
+        self.assertEqual((sum(n["hits"] for n in nodes), sum(n["misses"] for n in nodes)), (180, 60))
+        lines = ctl("status", where=self.where)[1].splitlines()[2:]
+        for node, line in zip(nodes, lines, strict=True):
+            self.assertGreater(node["p99_ns"], 0)
+            hits = 100 * node["hits"] / (node["hits"] + node["misses"])
+            self.assertRegex(line, r" %.1f  +[\d.]+ (us|ms|s)  +2\Z" % hits)
+
+    def test_who_is_left_says_that_copies_are_missing(self):
+        self.cluster.shards["s1"].kill()
+        wait(lambda: self.nodes()[0]["state"] == "ejected", "it to be let go")
+        self.assertEqual([n["copies"] for n in self.nodes()], [0, 1, 1])
+        lines = ctl("status", where=self.where)[1].splitlines()[2:]
+        self.assertRegex(lines[0], r"\As1 .* ejected .* %( +-){5}\Z")
+        for line in lines[1:]:
+            self.assertRegex(line, r" 1\Z")
+
+
 class ShardsThatGo(unittest.TestCase):
     def test_a_lost_shard_is_exit_code_2_and_all_of_them_1(self):
         where = admin.address()
@@ -251,7 +293,7 @@ class ShardsThatGo(unittest.TestCase):
             wait(lambda: ctl("status", where=where)[0] == DEGRADED, "the loss to be seen")
             out = ctl("status", where=where)[1].splitlines()
             self.assertRegex(out[0], r": DEGRADED  1/2 shards up: s1 does not answer, ")
-            self.assertRegex(out[2], r"\As1 .* no answer +1 .* -  +-\Z")
+            self.assertRegex(out[2], r"\As1 .* no answer +[\d.]+ %( +-){5}\Z")
             shards[1].kill()
             wait(lambda: ctl("status", where=where)[0] == NO, "the loss to be seen")
 

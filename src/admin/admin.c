@@ -76,8 +76,10 @@ void cluster_get(struct admin *a, struct http_call *call)
 static void nodes_told(struct question *q, const struct admin_answer *answers)
 {
     struct admin *a = q->admin;
+    json_t *recent = recent_look(a->recent, q->view);
 
-    http_answer(q->call, 200, report_nodes(q->view, answers, a->ops->silence_ms, a->arg));
+    http_answer(q->call, 200, report_nodes(q->view, answers, recent, a->ops->silence_ms, a->arg));
+    json_decref(recent);
 }
 
 static void get_nodes(struct admin *a, struct http_call *call)

@@ -12,4 +12,8 @@
  * NULL. */
 double coverage_missing(const struct view *v);
 
+/* So many members have each of the keys that this one is to have, itself counted; of
+ * some there may be more.  0: it is to have none. */
+unsigned coverage_copies(const struct view *v, size_t member);
+
 #endif

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/human.h"
+
 #define NARROW_SPACE "&#8239;"
 #define SPACE "&nbsp;"
 #define NO_CHARACTER "&#65533;"
@@ -62,44 +64,45 @@ void html_key(FILE *out, const char *encoded)
     }
 }
 
+/* Its spaces become such as do not break, and its "us" what people expect. */
+static void put_number(FILE *out, const char *text, const char *space)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == ' ')
+            fputs(space, out);
+        else if (*text == 'u')
+            fputs("µ", out);
+        else
+            fputc(*text, out);
+    }
+}
+
 void html_count(FILE *out, int64_t n)
 {
-    char digits[24];
-    const int len = snprintf(digits, sizeof(digits), "%lld", (long long)(n < 0 ? 0 : n));
+    char text[HUMAN_MAX];
 
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
-            fputs(NARROW_SPACE, out);
-        fputc(digits[i], out);
-    }
+    put_number(out, human_count(text, n), NARROW_SPACE);
 }
 
 void html_bytes(FILE *out, int64_t n)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    double v = n < 0 ? 0 : (double)n;
-    size_t unit = 0;
+    char text[HUMAN_MAX];
 
-    for (; v >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        v /= 1024;
-    fprintf(out, unit > 0 && v < 10 ? "%.1f" SPACE "%s" : "%.0f" SPACE "%s", v, units[unit]);
+    put_number(out, human_bytes(text, n), SPACE);
 }
 
 void html_time(FILE *out, int64_t ns)
 {
-    const double us = (double)ns / 1000;
+    char text[HUMAN_MAX];
 
-    if (us < 1000)
-        fprintf(out, "%.0f" SPACE "µs", us);
-    else if (us < 1e6)
-        fprintf(out, us < 1e4 ? "%.1f" SPACE "ms" : "%.0f" SPACE "ms", us / 1000);
-    else
-        fprintf(out, "%.1f" SPACE "s", us / 1e6);
+    put_number(out, human_time(text, ns), SPACE);
 }
 
 void html_share(FILE *out, double share)
 {
-    fprintf(out, "%.1f" SPACE "%%", 100 * share);
+    char text[HUMAN_MAX];
+
+    put_number(out, human_share(text, share), SPACE);
 }
 
 void html_bar(FILE *out, double share)

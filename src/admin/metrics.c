@@ -86,6 +86,8 @@ static const struct family {
       put_sets },
     { "chcached_items_by_ttl", "items by how long they are written to live, about", NULL },
     { "chcached_segments_reclaimed_total", "segments taken back, by what made them empty", NULL },
+    { "chcached_shard_reads_total", "gets that shards were asked, by whether they found something",
+      NULL },
     { "chcached_copies_received_total", "copies from other members, by what became of them",
       NULL },
 };

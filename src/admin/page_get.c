@@ -71,13 +71,13 @@ static json_t *jobs_of(struct admin *a)
 static void page_told(struct question *q, const struct admin_answer *answers)
 {
     struct admin *a = q->admin;
-    json_t *nodes = report_nodes(q->view, answers, a->ops->silence_ms, a->arg);
-    json_t *jobs = jobs_of(a), *recent;
+    json_t *recent = recent_look(a->recent, q->view);
+    json_t *nodes = report_nodes(q->view, answers, recent, a->ops->silence_ms, a->arg);
+    json_t *jobs = jobs_of(a);
     json_t *cluster = report_cluster(a->ops->cluster_name(a->arg), a->ops->leads(a->arg),
                                      q->view, answers);
     char nonce[2 * NONCE_BYTES + 1];
 
-    recent = recent_look(a->recent, q->view);
     draw_nonce(nonce);
     answer(q->call, &(struct page){
         .cluster = cluster, .nodes = json_object_get(nodes, "nodes"),

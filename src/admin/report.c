@@ -125,9 +125,22 @@ static void set_usage(json_t *o, const struct admin_answer *a)
     set_number(o, "items", a->usage[USAGE_curr_items]);
     set_number(o, "bytes", a->usage[USAGE_bytes]);
     set_number(o, "limit_bytes", a->usage[USAGE_limit_maxbytes]);
+    set_number(o, "hits", a->usage[USAGE_read_hits]);
+    set_number(o, "misses", a->usage[USAGE_read_misses]);
+}
+
+/* How long it took lately to answer what was sent from here; null: nothing was. */
+static json_t *p99_of(const json_t *recent, const char *name)
+{
+    const json_t *of = json_object_get(json_object_get(recent, "shards"), name);
+    const json_t *p99 = json_object_get(of, "p99_ns");
+
+    return json_integer_value(json_object_get(of, "n")) > 0
+           ? json_integer(json_integer_value(p99)) : json_null();
 }
 
 json_t *report_nodes(const struct view *v, const struct admin_answer *answers,
+                     const json_t *recent,
                      int64_t (*silence_ms)(void *arg, const char *member), void *arg)
 {
     json_t *o = json_object(), *list = json_array();
@@ -137,6 +150,8 @@ json_t *report_nodes(const struct view *v, const struct admin_answer *answers,
         json_t *node = member_json(v, i);
 
         set_usage(node, &answers[i]);
+        set(node, "p99_ns", p99_of(recent, v->map->members[i].name));
+        set_number(node, "copies", coverage_copies(v, i));
         if (silence_ms != NULL)
             set(node, "silence_ms", json_integer(silence_ms(arg, v->map->members[i].name)));
         (void)json_array_append_new(list, node);

@@ -13,8 +13,9 @@
 
 json_t *report_cluster(const char *name, bool leads, const struct view *v,
                        const struct admin_answer *answers);
-/* `silence_ms` may be NULL. */
+/* `recent`: of recent_look(), which may be NULL, as may `silence_ms`. */
 json_t *report_nodes(const struct view *v, const struct admin_answer *answers,
+                     const json_t *recent,
                      int64_t (*silence_ms)(void *arg, const char *member), void *arg);
 json_t *report_ring(const struct view *v);
 json_t *report_where(const struct view *v, uint32_t position,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 #include "ctl/bench_load.h"
 #include "ctl/table.h"
@@ -54,12 +55,12 @@ static void show_second(const struct bench_result *r, void *arg)
     struct live *live = arg;
     struct histogram *h = xzalloc(sizeof(*h));
     const uint64_t n = r->n[BENCH_GET] + r->n[BENCH_SET];
-    char count[TABLE_TEXT_MAX], hits[TABLE_TEXT_MAX], p99[TABLE_TEXT_MAX];
+    char count[HUMAN_MAX], hits[HUMAN_MAX], p99[HUMAN_MAX];
 
     sum(r, h);
     fprintf(stderr, "\r\033[K%s  %.0f s  %s requests/s  hits %s  p99 %s ms  %llu errors",
-            live->what, r->seconds, table_count(count, (long long)(n - live->told)),
-            table_share(hits, hit_ratio(r)), table_ms(p99, ms(histogram_percentile(h, 99))),
+            live->what, r->seconds, human_count(count, (long long)(n - live->told)),
+            human_share(hits, hit_ratio(r)), table_ms(p99, ms(histogram_percentile(h, 99))),
             (unsigned long long)n_errors(r));
     live->told = n;
     free(h);
@@ -82,13 +83,13 @@ static int run(const struct ctl *ctl, struct bench_plan *p, bool fill, struct be
 static void add_row(struct table *t, const char *name, const struct bench_result *r, uint64_t n,
                     const char *hits, const struct histogram *h)
 {
-    char count[TABLE_TEXT_MAX], rate[TABLE_TEXT_MAX], text[N_PERCENTILES + 1][TABLE_TEXT_MAX];
+    char count[HUMAN_MAX], rate[HUMAN_MAX], text[N_PERCENTILES + 1][HUMAN_MAX];
 
     for (size_t i = 0; i < N_PERCENTILES; i++)
         table_ms(text[i], ms(histogram_percentile(h, percentiles[i].percent)));
     table_ms(text[N_PERCENTILES], ms(histogram_max(h)));
-    table_add(t, (const char *const[]){ name, table_count(count, (long long)n),
-                                        table_count(rate, (long long)per_second(r, n)), hits,
+    table_add(t, (const char *const[]){ name, human_count(count, (long long)n),
+                                        human_count(rate, (long long)per_second(r, n)), hits,
                                         text[0], text[1], text[2], text[3], text[4] });
 }
 
@@ -108,14 +109,14 @@ static void tell_errors(const struct bench_result *r)
 static void print(const struct bench_result *r, const struct histogram *all)
 {
     const char *titles[5 + N_PERCENTILES] = { "REQUEST", ">COUNT", ">PER SECOND", ">HITS" };
-    char hits[TABLE_TEXT_MAX];
+    char hits[HUMAN_MAX];
     struct table *t;
 
     for (size_t i = 0; i < N_PERCENTILES; i++)
         titles[4 + i] = percentiles[i].title;
     titles[4 + N_PERCENTILES] = ">MAX";
     t = table_new(titles, 5 + N_PERCENTILES);
-    table_share(hits, hit_ratio(r));
+    human_share(hits, hit_ratio(r));
     if (r->n[BENCH_GET] > 0)
         add_row(t, "get", r, r->n[BENCH_GET], hits, &r->took[BENCH_GET]);
     if (r->n[BENCH_SET] > 0)

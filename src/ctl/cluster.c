@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 #include "ctl/ask.h"
 #include "ctl/memcached.h"
@@ -24,7 +25,7 @@ static void print_verdict(const struct ctl *ctl, const json_t *cluster)
                                           [DEGRADED] = "\033[33m" };
     const bool color = say_in_color(ctl);
     const int code = code_of(ask_text(cluster, "verdict"));
-    char items[TABLE_TEXT_MAX], used[TABLE_TEXT_MAX], limit[TABLE_TEXT_MAX];
+    char items[HUMAN_MAX], used[HUMAN_MAX], limit[HUMAN_MAX];
     const long long copies = ask_number(cluster, "replicas");
     char *name = table_clean(ask_text(cluster, "name"));
     char *words = table_clean(ask_text(cluster, "words"));
@@ -33,9 +34,9 @@ static void print_verdict(const struct ctl *ctl, const json_t *cluster)
            color ? colors[code] : "",
            code == YES ? "OK" : code == DEGRADED ? "DEGRADED" : "DOWN",
            color ? "\033[0m" : "", words, copies, copies == 1 ? "copy" : "copies",
-           ask_number(cluster, "epoch"), table_count(items, ask_number(cluster, "items")),
-           table_bytes(used, ask_number(cluster, "bytes")),
-           table_bytes(limit, ask_number(cluster, "limit_bytes")));
+           ask_number(cluster, "epoch"), human_count(items, ask_number(cluster, "items")),
+           human_bytes(used, ask_number(cluster, "bytes")),
+           human_bytes(limit, ask_number(cluster, "limit_bytes")));
     free(words);
     free(name);
 }
@@ -52,26 +53,48 @@ static const char *state_of(const json_t *node)
     return ask_flag(node, "filling") ? "filling" : state;
 }
 
+/* "97.1"; "-": nobody has asked it for anything. */
+static const char *hits_of(const json_t *node, char *out)
+{
+    const double hits = (double)ask_number(node, "hits"), misses = (double)ask_number(node, "misses");
+
+    if (hits + misses == 0)
+        return "-";
+    snprintf(out, HUMAN_MAX, "%.1f", 100 * hits / (hits + misses));
+    return out;
+}
+
+/* Without a place on the ring a shard has no keys, and so no copies. */
+static const char *copies_of(const json_t *node, char *out)
+{
+    const long long copies = ask_number(node, "copies");
+
+    snprintf(out, HUMAN_MAX, "%lld", copies);
+    return copies > 0 ? out : "-";
+}
+
 static void add_node(struct table *t, const json_t *node)
 {
-    char weight[TABLE_TEXT_MAX], share[TABLE_TEXT_MAX], items[TABLE_TEXT_MAX];
-    char used[TABLE_TEXT_MAX], limit[TABLE_TEXT_MAX], memory[2 * TABLE_TEXT_MAX + 4];
+    char share[HUMAN_MAX], items[HUMAN_MAX], used[HUMAN_MAX], limit[HUMAN_MAX];
+    char memory[2 * HUMAN_MAX + 4], hits[HUMAN_MAX], p99[HUMAN_MAX], copies[HUMAN_MAX];
     const bool known = ask_flag(node, "answers");
-    const long long now = ask_number(node, "weight"), next = ask_number(node, "next_weight");
+    const bool timed = json_is_integer(json_object_get(node, "p99_ns"));
 
-    snprintf(weight, sizeof(weight), now == next ? "%lld" : "%lld > %lld", now, next);
-    snprintf(memory, sizeof(memory), "%s / %s", table_bytes(used, ask_number(node, "bytes")),
-             table_bytes(limit, ask_number(node, "limit_bytes")));
+    snprintf(memory, sizeof(memory), "%s / %s", human_bytes(used, ask_number(node, "bytes")),
+             human_bytes(limit, ask_number(node, "limit_bytes")));
     table_add(t, (const char *const[]){
-        ask_text(node, "name"), ask_text(node, "address"), state_of(node), weight,
-        table_share(share, ask_real(node, "share")),
-        known ? table_count(items, ask_number(node, "items")) : "-", known ? memory : "-" });
+        ask_text(node, "name"), ask_text(node, "address"), state_of(node),
+        human_share(share, ask_real(node, "share")),
+        known ? human_count(items, ask_number(node, "items")) : "-", known ? memory : "-",
+        known ? hits_of(node, hits) : "-",
+        known && timed ? human_time(p99, ask_number(node, "p99_ns")) : "-",
+        known ? copies_of(node, copies) : "-" });
 }
 
 static void print_nodes(const json_t *nodes)
 {
-    static const char *const titles[] = { "SHARD", "ADDRESS", "STATE", ">WEIGHT", ">SHARE",
-                                          ">ITEMS", ">MEMORY" };
+    static const char *const titles[] = { "SHARD", "ADDRESS", "STATE", ">SHARE", ">ITEMS",
+                                          ">MEMORY", ">HIT %", ">P99", ">COPIES" };
     struct table *t = table_new(titles, sizeof(titles) / sizeof(titles[0]));
     const json_t *node;
     size_t i;
@@ -227,13 +250,13 @@ int cluster_where(const struct ctl *ctl, char **argv)
 static void add_group(struct table *t, const json_t *group)
 {
     const json_t *members = json_object_get(group, "members"), *member;
-    char *names = xstrdup(""), *items = xstrdup(""), number[TABLE_TEXT_MAX];
+    char *names = xstrdup(""), *items = xstrdup(""), number[HUMAN_MAX];
     size_t i;
 
     json_array_foreach(members, i, member) {
         char *more = xasprintf("%s%s%s", names, i > 0 ? ", " : "", ask_text(member, "name"));
         char *more_items = xasprintf("%s%s%s", items, i > 0 ? ", " : "",
-                                     table_count(number, ask_number(member, "items")));
+                                     human_count(number, ask_number(member, "items")));
 
         free(names);
         free(items);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 #include "ctl/ask.h"
 #include "ctl/memcached.h"
@@ -30,11 +31,11 @@ static void add_key(struct table *t, const json_t *one)
     char *bytes = xstrdup(ask_text(one, "key"));
     char *key = readable(bytes, memcached_decode(bytes));
     const char *owner = ask_text(one, "owner");
-    char rate[TABLE_TEXT_MAX], share[TABLE_TEXT_MAX], writes[TABLE_TEXT_MAX];
+    char rate[HUMAN_MAX], share[HUMAN_MAX], writes[HUMAN_MAX];
 
     snprintf(rate, sizeof(rate), "%.1f", ask_real(one, "requests_per_second"));
-    table_add(t, (const char *const[]){ rate, table_share(share, ask_real(one, "share")),
-                                        table_share(writes, ask_real(one, "write_share")),
+    table_add(t, (const char *const[]){ rate, human_share(share, ask_real(one, "share")),
+                                        human_share(writes, ask_real(one, "write_share")),
                                         *owner != '\0' ? owner : "-", key });
     free(key);
     free(bytes);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "ctl/ask.h"
@@ -17,16 +18,16 @@
 
 static int tell_forecast(const struct ctl *ctl, json_t *dry)
 {
-    char keys[TABLE_TEXT_MAX], moved[TABLE_TEXT_MAX], sent[TABLE_TEXT_MAX];
-    char share[TABLE_TEXT_MAX];
+    char keys[HUMAN_MAX], moved[HUMAN_MAX], sent[HUMAN_MAX];
+    char share[HUMAN_MAX];
 
     if (ctl->json)
         return say_json(YES, dry);
     printf("would move %s of all keys, %s of %s; %s items would be sent\n",
-           table_share(share, ask_real(dry, "share")),
-           table_count(moved, ask_number(dry, "keys_moved")),
-           table_count(keys, ask_number(dry, "keys")),
-           table_count(sent, ask_number(dry, "items_sent")));
+           human_share(share, ask_real(dry, "share")),
+           human_count(moved, ask_number(dry, "keys_moved")),
+           human_count(keys, ask_number(dry, "keys")),
+           human_count(sent, ask_number(dry, "items_sent")));
     json_decref(dry);
     return YES;
 }
@@ -129,10 +130,11 @@ static const char *yes_no(bool yes)
 
 static void add_node(struct table *t, const json_t *node)
 {
-    char number[TABLE_TEXT_MAX], weight[TABLE_TEXT_MAX];
+    const long long now = ask_number(node, "weight"), next = ask_number(node, "next_weight");
+    char number[HUMAN_MAX], weight[HUMAN_MAX];
 
     snprintf(number, sizeof(number), "%lld", ask_number(node, "number"));
-    snprintf(weight, sizeof(weight), "%lld", ask_number(node, "weight"));
+    snprintf(weight, sizeof(weight), now == next ? "%lld" : "%lld > %lld", now, next);
     table_add(t, (const char *const[]){
         ask_text(node, "name"), number, ask_text(node, "address"),
         *ask_text(node, "zone") != '\0' ? ask_text(node, "zone") : "-", ask_text(node, "state"),
@@ -165,10 +167,10 @@ int nodes_list(const struct ctl *ctl, char **argv)
 static void add_job(struct table *t, const json_t *job)
 {
     const long long done = ask_number(job, "items_done"), left = ask_number(job, "items_left");
-    char id[TABLE_TEXT_MAX], items[2 * TABLE_TEXT_MAX], a[TABLE_TEXT_MAX], b[TABLE_TEXT_MAX];
+    char id[HUMAN_MAX], items[2 * HUMAN_MAX], a[HUMAN_MAX], b[HUMAN_MAX];
 
     snprintf(id, sizeof(id), "%lld", ask_number(job, "id"));
-    snprintf(items, sizeof(items), "%s / %s", table_count(a, done), table_count(b, done + left));
+    snprintf(items, sizeof(items), "%s / %s", human_count(a, done), human_count(b, done + left));
     table_add(t, (const char *const[]){ id, ask_text(job, "kind"), ask_text(job, "node"),
                                         ask_text(job, "status"), items,
                                         ask_text(job, "words") });

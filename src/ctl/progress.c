@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 #include "ctl/ask.h"
 #include "ctl/table.h"
@@ -68,13 +69,13 @@ static char *subject(const json_t *job)
 static void show_bar(struct progress *p, const json_t *job, const char *what)
 {
     const long long done = ask_number(job, "items_done"), left = ask_number(job, "items_left");
-    char bar[BAR_WIDTH + 1], a[TABLE_TEXT_MAX], b[TABLE_TEXT_MAX], eta[TABLE_TEXT_MAX];
+    char bar[BAR_WIDTH + 1], a[HUMAN_MAX], b[HUMAN_MAX], eta[HUMAN_MAX];
 
     memset(bar, '.', BAR_WIDTH);
     memset(bar, '#', (size_t)(percent(job) * BAR_WIDTH / 100));
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "\r\033[K%s  [%s]  %lld %%  %s / %s items%s", what, bar, percent(job),
-            table_count(a, done), table_count(b, done + left),
+            human_count(a, done), human_count(b, done + left),
             time_left(eta, sizeof(eta), job));
     p->line = true;
 }
@@ -82,13 +83,13 @@ static void show_bar(struct progress *p, const json_t *job, const char *what)
 static void show_line(struct progress *p, const json_t *job, const char *what)
 {
     const long long done = ask_number(job, "items_done"), left = ask_number(job, "items_left");
-    char a[TABLE_TEXT_MAX], b[TABLE_TEXT_MAX], eta[TABLE_TEXT_MAX];
+    char a[HUMAN_MAX], b[HUMAN_MAX], eta[HUMAN_MAX];
 
     if (p->told >= 0 && percent(job) / 10 <= p->told / 10)
         return;
     p->told = percent(job);
-    fprintf(stderr, "%s  %lld %%  %s / %s items%s\n", what, p->told, table_count(a, done),
-            table_count(b, done + left), time_left(eta, sizeof(eta), job));
+    fprintf(stderr, "%s  %lld %%  %s / %s items%s\n", what, p->told, human_count(a, done),
+            human_count(b, done + left), time_left(eta, sizeof(eta), job));
 }
 
 static void show(struct progress *p, const json_t *job)

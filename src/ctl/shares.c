@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/human.h"
 #include "ctl/ask.h"
 #include "ctl/table.h"
 #include "ring/ring.h"
@@ -27,17 +28,17 @@ static void add_arcs(struct table *t, const json_t *node, long long weights, lon
 {
     const long long weight = ask_number(node, "weight");
     const double share = ask_real(node, "share");
-    char bar[BAR_WIDTH + 1], number[TABLE_TEXT_MAX], points[TABLE_TEXT_MAX];
-    char wanted[TABLE_TEXT_MAX], got[TABLE_TEXT_MAX], real[TABLE_TEXT_MAX];
+    char bar[BAR_WIDTH + 1], number[HUMAN_MAX], points[HUMAN_MAX];
+    char wanted[HUMAN_MAX], got[HUMAN_MAX], real[HUMAN_MAX];
 
     make_bar(bar, share);
     snprintf(number, sizeof(number), "%lld", weight);
     table_add(t, (const char *const[]){
-        ask_text(node, "name"), number, table_count(points, weight * RING_POINTS),
-        table_share(wanted, weights > 0 ? (double)weight / (double)weights : 0),
-        table_share(got, share),
+        ask_text(node, "name"), number, human_count(points, weight * RING_POINTS),
+        human_share(wanted, weights > 0 ? (double)weight / (double)weights : 0),
+        human_share(got, share),
         items > 0 && ask_flag(node, "answers")
-            ? table_share(real, (double)ask_number(node, "items") / (double)items) : "-",
+            ? human_share(real, (double)ask_number(node, "items") / (double)items) : "-",
         bar });
 }
 
@@ -91,7 +92,7 @@ static void draw(const json_t *nodes)
     json_array_foreach(nodes, i, node) {
         const double share = ask_real(node, "share");
         const size_t hue = n > 0 ? 360 * i / n : 0;
-        char text[TABLE_TEXT_MAX];
+        char text[HUMAN_MAX];
 
         printf("<circle cx=\"130\" cy=\"130\" r=\"90\" fill=\"none\" stroke-width=\"50\" "
                "stroke=\"hsl(%zu,60%%,50%%)\" pathLength=\"1\" stroke-dasharray=\"%.6f 1\" "
@@ -100,7 +101,7 @@ static void draw(const json_t *nodes)
                "fill=\"hsl(%zu,60%%,50%%)\"/>\n<text x=\"312\" y=\"%zu\">",
                i * ROW + 12, hue, i * ROW + 24);
         print_escaped(ask_text(node, "name"));
-        printf("  %s</text>\n", table_share(text, share));
+        printf("  %s</text>\n", human_share(text, share));
         before += share;
     }
     puts("</svg>");

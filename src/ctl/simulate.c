@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "ctl/table.h"
@@ -217,15 +218,15 @@ static void print_side(const struct side *s, uint64_t keys)
 
     for (size_t i = 0; i < s->n; i++) {
         const double fair = fair_share(s, i) * (double)keys;
-        char weight[TABLE_TEXT_MAX], share[TABLE_TEXT_MAX], number[TABLE_TEXT_MAX];
-        char off[TABLE_TEXT_MAX] = "-";
+        char weight[HUMAN_MAX], share[HUMAN_MAX], number[HUMAN_MAX];
+        char off[HUMAN_MAX] = "-";
 
         snprintf(weight, sizeof(weight), "%u", s->weights[i]);
         if (fair > 0)
             snprintf(off, sizeof(off), "%+.1f %%", 100 * ((double)s->keys[i] / fair - 1));
         table_add(t, (const char *const[]){ s->names[i], weight,
-                                            table_share(share, real_share(s, i)),
-                                            table_count(number, (long long)s->keys[i]), off });
+                                            human_share(share, real_share(s, i)),
+                                            human_count(number, (long long)s->keys[i]), off });
     }
     table_end(t);
     printf("variation: %.1f %%\n", 100 * variation(s, keys));
@@ -260,8 +261,8 @@ static int print_json(const struct simulation *s)
 
 static void print(const struct simulation *s)
 {
-    char moved[TABLE_TEXT_MAX], keys[TABLE_TEXT_MAX], share[TABLE_TEXT_MAX];
-    char least[TABLE_TEXT_MAX];
+    char moved[HUMAN_MAX], keys[HUMAN_MAX], share[HUMAN_MAX];
+    char least[HUMAN_MAX];
 
     print_side(&s->now, s->keys);
     if (s->then.n == 0)
@@ -269,9 +270,9 @@ static void print(const struct simulation *s)
     puts("\nthen");
     print_side(&s->then, s->keys);
     printf("\nmoved: %s of %s keys, %s; the least that could be is %s\n",
-           table_count(moved, (long long)s->moved), table_count(keys, (long long)s->keys),
-           table_share(share, (double)s->moved / (double)s->keys),
-           table_share(least, least_share(s)));
+           human_count(moved, (long long)s->moved), human_count(keys, (long long)s->keys),
+           human_share(share, (double)s->moved / (double)s->keys),
+           human_share(least, least_share(s)));
 }
 
 static int run(const struct ctl *ctl, struct simulation *s)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 
 struct table {
@@ -87,41 +88,8 @@ void table_end(struct table *t)
     free(t);
 }
 
-char *table_count(char *out, long long n)
-{
-    char digits[TABLE_TEXT_MAX];
-    const int len = snprintf(digits, sizeof(digits), "%lld", n < 0 ? 0 : n);
-    char *at = out;
-
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
-            *at++ = ' ';
-        *at++ = digits[i];
-    }
-    *at = '\0';
-    return out;
-}
-
-char *table_bytes(char *out, long long n)
-{
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    double v = n < 0 ? 0 : (double)n;
-    size_t unit = 0;
-
-    for (; v >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        v /= 1024;
-    snprintf(out, TABLE_TEXT_MAX, unit > 0 && v < 10 ? "%.1f %s" : "%.0f %s", v, units[unit]);
-    return out;
-}
-
-char *table_share(char *out, double share)
-{
-    snprintf(out, TABLE_TEXT_MAX, "%.1f %%", 100 * share);
-    return out;
-}
-
 char *table_ms(char *out, double ms)
 {
-    snprintf(out, TABLE_TEXT_MAX, ms < 10 ? "%.3f" : ms < 1000 ? "%.1f" : "%.0f", ms);
+    snprintf(out, HUMAN_MAX, ms < 10 ? "%.3f" : ms < 1000 ? "%.1f" : "%.0f", ms);
     return out;
 }

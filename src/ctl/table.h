@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #define TABLE_COLUMNS_MAX 12
-#define TABLE_TEXT_MAX 40       /* bytes of a number as text */
 
 struct table;
 
@@ -19,11 +18,8 @@ void table_add(struct table *t, const char *const *cells);
 /* Writes it to stdout, and frees it. */
 void table_end(struct table *t);
 
-/* Into `out`, which has room for TABLE_TEXT_MAX bytes, and is returned. */
-char *table_count(char *out, long long n);      /* "184 302" */
-char *table_bytes(char *out, long long n);      /* "212 MiB" */
-char *table_share(char *out, double share);     /* "24.8 %" */
-char *table_ms(char *out, double ms);           /* "0.183", "12.3" */
+/* "0.183", "12.3"; as in human.h */
+char *table_ms(char *out, double ms);
 
 /* Bytes of a server without what moves a terminal's cursor; free() it. */
 char *table_clean(const char *text);

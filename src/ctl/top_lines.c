@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "ctl/ask.h"
 #include "ctl/table.h"
 
@@ -14,7 +15,7 @@ static const char *count(char *out, const json_t *o, const char *name)
 {
     const json_t *v = json_object_get(o, name);
 
-    return json_is_number(v) ? table_count(out, (long long)json_number_value(v)) : "-";
+    return json_is_number(v) ? human_count(out, (long long)json_number_value(v)) : "-";
 }
 
 static const char *ms(char *out, const json_t *o, const char *name)
@@ -26,12 +27,12 @@ static const char *ms(char *out, const json_t *o, const char *name)
 
 static const char *memory(char *out, const json_t *o)
 {
-    char used[TABLE_TEXT_MAX], limit[TABLE_TEXT_MAX];
+    char used[HUMAN_MAX], limit[HUMAN_MAX];
 
     if (!json_is_integer(json_object_get(o, "bytes")))
         return "-";
-    snprintf(out, 2 * TABLE_TEXT_MAX + 4, "%s / %s", table_bytes(used, ask_number(o, "bytes")),
-             table_bytes(limit, ask_number(o, "limit_bytes")));
+    snprintf(out, 2 * HUMAN_MAX + 4, "%s / %s", human_bytes(used, ask_number(o, "bytes")),
+             human_bytes(limit, ask_number(o, "limit_bytes")));
     return out;
 }
 
@@ -56,7 +57,7 @@ void top_lines_verdict(char *out, const json_t *view)
 
 void top_lines_totals(char *out, const json_t *view)
 {
-    char rate[TABLE_TEXT_MAX], hits[TABLE_TEXT_MAX], p99[TABLE_TEXT_MAX], items[TABLE_TEXT_MAX];
+    char rate[HUMAN_MAX], hits[HUMAN_MAX], p99[HUMAN_MAX], items[HUMAN_MAX];
     const json_t *ratio = json_object_get(view, "hit_ratio");
     const long long clients = ask_number(view, "connections");
     const bool always = json_is_null(json_object_get(view, "p99_seconds"))
@@ -64,7 +65,7 @@ void top_lines_totals(char *out, const json_t *view)
 
     snprintf(out, TOP_LINE_MAX, "%s requests/s  hits %s  %sp99 %s ms%s  %s items  %lld client%s",
              count(rate, view, "requests_per_second"),
-             json_is_number(ratio) ? table_share(hits, json_number_value(ratio)) : "-",
+             json_is_number(ratio) ? human_share(hits, json_number_value(ratio)) : "-",
              always ? "get " : "", ms(p99, view, "p99_ms"), always ? " since start" : "", count(items, view, "items"),
              clients, clients == 1 ? "" : "s");
 }
@@ -77,8 +78,8 @@ void top_lines_titles(char *out)
 
 void top_lines_shard(char *out, const json_t *shard)
 {
-    char items[TABLE_TEXT_MAX], used[2 * TABLE_TEXT_MAX + 4], sent[TABLE_TEXT_MAX];
-    char evicted[TABLE_TEXT_MAX], p99[TABLE_TEXT_MAX];
+    char items[HUMAN_MAX], used[2 * HUMAN_MAX + 4], sent[HUMAN_MAX];
+    char evicted[HUMAN_MAX], p99[HUMAN_MAX];
 
     snprintf(out, TOP_LINE_MAX, ROW, ask_text(shard, "name"), ask_text(shard, "state"),
              count(items, shard, "items"), memory(used, shard),

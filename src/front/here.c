@@ -331,6 +331,7 @@ bool here_read_copy(struct front_worker *fw, struct session *s, const struct cmd
         return false;
     plain = *cmd;
     plain.options = 0;
+    plain.as_copy = true;
     shown = here_look(fw, s, &plain, false, put_copy, &r);
     chunk_unref(r.reading.loan);        /* now: the last reference takes the store's lock */
     if (!shown)

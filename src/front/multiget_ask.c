@@ -148,6 +148,7 @@ static bool look_here(struct multiget *m, struct session *s, const struct lookup
 
     multiget_cmd(m, key->key, key->key_len, &cmd);
     cmd.hash = key->hash;
+    cmd.as_copy = !as_owner;
     f.k->answered = here_look(m->fw, s, &cmd, as_owner, on_found, &f)
                     && (f.k->hit || keep_key(&f, 0));
     if (!f.k->answered) {

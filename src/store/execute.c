@@ -267,6 +267,7 @@ static bool is_plain_hit(const struct partition *p, const struct cmd *cmd,
 
 static void execute_plain_hit(const struct work *w, struct found *f)
 {
+    w->p->read_hits++;
     w->a->status = STATUS_HIT;
     w->a->marks = 0;
     show(f, w->at_ms, w->a);
@@ -275,6 +276,18 @@ static void execute_plain_hit(const struct work *w, struct found *f)
 }
 
 /* ---- all of it ---- */
+
+/* What an operator asks, or a front once more, is none of a client's; and a copy that
+ * has nothing is not believed. */
+static void count_read(const struct work *w)
+{
+    const bool found = w->a->status <= STATUS_HEAD;
+
+    if ((w->cmd->options & OPTION_NO_USE) != 0)
+        return;
+    w->p->read_hits += found;
+    w->p->read_misses += w->a->status == STATUS_NOT_FOUND && !w->cmd->as_copy;
+}
 
 /*
  * What a client wants gone is told to the copies even where nothing is left of
@@ -338,6 +351,8 @@ void store_execute(struct store *s, const struct cmd *cmd, uint64_t hash, int64_
     else
         execute_rest(&w, there, f, &v);
 
+    if (verb_is_get(cmd->verb))
+        count_read(&w);
     p->counts.no_memory += v.status == STATUS_NO_MEMORY;
     p->counts.too_large += a->status == STATUS_TOO_LARGE;
     partition_unlock(p);

@@ -48,6 +48,7 @@ struct partition_counts {
 
 struct partition {
     _Alignas(PARTITION_ALIGN) struct lock lock;
+    uint64_t read_hits, read_misses;    /* of gets; beside the lock, as each get counts */
     struct index index;
     struct segments segments;
     struct larges larges;

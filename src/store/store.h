@@ -236,6 +236,7 @@ struct store_usage {
     uint64_t limit_bytes;
     uint64_t total_items;       /* ever stored */
     uint64_t evictions, expired_unfetched, evicted_unfetched, reclaimed;
+    uint64_t read_hits, read_misses;    /* of gets here, whichever front asked */
     uint64_t get_expired, get_flushed;  /* found dead by a command, not by a sweep */
     uint64_t no_memory, too_large;
     uint64_t tombstones, open_items;    /* kept now; open tombstones are among both */

@@ -15,6 +15,8 @@ static void add_usage(struct store_usage *u, const struct partition *p, int64_t 
     u->open_items += p->n_open;
     u->bytes += p->item_bytes + index_bytes(&p->index);
     u->resident_bytes += partition_bytes(p);
+    u->read_hits += p->read_hits;
+    u->read_misses += p->read_misses;
     u->total_items += p->counts.total_items;
     u->evictions += p->counts.evictions;
     u->expired_unfetched += p->counts.expired_unfetched;
@@ -92,6 +94,7 @@ void store_reset_counters(struct store *s)
     for (unsigned i = 0; i < s->n_partitions; i++) {
         partition_lock(&s->partition[i], 0);
         s->partition[i].counts = (struct partition_counts){ 0 };
+        s->partition[i].read_hits = s->partition[i].read_misses = 0;
         partition_unlock(&s->partition[i]);
     }
 }
