@@ -123,7 +123,8 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
     struct conn *conn = arg;
 
     (void)evcon;
-    evbuffer_remove_cb_entry(bufferevent_get_input(conn->bev), conn->on_input);
+    if (conn->on_input != NULL)         /* there was memory for it */
+        evbuffer_remove_cb_entry(bufferevent_get_input(conn->bev), conn->on_input);
     if (conn->gone != NULL)
         conn->gone(conn->arg);
     forget(conn);
