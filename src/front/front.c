@@ -154,6 +154,7 @@ static bool take_view(struct front_worker *fw)
     if (v != NULL && !make_parts(fw, v->map->n))
         return false;
     self = v != NULL && fw->front->store != NULL ? v->self : -1;
+    watchers_forget_links(fw);  /* first: what fails now finds no place */
     pthread_mutex_lock(&fw->links_lock);
     taken = links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self);
     pthread_mutex_unlock(&fw->links_lock);
@@ -165,7 +166,6 @@ static bool take_view(struct front_worker *fw)
     fw->worker->order++;
     fw->worker->gathers_gets = fw->links.n > 1 || (fw->links.n == 1 && fw->links.link[0] != NULL);
     fw->parked.due = true;
-    watchers_forget_links(fw);
     return true;
 }
 

@@ -266,12 +266,22 @@ static void note_evictions(struct front_worker *fw, const char *page, size_t len
     free(r);
 }
 
+/* Links outlive maps, places do not: NULL where it was asked under an older one. */
+static struct eviction_place *place_of(const struct request *r)
+{
+    const struct front_worker *fw = r->owner;
+
+    if (fw->evictions == NULL || r->part >= fw->links.n || fw->links.link[r->part] != r->link)
+        return NULL;
+    return &fw->evictions[r->part];
+}
+
 static void on_evictions(struct request *r)
 {
     struct front_worker *fw = r->owner;
-    struct eviction_place *place = &fw->evictions[r->part];
+    struct eviction_place *place = place_of(r);
 
-    if (r->outcome == ANSWERED && !place->stale) {
+    if (place != NULL && r->outcome == ANSWERED && !place->stale) {
         /* a version that falls is another life of the shard: it begins anew */
         if (place->cursor != 0 && r->reply.version > place->cursor &&
             r->reply.value_len <= EVICTIONS_PAGE)
@@ -279,7 +289,8 @@ static void on_evictions(struct request *r)
                            r->reply.version - place->cursor);
         place->cursor = r->reply.version;
     }
-    place->asked = place->stale = false;
+    if (place != NULL)
+        place->asked = place->stale = false;
     request_free(&fw->links, r);
 }
 

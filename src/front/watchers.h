@@ -31,7 +31,7 @@ void watchers_closed(struct session *s);
 void watchers_turn_end(struct front_worker *fw);
 /* Now and then: asks for evictions. */
 void watchers_tick(struct front_worker *fw);
-/* The links are others now: cursors into the stores behind them are void. */
+/* The links will be others: cursors into the stores behind them are void. */
 void watchers_forget_links(struct front_worker *fw);
 void watchers_fini(struct front_worker *fw);
 

@@ -444,6 +444,25 @@ static void a_shard_that_comes_again_is_asked_again(void **state)
     assert_false(fake_is_closed(stage.world, c));
 }
 
+/* The link is the same, what it is asked is not. */
+static void an_answer_that_an_older_map_asked_for_is_passed_over(void **state)
+{
+    int c = stage_client(&stage), shard = opened(1);
+
+    (void)state;
+    (void)opened(2);
+    (void)stage_ask(&stage, c, "watch evictions\r\n");
+    stage_run(&stage, TICK_MS);
+    assert_asked(shard, FRAME_EVICTIONS, 0);
+    assert_int_equal(cluster_adopt(stage.cluster, stage_map(2, 2)), ADOPTED);
+    front_seen(&stage.front);
+    stage_run(&stage, 0);
+    assert_int_equal(heard(shard).op, FRAME_MAP);
+    say(shard, page(7, ""));
+    expect(c, "");
+    assert_false(fake_is_closed(stage.world, shard));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +482,7 @@ int main(void)
         TEST(a_watcher_is_told_nothing_from_before_its_time, two_shards_shown),
         TEST(a_time_to_live_beyond_all_clocks_is_told, two_shards_shown),
         TEST(a_shard_that_comes_again_is_asked_again, two_shards_shown),
+        TEST(an_answer_that_an_older_map_asked_for_is_passed_over, two_shards_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
