@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "admin/asker.h"
+#include "cluster/relay.h"
 #include "net/hold.h"
 #include "node_admin.h"
 
@@ -341,8 +342,7 @@ bool node_join_cluster(struct node *n, const struct leader_member *members, size
     n->cluster = cluster_new(o->cluster, o->name);
     cluster_set_workers(n->cluster, n->n_workers + 1);
     list_members(n, members, n_members);
-    if (options_leads(o) || o->coordinator[0] != '\0')
-        cluster_set_incarnation(n->cluster, draw_incarnation(n));
+    cluster_set_incarnation(n->cluster, draw_incarnation(n));
     if (options_leads(o))
         return begin_to_lead(n, why);
     /* another makes the maps; or a front brings one to a lone shard */
@@ -368,7 +368,8 @@ static bool make_store(struct node *n)
         return true;
     n->world->ops->random(n->world, config.hash_key, sizeof(config.hash_key));
     n->store = store_new(&config);
-    return n->store != NULL;
+    n->relay = relay_new();
+    return n->store != NULL && n->relay != NULL;
 }
 
 static size_t on_ping(void *arg, const char *value, size_t len, char *out)
@@ -394,7 +395,7 @@ static bool make_shard(struct node *n)
         .arg = n,
     };
 
-    n->shard = (struct shard){ .store = n->store, .cluster = n->cluster };
+    n->shard = (struct shard){ .store = n->store, .cluster = n->cluster, .relay = n->relay };
     if (n->options->coordinator[0] != '\0' || options_leads(n->options)) {
         n->shard.on_ping = on_ping;
         n->shard.ping_arg = n;
@@ -763,6 +764,7 @@ void node_fini(struct node *n)
         front_fini(&n->front);
     free(n->workers);
     store_free(n->store);
+    relay_free(n->relay);
     if (n->source != NULL)
         n->source->free(n->source);
     leader_free(n->leader);

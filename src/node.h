@@ -40,6 +40,7 @@ struct node {
     struct leader_member *first_members;        /* owned; of the first map */
     size_t n_first_members;
     struct store *store;        /* NULL: a front */
+    struct relay *relay;        /* NULL: the same */
     struct shard shard;
     struct front front;
     struct net_config net;

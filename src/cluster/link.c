@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "cluster/confirms.h"
 #include "cluster/links.h"
 #include "net/recvq.h"
 #include "net/sendq.h"
+#include "wire/events.h"
 #include "wire/hello.h"
 
 /* The first retry comes at once, more or less: a restarted child is back soon. */
@@ -35,6 +37,8 @@ struct link {
     bool full;                  /* the socket takes no more for now */
     bool owes;                  /* there is something to confirm */
     bool refusing;              /* it was refused, and will be until it says that it knows */
+    uint16_t protocol;          /* spoken since it was GREETING */
+    unsigned watched;           /* see link_watched() */
     int64_t opened_ms;
     bool logged;                /* that it is down */
     bool refused;               /* see link_is_refused() */
@@ -158,6 +162,7 @@ static void go_down(struct link *l, const char *reason, int64_t retry_ms)
     l->reason = reason;
     l->refused = reason == words_of(ECONNREFUSED) || reason == words_of(ECONNRESET);
     l->state = LINK_DOWN;
+    l->watched = 0;
     close_socket(l);
     confirms_forget(&l->confirms);
     fail_requests(l);
@@ -183,8 +188,8 @@ static bool greet(struct link *l)
     struct cluster *c = l->ls->cluster;
     const struct view *v = l->ls->view;
     struct hello h = {
-        .least = HELLO_PROTOCOL,
-        .most = HELLO_PROTOCOL,
+        .least = HELLO_LEAST,
+        .most = HELLO_MOST,
         .role = l->ls->config->role,
         .epoch = v != NULL ? v->map->epoch : 0,
         .digest = v != NULL ? v->digest : 0,
@@ -248,7 +253,7 @@ static void on_hello(struct link *l, const struct frame *f)
     const struct view *v = l->ls->view;
     struct hello h;
 
-    if (!hello_read(f->value, f->value_len, &h)) {
+    if (!hello_read(f->value, f->value_len, &h) || (l->protocol = hello_spoken(&h)) == 0) {
         fail(l, "it speaks another protocol");
     } else if (strcmp(h.name, l->name) != 0) {
         log_warn("cluster", "another shard lives at the address of this one, correct it "
@@ -391,6 +396,15 @@ static void on_answer(struct link *l, const struct frame *f)
     finish(r, ANSWERED, NULL);
 }
 
+/* Unasked, to fronts. */
+static void on_watched(struct link *l, const struct frame *f)
+{
+    if (l->protocol < HELLO_EVENTS || l->ls->config->role != HELLO_FRONT)
+        fail(l, "it answered nonsense");
+    else
+        l->watched = f->st & STREAMS_OF_FRONTS;
+}
+
 /* It goes before the answer that it belongs to. */
 static void on_told(struct link *l, const struct frame *f)
 {
@@ -462,6 +476,8 @@ static void on_frame(struct link *l, const struct frame *f)
         on_refused(l, f);
     else if (l->state == LINK_OPEN && f->op == FRAME_TOLD)
         on_told(l, f);
+    else if (l->state == LINK_OPEN && f->op == FRAME_WATCHED)
+        on_watched(l, f);
     else if (l->state == LINK_OPEN)
         on_answer(l, f);
     else if (f->op == FRAME_HELLO)
@@ -812,17 +828,29 @@ char *link_send_all(struct link *l, struct request *r, const char *frames, size_
     return at;
 }
 
-void link_post(struct link *l, const struct frame *f)
+bool link_post(struct link *l, const struct frame *f)
 {
-    const size_t len = frame_head_len(f);
+    const size_t len = frame_head_len(f) + f->value_len;
     char *at;
 
     if (l->state != LINK_OPEN || link_why_closed(l) != NULL ||
         l->out.bytes > l->ls->config->queue_bytes || (at = sendq_room(&l->out, len)) == NULL)
-        return;
-    frame_put(at, f);
-    if (sendq_commit(&l->out, len))
-        l->queued += len;
+        return false;
+    bytes_put(frame_put(at, f), f->value, f->value_len);
+    if (!sendq_commit(&l->out, len))
+        return false;
+    l->queued += len;
+    return true;
+}
+
+bool link_tells_events(const struct link *l)
+{
+    return l->state == LINK_OPEN && l->protocol >= HELLO_EVENTS;
+}
+
+unsigned link_watched(const struct link *l)
+{
+    return l->watched;
 }
 
 void link_confirm(struct link *l, uint64_t open, bool given_up)

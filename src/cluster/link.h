@@ -50,8 +50,14 @@ char *link_send_all(struct link *l, struct request *r, const char *frames, size_
                     unsigned n);
 
 /* Queues a frame that has no answer, and can wait for what is sent next, or for the
- * next tick; nothing where the link is not open, or full. */
-void link_post(struct link *l, const struct frame *f);
+ * next tick; false: the link is not open, or full. */
+bool link_post(struct link *l, const struct frame *f);
+
+/* Does the member take and give events (FRAME_EVENTS, FRAME_WATCH)?  An older one
+ * would not know what that is.  And the streams that it says are watched at other
+ * fronts: 1 << enum stream, together. */
+bool link_tells_events(const struct link *l);
+unsigned link_watched(const struct link *l);
 
 /*
  * The copies have what the answer `r->open` (not 0) spoke of; or `given_up`: its

@@ -385,7 +385,7 @@ static void count_outcome(struct worker *w, const struct call *c)
 static void tell(struct front_worker *fw, int member, const struct frame *f)
 {
     if (member >= 0 && fw->links.link[member] != NULL)
-        link_post(fw->links.link[member], f);
+        (void)link_post(fw->links.link[member], f);
 }
 
 /* What is read at one member alone would be evicted from the others first. */

@@ -18,7 +18,7 @@ static const char *judge_hello(struct peer *p, const struct hello *h, const stru
 {
     struct shard *shard = p->sw->shard;
 
-    if (h->least > HELLO_PROTOCOL || h->most < HELLO_PROTOCOL)
+    if (hello_spoken(h) == 0)
         return "it speaks another version of the peer protocol";
     if (strcmp(h->cluster, cluster_name(shard->cluster)) != 0)
         return "it belongs to another cluster";
@@ -33,8 +33,8 @@ static void answer(struct peer *p, const struct view *v)
 {
     struct shard *shard = p->sw->shard;
     struct hello h = {
-        .least = HELLO_PROTOCOL,
-        .most = HELLO_PROTOCOL,
+        .least = HELLO_LEAST,
+        .most = HELLO_MOST,
         .role = shard->store != NULL ? HELLO_SHARD : HELLO_FRONT,
         .wall_ms = worker_wall(p->sw->worker),
         .flush_version = shard->store != NULL ? store_flush_version(shard->store) : 0,
@@ -64,6 +64,7 @@ void greet_hello(struct peer *p, const struct frame *f)
     if (hello_read(f->value, f->value_len, &h)) {
         memcpy(p->name, h.name, sizeof(p->name));
         p->role = h.role;
+        p->protocol = hello_spoken(&h);
         p->incarnation = h.incarnation;
         why = judge_hello(p, &h, v);
     }

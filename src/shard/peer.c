@@ -8,6 +8,7 @@
 #include "shard/greet.h"
 #include "shard/keeper.h"
 #include "shard/serve.h"
+#include "shard/watching.h"
 #include "store/usage.h"
 
 /* Unsent answers at which a peer's frames are left where they are. */
@@ -202,6 +203,12 @@ static void on_store_frame(struct peer *p, const struct frame *f, uint64_t hash)
     case FRAME_DIGEST:
         on_digest(p, f);
         break;
+    case FRAME_WATCH:
+        watching_ask(p, f);
+        break;
+    case FRAME_EVENTS:
+        watching_hear(p, f);
+        break;
     case FRAME_APPLY:
         serve_apply(p, f, hash);
         break;
@@ -379,6 +386,16 @@ bool peer_new(struct shard_worker *sw, int fd)
     return true;
 }
 
+static void look(struct peer *p)
+{
+    const struct shard_worker *sw = p->sw;
+
+    open_writes_hand_over(&p->open, sw->shard->keeper, sw->epoch,
+                          worker_now(sw->worker) - OPEN_MS);
+    if (watching_look(p))
+        step(p);
+}
+
 void peer_look(struct shard_worker *sw)
 {
     struct peer *next;
@@ -388,8 +405,7 @@ void peer_look(struct shard_worker *sw)
         if (!p->greeted && worker_now(sw->worker) - p->since_ms > GREETING_MS)
             peer_free(p);
         else
-            open_writes_hand_over(&p->open, sw->shard->keeper, sw->epoch,
-                                  worker_now(sw->worker) - OPEN_MS);
+            look(p);
     }
 }
 
@@ -410,5 +426,6 @@ void peer_free(struct peer *p)
     sendq_fini(&p->out);
     open_writes_hand_over(&p->open, p->sw->shard->keeper, p->sw->epoch, INT64_MAX);
     open_writes_fini(&p->open);
+    watching_fini(p);
     free(p);
 }

@@ -56,9 +56,12 @@ struct peer {
     struct open_writes open;    /* of its commands, see open_writes.h */
     uint64_t told;              /* version that the copies were told of, for the answer */
     bool as_copy;               /* the command at hand is */
+    struct follower *follower;  /* of a front that watches, see watching.h; or NULL */
+    unsigned watched;           /* what the front was told that others want */
     bool served;                /* unsent answers need a lease to leave */
 
     uint8_t role;               /* enum hello_role */
+    uint16_t protocol;          /* that is spoken with it, as hello_spoken() says */
     uint64_t incarnation;
     char name[HELLO_NAME_MAX + 1];
 };

@@ -23,6 +23,7 @@ struct shard_worker;
 struct shard {
     struct store *store;        /* borrowed; NULL: keeps no items */
     struct cluster *cluster;    /* borrowed */
+    struct relay *relay;        /* borrowed: events of fronts; where there is a store */
     /* A ping that says something: writes the answer, at most SHARD_PING_MAX bytes.
      * In any worker's thread; NULL: nobody listens. */
     size_t (*on_ping)(void *arg, const char *value, size_t len, char *out);

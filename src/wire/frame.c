@@ -38,6 +38,8 @@ static const uint16_t fields_of_op[256] = {
     [FRAME_WALK] = IS_OP | HAS_NUMBER,
     [FRAME_EVICTIONS] = IS_OP | HAS_NUMBER,
     [FRAME_DIGEST] = IS_OP | HAS_NUMBER,
+    [FRAME_WATCH] = IS_OP,
+    [FRAME_EVENTS] = IS_OP | HAS_VALUE,
     [FRAME_COMMAND + VERB_GET] = IS_OP | IS_COMMAND | HAS_KEY,
     [FRAME_COMMAND + VERB_GETS] = IS_OP | IS_COMMAND | HAS_KEY,
     [FRAME_COMMAND + VERB_GAT] = IS_OP | IS_COMMAND | HAS_KEY | HAS_ATTRIBUTES,
@@ -60,6 +62,7 @@ static const uint16_t fields_of_op[256] = {
     [FRAME_REFUSED] = IS_OP | HAS_VALUE,
     [FRAME_APPLIED] = IS_OP,
     [FRAME_TOLD] = IS_OP | IS_COPY,
+    [FRAME_WATCHED] = IS_OP,
 };
 
 static const uint16_t fields_of_status[N_STATUSES] = {

@@ -8,9 +8,9 @@
  * a command, status of an answer, kind of a copy.  kl: u16, bytes of the key;
  * in its upper byte flags of a command, marks of a copy; of an answer, which
  * has no key, all marks.  version: u64, in a command the token to compare.
- * Little-endian.  Every request has one answer, in order: no ids.  (USED and
- * CONFIRM have none; TOLD goes before an answer.)  The length comes first and
- * a table names each op's fields, so nothing is scanned.
+ * Little-endian.  Every request has one answer, in order: no ids.  (USED, CONFIRM
+ * and EVENTS have none; TOLD goes before an answer, WATCHED between two.)  The
+ * length comes first and a table names each op's fields, so nothing is scanned.
  *
  * Ops 0x40 to 0x7f are of members among themselves; 0x58 is kept for leases,
  * 0x60 for moves.
@@ -39,6 +39,11 @@ enum frame_op {
     FRAME_DIGEST = 0x0a,        /* number: cursor; version: first position << 32 | last;
                                    answer's value: u64 items, u64 sum, to be added up,
                                    version: the next cursor, 0 at the end */
+    FRAME_WATCH = 0x0b,         /* st: streams that this end wants, 1 << enum stream; answer's
+                                   value: events of other fronts since it last asked, version:
+                                   how many more there were */
+    FRAME_EVENTS = 0x0c,        /* value: what clients here do, see events.h, version: the
+                                   same; no answer */
     FRAME_COMMAND = 0x10,       /* + enum verb, keyed ones: judged by the owner */
     FRAME_APPLY = 0x40,         /* a copy; answered by FRAME_APPLIED */
     FRAME_USED = 0x44,          /* key: was read at its owner; no answer */
@@ -48,8 +53,10 @@ enum frame_op {
     FRAME_DONE = 0x81,          /* the answer to what has no status */
     FRAME_REFUSED = 0x82,       /* not executed; st: enum refusal */
     FRAME_APPLIED = 0x83,       /* st: enum applied */
-    FRAME_TOLD = 0x84           /* a copy without its key, before the answer to the command
+    FRAME_TOLD = 0x84,          /* a copy without its key, before the answer to the command
                                    on that key: what copies must be told */
+    FRAME_WATCHED = 0x85        /* st: streams that other fronts want; at any time, to fronts,
+                                   not an answer */
 };
 
 enum refusal {

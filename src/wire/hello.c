@@ -71,3 +71,10 @@ bool hello_read(const char *data, size_t len, struct hello *h)
     return take_name(h->cluster, p, cluster_len) &&
            take_name(h->name, p + cluster_len, name_len);
 }
+
+uint16_t hello_spoken(const struct hello *h)
+{
+    const uint16_t spoken = h->most < HELLO_MOST ? h->most : HELLO_MOST;
+
+    return spoken >= HELLO_LEAST && spoken >= h->least ? spoken : 0;
+}

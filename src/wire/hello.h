@@ -11,7 +11,10 @@
 #include <stdint.h>
 
 #define HELLO_MAGIC 0x43484331u /* "CHC1" */
-#define HELLO_PROTOCOL 2
+/* Protocols spoken.  Two members speak the newest that both do. */
+#define HELLO_LEAST 2
+#define HELLO_MOST 3
+#define HELLO_EVENTS 3          /* from here on fronts hear of each other's clients */
 #define HELLO_NAME_MAX 64
 #define HELLO_PROOF_MAX 64
 
@@ -40,5 +43,7 @@ enum hello_role {
 size_t hello_put(char *out, const struct hello *h);
 /* False when it is none. */
 bool hello_read(const char *data, size_t len, struct hello *h);
+/* The protocol spoken with who said this; 0: there is none. */
+uint16_t hello_spoken(const struct hello *h);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * frame_fuzz - frames, hellos and maps, whatever a member sends
+ * frame_fuzz - frames, hellos, maps and events, whatever a member sends
  *
  * Beside the sanitizers: what is read as whole is written as the same bytes;
  * a frame that is cut is never judged otherwise than the whole one.  Every
@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "cluster/map.h"
+#include "wire/events.h"
 #include "wire/frame.h"
 #include "wire/hello.h"
 
@@ -65,6 +66,22 @@ static void try_map(const char *data, size_t len)
         free(out);
         free(map);
     }
+    free(block);
+}
+
+static void try_events(const char *data, size_t len)
+{
+    char *block = block_of(data, len);
+    struct event e;
+    size_t pos = 0;
+
+    while (events_next(block, len, &pos, &e)) {
+        check(pos <= len && e.len > 0 && e.line + e.len == block + pos);
+        check((STREAMS_OF_FRONTS >> e.stream & 1) != 0);
+        for (size_t i = 0; i < e.len; i++)
+            check(i == e.len - 1 ? e.line[i] == '\n' : e.line[i] >= ' ' && e.line[i] <= '~');
+    }
+    check(pos <= len);
     free(block);
 }
 
@@ -142,6 +159,7 @@ static void check_whole(const char *block, const struct frame *f)
         check_answer(f);
     try_hello(f->value, f->value_len);
     try_map(f->value, f->value_len);
+    try_events(f->value, f->value_len);
 }
 
 /* A beginning of `cut` bytes is judged as all of it was, as far as it shows. */
@@ -186,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     try_hello(at, size);
     try_map(at, size);
+    try_events(at, size);
     while (size > 0 && (len = one_frame(at, size)) > 0) {
         at += len;
         size -= len;

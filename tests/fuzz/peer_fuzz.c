@@ -58,7 +58,7 @@ static size_t count_frames(const uint8_t *data, size_t size)
     while (frame_read((const char *)data, size, &f) == FRAME_WHOLE) {
         data += f.len;
         size -= f.len;
-        n += f.op != FRAME_USED && f.op != FRAME_CONFIRM;
+        n += f.op != FRAME_USED && f.op != FRAME_CONFIRM && f.op != FRAME_EVENTS;
     }
     return n;
 }
@@ -71,9 +71,11 @@ static size_t take_answers(struct stage *st, int peer)
 
     while (stage_take_frame(st, peer, &f)) {
         check(f.op == FRAME_HELLO || f.op == FRAME_ANSWER || f.op == FRAME_DONE ||
-              f.op == FRAME_REFUSED || f.op == FRAME_APPLIED || f.op == FRAME_TOLD);
+              f.op == FRAME_REFUSED || f.op == FRAME_APPLIED || f.op == FRAME_TOLD ||
+              f.op == FRAME_WATCHED);
         check(f.op != FRAME_ANSWER || frame_to_answer(&f, &a));
-        n += f.op != FRAME_TOLD;        /* it goes before an answer */
+        /* one goes before an answer, the other comes unasked */
+        n += f.op != FRAME_TOLD && f.op != FRAME_WATCHED;
     }
     return n;
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/relay.h"
 
 static void nothing_to_send(struct worker *w)
 {
@@ -44,6 +45,7 @@ void stage_fini(struct stage *st)
     worker_fini(&st->worker);
     assert(st->n_clients == 0);
     store_free(st->shard.store);
+    relay_free(st->shard.relay);
     if (st->has_front)
         front_fini(&st->front);
     cluster_free(st->cluster);
@@ -138,8 +140,11 @@ void stage_add_shard(struct stage *st)
 
     st->cluster = cluster_new(STAGE_CLUSTER, "s1");
     cluster_set_workers(st->cluster, 1 + st->n_silent);
-    st->shard = (struct shard){ .store = store_new(&config), .cluster = st->cluster };
-    ok = st->shard.store != NULL && shard_worker_init(&st->worker, &st->shard);
+    st->shard = (struct shard){
+        .store = store_new(&config), .cluster = st->cluster, .relay = relay_new(),
+    };
+    ok = st->shard.store != NULL && st->shard.relay != NULL &&
+         shard_worker_init(&st->worker, &st->shard);
     assert(ok);
     (void)ok;
     st->has_shard = true;
@@ -226,7 +231,7 @@ bool stage_take_frame(struct stage *st, int fd, struct frame *f)
 struct hello stage_hello(struct stage *st, const char *name, const struct map *map)
 {
     struct hello h = {
-        .least = HELLO_PROTOCOL, .most = HELLO_PROTOCOL,
+        .least = HELLO_LEAST, .most = HELLO_MOST,
         .role = name[0] == 's' ? HELLO_SHARD : HELLO_FRONT,
         .wall_ms = st->world->ops->wall_ms(st->world),
         .cluster = STAGE_CLUSTER,

@@ -31,8 +31,8 @@ static void the_shard_says_who_it_is(void **state)
     assert_int_equal(ask(peer, (struct frame){ COMMAND(GET), KEY("k") }).op, FRAME_ANSWER);
 }
 
-static void set_protocol(struct hello *h) { h->least = h->most = HELLO_PROTOCOL + 1; }
-static void set_old_protocol(struct hello *h) { h->least = h->most = HELLO_PROTOCOL - 1; }
+static void set_protocol(struct hello *h) { h->least = h->most = HELLO_MOST + 1; }
+static void set_old_protocol(struct hello *h) { h->least = h->most = HELLO_LEAST - 1; }
 static void set_cluster(struct hello *h) { h->cluster[0]++; }
 static void set_clock(struct hello *h) { h->wall_ms += 10001; }
 static void set_digest(struct hello *h) { h->digest++; }

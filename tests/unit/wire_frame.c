@@ -35,6 +35,10 @@ static const struct frame frames[] = {
     { .op = FRAME_FLUSH, .version = 77 },
     { .op = FRAME_LIMIT, .number = UINT64_MAX - 1 },
     { .op = FRAME_DIGEST, .number = 5, .version = UINT64_C(7) << 32 | 9 },
+    { .op = FRAME_WATCH, .st = 0xff },
+    { .op = FRAME_EVENTS, .version = 3, VALUE("events") },
+    { .op = FRAME_EVENTS },
+    { .op = FRAME_WATCHED, .st = 15 },
     { COMMAND(GET), KEY("k") },
     { COMMAND(GETS), KEY(K250) },
     { COMMAND(GAT), KEY("k"), .ttl_ms = 5 },
@@ -209,7 +213,7 @@ static void a_head_that_cannot_be_is_bad_at_once(void **state)
         { 0x58, 0, 0, 0 },                              /* kept for later */
         { FRAME_COMMAND + VERB_FLUSH_ALL, 0, 1, 1 },    /* no keyed verb */
         { FRAME_COMMAND + VERB_QUIT, 0, 0, 0 },
-        { 0x85, 0, 0, 0 },
+        { 0x86, 0, 0, 0 },
         { 0xff, 0, 0, 0 },
         { FRAME_COMMAND + VERB_GET, 0, 0, 0 },          /* no key */
         { FRAME_COMMAND + VERB_GET, 0, 251, 251 },      /* too long a key */
@@ -223,6 +227,9 @@ static void a_head_that_cannot_be_is_bad_at_once(void **state)
         { FRAME_HELLO, 0, 1, 1 },                       /* a key where none is */
         { FRAME_HELLO, 0, 0, FRAME_VALUE_LIMIT + 1 },
         { FRAME_CLOCK, 0, 0, 1 },
+        { FRAME_WATCH, 0, 0, 1 },
+        { FRAME_EVENTS, 0, 1, 1 },
+        { FRAME_WATCHED, 0, 0, 1 },
         { FRAME_LIMIT, 0, 0, 7 },
         { FRAME_LIMIT, 0, 0, 9 },
         { FRAME_STATS, 0, 251, 251 },
@@ -685,6 +692,27 @@ static void a_hello_with_too_long_a_name_is_refused(void **state)
     }
 }
 
+static void the_newest_protocol_that_both_know_is_spoken(void **state)
+{
+    static const struct { uint16_t least, most, spoken; } cases[] = {
+        { HELLO_LEAST, HELLO_MOST, HELLO_MOST },
+        { HELLO_LEAST, HELLO_LEAST, HELLO_LEAST },      /* an older member */
+        { HELLO_MOST, HELLO_MOST + 5, HELLO_MOST },     /* newer ones */
+        { 1, UINT16_MAX, HELLO_MOST },
+        { HELLO_MOST + 1, HELLO_MOST + 1, 0 },          /* one that no longer knows ours */
+        { HELLO_LEAST - 1, HELLO_LEAST - 1, 0 },
+        { HELLO_MOST, HELLO_LEAST, 0 },                 /* nonsense */
+        { 0, 0, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        const struct hello h = { .least = cases[i].least, .most = cases[i].most };
+
+        assert_int_equal(hello_spoken(&h), cases[i].spoken);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -704,6 +732,7 @@ int main(void)
         cmocka_unit_test(a_hello_is_read_as_it_was_written),
         cmocka_unit_test(what_is_no_hello_is_refused),
         cmocka_unit_test(a_hello_with_too_long_a_name_is_refused),
+        cmocka_unit_test(the_newest_protocol_that_both_know_is_spoken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
