@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "front/call.h"
 #include "front/control.h"
+#include "front/elsewhere.h"
 #include "front/here.h"
 #include "front/multiget.h"
 #include "front/watchers.h"
@@ -26,7 +27,7 @@ void front_note(struct front_worker *fw, int fd, const struct asked *asked,
                 const struct answer *a)
 {
     answer_count(&fw->worker->stats, asked->verb, a->status);
-    watchers_answered(fw, fd, asked, a);
+    report_answered(fw, fd, asked, a);
     if (__builtin_expect(__atomic_load_n(&fw->front->prefixes.on, __ATOMIC_RELAXED), 0))
         prefixes_count(&fw->front->prefixes, asked, a->status);
 }
@@ -154,7 +155,7 @@ static bool take_view(struct front_worker *fw)
     if (v != NULL && !make_parts(fw, v->map->n))
         return false;
     self = v != NULL && fw->front->store != NULL ? v->self : -1;
-    watchers_forget_links(fw);  /* first: what fails now finds no place */
+    elsewhere_forget_links(fw); /* first: what fails now finds no place */
     pthread_mutex_lock(&fw->links_lock);
     taken = links_take_view(&fw->links, v != NULL ? view_ref(v) : NULL, self);
     pthread_mutex_unlock(&fw->links_lock);
@@ -272,7 +273,7 @@ static void on_tick(void *arg)
     struct front_worker *fw = arg;
 
     links_tick(&fw->links);
-    watchers_tick(fw);
+    elsewhere_tick(fw);
     hotkeys_tick(&fw->hotkeys, worker_now(fw->worker));
     fw->worker->world->ops->timer_set(fw->tick, TICK_MS);
 }
@@ -313,7 +314,8 @@ void front_worker_fini(struct worker *w)
     confirms_fini(&fw->here);
     if (fw->tick != NULL)
         w->world->ops->timer_free(fw->tick);
-    watchers_fini(fw);
+    elsewhere_fini(fw);
+    free(fw->report);
     multigets_fini(fw);
     hotkeys_fini(&fw->hotkeys);
     free(fw);

@@ -63,7 +63,7 @@ struct front {
     struct slow slow;
     size_t memory_bytes;        /* atomic: of all shards, cache_memlimit sets it */
     struct prefixes prefixes;
-    unsigned streams;           /* atomic: what is watched, see watchers.h */
+    unsigned streams;           /* atomic: what is watched */
     pthread_mutex_t streams_lock;       /* for what it is made of, */
     unsigned n_watching[8];     /* by stream */
     uint64_t n_events;          /* atomic: noted so far */
@@ -93,14 +93,7 @@ struct front_worker {
     struct watcher *watchers;   /* owned: sessions of this worker that watch */
     unsigned n_watchers;        /* atomic */
     struct report *report;      /* owned: what happened this turn, or NULL */
-    struct eviction_place *evictions;   /* owned: by link, or NULL */
-};
-
-/* How far this worker has seen a shard's evictions. */
-struct eviction_place {
-    uint64_t cursor;
-    bool asked;
-    bool stale;                 /* who wanted the answer is gone */
+    struct place *places;       /* owned: by link, or NULL; see elsewhere.c */
 };
 
 struct answer;

@@ -1,0 +1,24 @@
+/*
+ * elsewhere - what is watched here and happens elsewhere
+ *
+ *      shards --evictions--> watchers of this worker
+ *
+ * Each worker with watchers asks all shards a few times a second; while it has none
+ * it asks nobody.
+ */
+#ifndef FRONT_ELSEWHERE_H
+#define FRONT_ELSEWHERE_H
+
+#include "front/report.h"
+
+/* Now and then, and when there is a new watcher. */
+void elsewhere_tick(struct front_worker *fw);
+
+/* Nobody watches evictions any more: the next one is told of them from its own first
+ * moment on. */
+void elsewhere_forget_evictions(struct front_worker *fw);
+/* The links will be others: cursors into the stores behind them are void. */
+void elsewhere_forget_links(struct front_worker *fw);
+void elsewhere_fini(struct front_worker *fw);
+
+#endif
