@@ -445,6 +445,7 @@ static void make_front(struct node *n, void (*shut_down)(void))
     n->front = (struct front){
         .cluster = n->cluster,
         .store = n->store,
+        .relay = n->relay,
         .workers = n->workers,
         .n_workers = n->n_workers,
         .started_ms = now_ms(n),

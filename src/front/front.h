@@ -48,6 +48,7 @@ struct front {
     struct links_config links_config;   /* from it */
     struct cluster *cluster;    /* borrowed */
     struct store *store;        /* borrowed; NULL: keeps no items */
+    struct relay *relay;        /* borrowed: its own shard's; NULL: the same */
     /* For the shard of this process, NULL where there is none, or nobody cares: the
      * worker is to go by the newest map; it has executed a command that is open;
      * the oldest n of these are confirmed, or given up. */
@@ -63,7 +64,7 @@ struct front {
     struct slow slow;
     size_t memory_bytes;        /* atomic: of all shards, cache_memlimit sets it */
     struct prefixes prefixes;
-    unsigned streams;           /* atomic: what is watched */
+    unsigned streams;           /* atomic: what is watched, here or at another front */
     pthread_mutex_t streams_lock;       /* for what it is made of, */
     unsigned n_watching[8];     /* by stream */
     uint64_t n_events;          /* atomic: noted so far */
@@ -93,7 +94,11 @@ struct front_worker {
     struct watcher *watchers;   /* owned: sessions of this worker that watch */
     unsigned n_watchers;        /* atomic */
     struct report *report;      /* owned: what happened this turn, or NULL */
-    struct place *places;       /* owned: by link, or NULL; see elsewhere.c */
+    struct place *places;       /* owned: by link, or NULL; this and the rest: elsewhere.c */
+    struct follower *follower;  /* at the own shard, or NULL */
+    unsigned wanted;            /* streams, by watchers of other fronts */
+    uint64_t unsent;            /* events that they have missed and do not know of */
+    size_t sent_events;         /* bytes of them, since the last tick */
 };
 
 struct answer;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "front/dump.h"
 
 #define LINE_BYTES (3 * KEY_MAX + 256)
@@ -50,6 +51,28 @@ void report_add(struct report *r, struct front_worker *fw, enum stream stream,
     (void)events_put_head(r->lines + r->len, stream, len);
     r->len += EVENT_HEAD + len;
     r->streams |= 1u << stream;
+}
+
+void report_copy(struct report *to, const char *events, size_t len, unsigned streams,
+                 const char *behind)
+{
+    const size_t more = strlen(behind);
+    struct event e;
+
+    for (size_t pos = 0; events_next(events, len, &pos, &e);) {
+        char *out = to->lines + to->len;
+
+        if ((streams >> e.stream & 1) == 0)
+            continue;
+        if (to->len + EVENT_HEAD + e.len + more > REPORT_BYTES) {
+            to->missed++;
+            continue;
+        }
+        out = bytes_put(events_put_head(out, e.stream, e.len + more), e.line, e.len - 1);
+        *bytes_put(out, behind, more) = '\n';
+        to->len += EVENT_HEAD + e.len + more;
+        to->streams |= 1u << e.stream;
+    }
 }
 
 static bool is_watched(const struct front_worker *fw, enum stream stream)

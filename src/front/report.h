@@ -3,7 +3,7 @@
  *
  *      command answered, client came or went --> report --turn's end--> watchers.h
  *
- * As long as nobody watches, an event costs one load.
+ * As long as nobody watches, here or at another front, an event costs one load.
  */
 #ifndef FRONT_REPORT_H
 #define FRONT_REPORT_H
@@ -28,6 +28,11 @@ struct report *report_new(void);
 /* Adds a line: "ts= gid= type=" and the rest, which ends with '\n'. */
 void report_add(struct report *r, struct front_worker *fw, enum stream stream,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Adds the events of these streams (see wire/events.h), with `behind` at the end of each
+ * line. */
+void report_copy(struct report *to, const char *events, size_t len, unsigned streams,
+                 const char *behind);
 
 /* A client has come, or goes: `reason` is more to say of it. */
 void report_client(struct session *s, const char *what, const char *reason);

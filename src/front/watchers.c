@@ -104,6 +104,7 @@ void watchers_turn_end(struct front_worker *fw)
             post_copy(&front->workers[i], r);
     }
     watchers_tell(fw, r);
+    elsewhere_send(fw, r);
     free(r);
 }
 

@@ -19,7 +19,7 @@ void watchers_join(struct session *s, const struct cmd *cmd);
 void watchers_opened(struct session *s);
 void watchers_closed(struct session *s);
 
-/* The end of a turn: what was noted goes to the watchers. */
+/* The end of a turn: what was noted goes to the watchers, here and elsewhere. */
 void watchers_turn_end(struct front_worker *fw);
 
 /* To those of this worker. */

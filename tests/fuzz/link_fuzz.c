@@ -7,7 +7,8 @@
  * formed and fit for it, in the order sent, whatever the shard says; all
  * memory comes back.  Of the two shards of the map one is never there; or, in a
  * second life of the same bytes, it is an honest one, and each is the other's
- * copy until the hostile one is ejected.
+ * copy until the hostile one is ejected.  In a third one somebody watches, and
+ * must be told nothing but lines.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -210,7 +211,7 @@ static void answer_honestly(struct stage *st, int shard)
     struct frame f, answer;
 
     while (shard >= 0 && stage_take_frame(st, shard, &f)) {
-        if (f.op == FRAME_CONFIRM || f.op == FRAME_USED)
+        if (f.op == FRAME_CONFIRM || f.op == FRAME_USED || f.op == FRAME_EVENTS)
             continue;
         answer = honest(&f);
         stage_send_frame(st, shard, &answer);
@@ -296,10 +297,37 @@ static void live_with_copies(const uint8_t *data, size_t size)
     stage_fini(&st);
 }
 
+static void live_watched(const uint8_t *data, size_t size)
+{
+    struct map *map = stage_map(1, 1);
+    struct stage st;
+    int watcher, shard;
+    size_t len;
+    const char *told;
+
+    stage_init(&st, &front_handler);
+    st.world->ops->listen(st.world, "shard:1", 10, 0);
+    stage_add_front(&st, 1);
+    st.front.config.watch = true;
+    shard = open_link(&st, 1, data[0] & GREETED, map);
+    watcher = stage_client(&st);
+    stage_say(&st, watcher, "watch fetchers mutations deletions connevents evictions\r\n");
+    attack(&st, shard, -1, data[0], data + 1, size - 1);
+    stage_run(&st, 300);
+    told = fake_take(st.world, watcher, &len);
+    check(!fake_is_closed(st.world, watcher));
+    check(begins(told, told + len, "OK\r\n") && told[len - 1] == '\n');
+    for (size_t i = 4; i < len; i++)
+        check(told[i] == '\n' || (told[i] >= ' ' && told[i] <= '~'));
+    free(map);
+    stage_fini(&st);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
+    live_watched(data, size);
     live_alone(data, size);
     live_with_copies(data, size);
     return 0;

@@ -91,6 +91,7 @@ static void add_front(struct stage *st)
     st->front = (struct front){
         .cluster = st->cluster,
         .store = st->shard.store,
+        .relay = st->shard.relay,
         .workers = &st->worker,
         .n_workers = 1,
         .shut_down = shut_down,

@@ -1107,6 +1107,10 @@ static void who_watches_is_told_of_each(void **state)
     (void)state;
     stage.front.config.watch = true;
     assert_string_equal(stage_ask(&stage, d, "watch fetchers\r\n"), "OK\r\n");
+    assert_int_equal(heard(s1).op, FRAME_WATCH);
+    say(s1, (struct frame){ .op = FRAME_DONE });
+    assert_int_equal(heard(s2).op, FRAME_WATCH);
+    say(s2, (struct frame){ .op = FRAME_DONE });
     ask(c, "get %s %s %s\r\nget %s\r\nget %s\r\n", a[0], b[0], a[1], a[0], b[0]);
     hit(s1, "one");
     miss(s1);
