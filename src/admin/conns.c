@@ -15,13 +15,15 @@
 
 #define LOOK_MS 500
 
+enum state { IDLE, BEGUN, BUSY, SENDING };
+
 struct conn {
     TAILQ_ENTRY(conn) at;
     struct conns *conns;
     struct bufferevent *bev;    /* the server's; our reference while it is new */
     struct evhttp_connection *evcon;    /* NULL: new, see on_fresh() */
     struct evbuffer_cb_entry *on_input;
-    enum { IDLE, BEGUN, BUSY, SENDING } state;
+    enum state state;
     bool spare;                 /* see conns_takes() */
     bool last;                  /* SENDING: and nothing comes after it */
     bool doomed;                /* to be hung up on in on_fresh() */
@@ -61,7 +63,7 @@ static struct conn *conn_of(struct conns *c, struct evhttp_request *request)
     return NULL;
 }
 
-static void enter(struct conn *conn, int state)
+static void enter(struct conn *conn, enum state state)
 {
     conn->state = state;
     conn->since_ms = conn->conns->config.now_ms();
