@@ -214,6 +214,7 @@ class OneProcess(unittest.TestCase):
         for method in ("OPTIONS", "PATCH", "TRACE"):
             self.refused(405, method, "/v1/cluster")
         self.assertIn("has no meaning here", self.refused(400, "GET", "/v1/nodes?dry_run"))
+        self.assertIn("or twice", self.refused(400, "PUT", "/v1/keys/a?ttl=5&ttl=6"))
         self.assertIn("expected dry_run", self.refused(400, "POST", "/v1/nodes?dryrun", {}))
 
     def test_a_head_is_a_get_without_its_body(self):

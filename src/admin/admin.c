@@ -241,7 +241,7 @@ static bool leads_to(const struct route *r, const struct http_call *call)
 
 static void refuse_query(struct http_call *call, const struct route *r)
 {
-    http_refuse(call, 400, "behind the ? stands what has no meaning here%s%s%s%s%s%s",
+    http_refuse(call, 400, "behind the ? stands what has no meaning here, or twice%s%s%s%s%s%s",
                 r->query[0] != NULL ? ", expected " : "",
                 r->query[0] != NULL ? r->query[0] : "",
                 r->query[0] != NULL && r->query[1] != NULL ? " or " : "",

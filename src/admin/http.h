@@ -84,7 +84,7 @@ struct span http_call_query(const struct http_call *call);
 bool http_call_flag(const struct http_call *call, const char *name);
 /* As it was sent; false: it is not there. */
 bool http_call_value(const struct http_call *call, const char *name, struct span *value);
-/* Whether the query has no other names than these, NULL at the end. */
+/* Whether the query has no other names than these, NULL at the end, each once. */
 bool http_call_only(const struct http_call *call, const char *const *names);
 
 /* Whether anybody waits for the answer. */

@@ -83,14 +83,16 @@ bool http_call_flag(const struct http_call *c, const char *flag)
 bool http_call_only(const struct http_call *c, const char *const *names)
 {
     struct span query = c->query, name, value;
+    unsigned seen = 0;
 
     while (uri_next_pair(&query, &name, &value)) {
         size_t i = 0;
 
         while (names[i] != NULL && !span_is(name, names[i]))
             i++;
-        if (names[i] == NULL)
+        if (names[i] == NULL || (seen >> i & 1) != 0)
             return false;
+        seen |= 1u << i;
     }
     return true;
 }
