@@ -110,7 +110,7 @@ const char *node_listen_to_clients(struct node *n)
             return o->unix_socket;
         n->client_fds[n->n_client_fds++] = fd;
     }
-    for (size_t i = 0; i < o->listen.n && n->n_client_fds < NODE_CLIENT_LISTENERS_MAX; i++) {
+    for (size_t i = 0; i < o->listen.n; i++) {
         fd = listen_on(n, o->listen.items[i], 0);
         if (fd < 0)
             return o->listen.items[i];

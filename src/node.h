@@ -22,7 +22,7 @@
 #include "shard/shard.h"
 
 /* For clients, and for the members' frames: an address, and a Unix socket beside it. */
-#define NODE_CLIENT_LISTENERS_MAX 64
+#define NODE_CLIENT_LISTENERS_MAX (OPTION_LISTEN_MAX + 1)       /* and a Unix socket */
 #define NODE_LISTENERS_MAX (NODE_CLIENT_LISTENERS_MAX + 2)
 
 struct node {

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define OPTION_NAME_MAX 60      /* bytes of a member's or a cluster's name */
+#define OPTION_LISTEN_MAX 63    /* addresses of --listen */
 #define OPTION_WEIGHT_MAX 100
 #define OPTION_WEIGHT_MAX_TEXT "100"
 

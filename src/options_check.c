@@ -330,6 +330,9 @@ static int check_http(struct options *o)
 
 int options_check_addresses(const struct options *o, size_t from)
 {
+    if (o->listen.n > OPTION_LISTEN_MAX)
+        return option_fail_of(o, OPTION_listen, "--listen: %zu addresses, expected at most %d",
+                              o->listen.n, OPTION_LISTEN_MAX);
     for (size_t i = from; i < o->listen.n; i++) {
         bool written;
         char *whole = option_value_address(o->listen.items[i], 1, &written);

@@ -251,6 +251,11 @@ class Each(WithFolder):
             if has_ipv6():
                 self.assertTrue(self.reaches("[::1]:%d" % d.port))
 
+        many = ",".join("127.0.0.%d" % i for i in range(1, 65))
+        self.assertEqual(run("-l", many), (USAGE, b"", "chcached: --listen: 64 addresses, expected "
+                                                       "at most 63\n"))
+        self.assertEqual(run("-T", "-l", many.rpartition(",")[0])[0], 0)
+
     def test_unix_socket(self):
         path = self.path("s")
         with Daemon("-s", path, port=0):
