@@ -42,6 +42,7 @@ struct conns {
     bool leaves;                /* see conns_leave() */
     size_t n;
     struct conn_list all;       /* who became idle last is first */
+    struct conn *found;         /* one of them: a request's is looked for again and again */
 };
 
 static int64_t system_ms(void)
@@ -55,12 +56,14 @@ static int64_t system_ms(void)
 static struct conn *conn_of(struct conns *c, struct evhttp_request *request)
 {
     const struct evhttp_connection *evcon = evhttp_request_get_connection(request);
-    struct conn *conn;
+    struct conn *conn = c->found;
 
+    if (evcon == NULL || (conn != NULL && conn->evcon == evcon))
+        return evcon != NULL ? conn : NULL;
     TAILQ_FOREACH(conn, &c->all, at)
-        if (conn->evcon == evcon && evcon != NULL)
-            return conn;
-    return NULL;
+        if (conn->evcon == evcon)
+            break;
+    return c->found = conn;
 }
 
 static void enter(struct conn *conn, enum state state)
@@ -116,6 +119,8 @@ static void forget(struct conn *conn)
 
     TAILQ_REMOVE(&c->all, conn, at);
     c->n--;
+    if (c->found == conn)
+        c->found = NULL;
     free(conn);
     let_in(c);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/unset.h"
 #include "cluster/relay.h"
 #include "front/dump.h"
 #include "front/watchers.h"
@@ -106,7 +107,7 @@ static void ask_for_evictions(struct front_worker *fw, unsigned i)
 
 static void look_for_evictions_here(struct front_worker *fw)
 {
-    char page[EVICTIONS_PAGE];
+    UNSET char page[EVICTIONS_PAGE];
     uint64_t *cursor = &fw->places[fw->self].cursor, before = *cursor;
     const size_t len = store_evictions(fw->front->store, cursor, worker_now(fw->worker), page);
 
@@ -170,7 +171,7 @@ static void ask_for_events(struct front_worker *fw, unsigned i, unsigned streams
 
 static void look_for_events_here(struct front_worker *fw, unsigned streams)
 {
-    char page[RELAY_PAGE];
+    UNSET char page[RELAY_PAGE];
     uint64_t missed;
     size_t len;
 

@@ -1,11 +1,12 @@
 #include "shard/watching.h"
 
+#include "base/unset.h"
 #include "cluster/relay.h"
 #include "wire/events.h"
 
 void watching_ask(struct peer *p, const struct frame *f)
 {
-    char page[RELAY_PAGE];
+    UNSET char page[RELAY_PAGE];
     uint64_t missed;
     const size_t len = relay_ask(p->sw->shard->relay, &p->follower, p->incarnation,
                                  f->st & STREAMS_OF_FRONTS, worker_now(p->sw->worker), page,
