@@ -1,5 +1,6 @@
 #include "base/human.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -23,10 +24,13 @@ char *human_bytes(char *out, int64_t n)
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
     double v = n < 0 ? 0 : (double)n;
     size_t unit = 0;
+    bool whole;
 
-    for (; v >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+    /* What "%.0f" would make 1024 of has the next unit already. */
+    for (; v >= 1023.5 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
         v /= 1024;
-    snprintf(out, HUMAN_MAX, unit > 0 && v < 10 ? "%.1f %s" : "%.0f %s", v, units[unit]);
+    whole = v >= 9.95 || v == (double)(int)v;
+    snprintf(out, HUMAN_MAX, whole ? "%.0f %s" : "%.1f %s", v, units[unit]);
     return out;
 }
 
@@ -34,10 +38,10 @@ char *human_time(char *out, int64_t ns)
 {
     const double us = ns < 0 ? 0 : (double)ns / 1000;
 
-    if (us < 1000)
+    if (us < 999.5)
         snprintf(out, HUMAN_MAX, "%.0f us", us);
-    else if (us < 1e6)
-        snprintf(out, HUMAN_MAX, us < 1e4 ? "%.1f ms" : "%.0f ms", us / 1000);
+    else if (us < 999500)
+        snprintf(out, HUMAN_MAX, us < 9950 ? "%.1f ms" : "%.0f ms", us / 1000);
     else
         snprintf(out, HUMAN_MAX, "%.1f s", us / 1e6);
     return out;
@@ -45,6 +49,6 @@ char *human_time(char *out, int64_t ns)
 
 char *human_share(char *out, double share)
 {
-    snprintf(out, HUMAN_MAX, "%.1f %%", 100 * share);
+    snprintf(out, HUMAN_MAX, "%.1f %%", share < 0 ? 0 : 100 * share);
     return out;
 }

@@ -12,7 +12,7 @@
 #define HUMAN_MAX 40
 
 char *human_count(char *out, int64_t n);        /* "184 302" */
-char *human_bytes(char *out, int64_t n);        /* "512 B", "1.5 KiB", "212 MiB" */
+char *human_bytes(char *out, int64_t n);        /* "512 B", "1.5 KiB", "4 GiB" */
 char *human_time(char *out, int64_t ns);        /* "41 us", "1.9 ms", "12 ms", "1.2 s" */
 char *human_share(char *out, double share);     /* 0.248 as "24.8 %" */
 
