@@ -269,6 +269,35 @@ class HowShardsAre(unittest.TestCase):
             hits = 100 * node["hits"] / (node["hits"] + node["misses"])
             self.assertRegex(line, r" %.1f  +[\d.]+ (us|ms|s)  +2\Z" % hits)
 
+    def test_a_known_part_of_the_gets_is_found(self):
+        """A key that is there 3 times in 4, on each shard: HIT % is 75.0 on all of them."""
+        keys = {}
+        for i in range(1000):
+            owner = admin.get(self.where, "/v1/ring/where/there-%d" % i)["owner"]["name"]
+            keys.setdefault(owner, b"there-%d" % i)
+            if len(keys) == 3:
+                break
+        self.assertEqual(sorted(keys), ["s1", "s2", "s3"])
+        with self.cluster.leader.connect() as s:
+            for key in keys.values():
+                wire.talk(s, b"get %b\r\nset %b 0 0 1\r\nv\r\n" % (key, key), END + STORED)
+                wire.talk(s, b"get %b\r\n" % key * 3, found(key, b"v") * 3)
+        self.assertEqual([(n["hits"], n["misses"]) for n in self.nodes()], [(3, 1)] * 3)
+        for line in ctl("status", where=self.where)[1].splitlines()[2:]:
+            self.assertRegex(line, r" 75\.0  +[\d.]+ (us|ms|s)  +2\Z")
+
+    def test_all_who_tell_of_nodes_tell_the_same(self):
+        with self.cluster.leader.connect() as s:
+            wire.talk(s, b"set k 0 0 1\r\nv\r\nget k\r\nget none\r\n",
+                      STORED + found(b"k", b"v") + END)
+        told = [admin.get(self.where, "/v1/nodes")["nodes"], self.nodes(),
+                json.loads(ctl("status", "--json", where=self.where)[1])["nodes"]]
+        for nodes in told:
+            self.assertEqual((sum(n["hits"] for n in nodes), sum(n["misses"] for n in nodes)),
+                             (1, 1))
+            self.assertEqual([n["copies"] for n in nodes], [2, 2, 2])
+            self.assertTrue(any(n["p99_ns"] for n in nodes))
+
     def test_who_is_left_says_that_copies_are_missing(self):
         self.cluster.shards["s1"].kill()
         wait(lambda: self.nodes()[0]["state"] == "ejected", "it to be let go")

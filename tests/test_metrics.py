@@ -277,6 +277,11 @@ class LocalShards(unittest.TestCase):
                 self.assertEqual(told[name], sum(int(shards["%s:%s" % (shard, SAME[name])])
                                                  for shard in self.cluster.shards), name)
             self.assertEqual(told["memcached_current_items"], 2 * 401)
+            nodes = admin.get(self.where, "/v1/nodes")["nodes"]
+            for name, n in (("hit", 2), ("miss", 1)):
+                self.assertEqual(told['chcached_shard_reads_total{outcome="%s"}' % name], n)
+            self.assertEqual((sum(n["hits"] for n in nodes), sum(n["misses"] for n in nodes)),
+                             (2, 1))
         self.assertEqual(told["chcached_copies_missing_ratio"], 0)
         self.assertEqual(told['chcached_members{state="up"}'], 3)
         self.assertAlmostEqual(sum(told['chcached_ring_share_ratio{shard="%s"}' % shard]
