@@ -410,14 +410,16 @@ static void tear_down(struct chcached *c)
 
     stop_threads(c);
     upgrade_free(c->upgrade);
-    local_shards_free(c->children);
+    if (c->children != NULL)
+        local_shards_stop(c->children);
     if (c->signals != NULL)
         w->ops->watch_free(c->signals);
     if (c->timer != NULL)
         w->ops->timer_free(c->timer);
     if (c->signal_fd >= 0)
         close(c->signal_fd);
-    node_fini(&c->node);
+    node_fini(&c->node);        /* it speaks by names that are the children's until then */
+    local_shards_free(c->children);
     if (c->owns_unix_socket)
         (void)unlink(c->options.unix_socket);
     if (c->owns_pidfile)

@@ -329,7 +329,7 @@ static void signal_all(struct local_shards *ls, int signal)
             kill(ls->children[i].pid, signal);
 }
 
-static void stop_all(struct local_shards *ls)
+static void end_all(struct local_shards *ls)
 {
     struct timespec nap = { .tv_nsec = 5000000 };
     int64_t until = now_ms(ls) + STOP_MS;
@@ -343,12 +343,24 @@ static void stop_all(struct local_shards *ls)
             (void)waitpid(ls->children[i].pid, NULL, 0);
 }
 
+void local_shards_stop(struct local_shards *ls)
+{
+    struct world *w = ls->config.world;
+
+    end_all(ls);
+    for (unsigned i = 0; i < ls->config.n; i++) {
+        struct child *c = &ls->children[i];
+
+        if (c->restart != NULL)
+            w->ops->timer_free(c->restart);
+        c->restart = NULL;
+    }
+}
+
 static void free_child(struct child *c)
 {
     struct world *w = c->ls->config.world;
 
-    if (c->restart != NULL)
-        w->ops->timer_free(c->restart);
     if (c->listen_fd >= 0) {
         w->ops->close(w, c->listen_fd);
         unlink(c->address);
@@ -364,7 +376,7 @@ void local_shards_free(struct local_shards *ls)
 {
     if (ls == NULL)
         return;
-    stop_all(ls);
+    local_shards_stop(ls);
     for (unsigned i = 0; i < ls->config.n; i++)
         if (ls->children[i].ls != NULL)
             free_child(&ls->children[i]);

@@ -50,8 +50,10 @@ void local_shards_hang_up(struct local_shards *ls, int log_settings);
 /* After SIGCHLD. */
 void local_shards_reap(struct local_shards *ls);
 
-/* Ends the children, waits for them (5 s, then they are killed), removes the
- * sockets.  Copes with NULL. */
+/* Ends the children, and waits for them (5 s, then they are killed): while there is a
+ * loop still.  Names and addresses stay. */
+void local_shards_stop(struct local_shards *ls);
+/* The same, and removes the sockets.  Copes with NULL. */
 void local_shards_free(struct local_shards *ls);
 
 #endif
