@@ -3,12 +3,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "admin/http_parts.h"
 #include "base/num.h"
 
 #define ERROR_MAX 512
 #define HTTP_SMALL 65536        /* an answer of so many bytes is always given */
+
+/* libevent would make it anew for each answer. */
+static void add_date(struct http *h, struct evkeyvalq *headers)
+{
+    const time_t now = time(NULL);
+    struct tm tm;
+
+    if (now != h->date_s && gmtime_r(&now, &tm) != NULL) {
+        evutil_date_rfc1123(h->date, sizeof(h->date), &tm);
+        h->date_s = now;
+    }
+    evhttp_add_header(headers, "Date", h->date);
+}
 
 /* What is written for clients only is never a page, and is asked for each time. */
 static void send_bytes(struct http *h, struct evhttp_request *request, int status, const char *type,
@@ -20,6 +34,7 @@ static void send_bytes(struct http *h, struct evhttp_request *request, int statu
     if (type != NULL)
         evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    add_date(h, headers);
     /* What comes behind it may be part of it; libevent reads sizes of chunks, too,
      * that others take for something else. */
     if (status == 400 || access_header(request, "Transfer-Encoding") != NULL
@@ -79,7 +94,7 @@ void http_add_header(struct http_call *c, const char *name, const char *value)
         evhttp_add_header(evhttp_request_get_output_headers(c->request), name, value);
 }
 
-/* libevent says no length where it sends no body. */
+/* libevent says none where it sends no body, and takes long for it where it does. */
 static void say_length(struct http_call *c, size_t len)
 {
     char text[NUM_U64_MAX_LEN + 1];
@@ -110,7 +125,7 @@ void http_answer_bytes(struct http_call *c, int status, const char *type, const 
         refuse_unread(c);
         return;
     }
-    if (c->head && status != 204 && status != 304)
+    if (status != 204 && status != 304)
         say_length(c, len);
     if (c->request != NULL)
         send_bytes(c->http, c->request, status, type, data, len);

@@ -5,6 +5,7 @@
 #define ADMIN_HTTP_PARTS_H
 
 #include <event2/http.h>
+#include <time.h>
 
 #include "admin/conns.h"
 #include "admin/http.h"
@@ -27,6 +28,8 @@ struct http {
     struct conns *conns;
     struct access access;
     struct http_call *calls;    /* not answered yet */
+    time_t date_s;              /* of `date`, */
+    char date[32];              /* a header's */
     bool ends;                  /* each answer is its connection's last */
     http_handle *handle;
     void *arg;
