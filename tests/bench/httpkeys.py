@@ -30,6 +30,7 @@ ROWS = [Row("c1", "1 connection, 100 B", 1, 100), Row("c16", "16 connections, 10
 
 CONFIG = """\
 daemon off;
+master_process off;
 pid %(folder)s/nginx.pid;
 error_log %(folder)s/error.log;
 events { worker_connections 512; }
