@@ -235,9 +235,14 @@ void cluster_give_up(struct cluster *c)
     __atomic_store_n(&c->gone, true, __ATOMIC_RELEASE);
 }
 
+bool cluster_has_lease(const struct cluster *c, int64_t now_ns)
+{
+    return now_ns < cluster_lease_ns(c);
+}
+
 bool cluster_serves(const struct cluster *c, int64_t now_ns)
 {
-    return now_ns < cluster_lease_ns(c) && !__atomic_load_n(&c->gone, __ATOMIC_ACQUIRE);
+    return cluster_has_lease(c, now_ns) && !__atomic_load_n(&c->gone, __ATOMIC_ACQUIRE);
 }
 
 /* ---- end marks ------------------------------------------------------------- */

@@ -94,8 +94,10 @@ void cluster_set_lease(struct cluster *c, uint64_t epoch, int64_t until_ns);
  * lease lasts, which is the last one. */
 void cluster_give_up(struct cluster *c);
 
-/* With a fresh clock.  Any thread, no lock. */
+/* Both with a fresh clock.  Any thread, no lock.  May a command be executed?  May what
+ * was executed be answered? */
 bool cluster_serves(const struct cluster *c, int64_t now_ns);
+bool cluster_has_lease(const struct cluster *c, int64_t now_ns);
 
 /* ---- end marks ------------------------------------------------------------- */
 

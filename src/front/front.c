@@ -215,7 +215,7 @@ static bool serves(struct worker *w)
 {
     const struct front_worker *fw = w->front;
 
-    return cluster_serves(fw->front->cluster, w->world->ops->mono_ns(w->world));
+    return cluster_has_lease(fw->front->cluster, w->world->ops->mono_ns(w->world));
 }
 
 const struct handler front_handler = {

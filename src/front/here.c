@@ -52,7 +52,7 @@ static bool confirm_lease(struct front_worker *fw, struct session *s)
     if (!wants_lease(fw))
         return true;
     if (s == NULL)
-        return cluster_serves(fw->front->cluster, now_ns(fw));
+        return cluster_has_lease(fw->front->cluster, now_ns(fw));
     s->lease = true;
     session_join_flush(s);
     return true;

@@ -10,10 +10,10 @@
 
 static bool holds_lease(const struct shard_worker *sw)
 {
-    const int64_t until_ns = cluster_lease_ns(sw->shard->cluster);
+    const struct cluster *c = sw->shard->cluster;
     struct world *w = sw->worker->world;
 
-    return until_ns == INT64_MAX || w->ops->mono_ns(w) < until_ns;
+    return cluster_has_lease(c, cluster_lease_ns(c) == INT64_MAX ? 0 : w->ops->mono_ns(w));
 }
 
 static bool may_serve(const struct shard_worker *sw)

@@ -11,6 +11,7 @@
 
 static uint64_t opened_hash, opened_version;
 static unsigned n_opened, n_confirmed, n_given_up;
+static bool ends_then;          /* the process is told to stop while it executes this */
 
 static void on_opened(struct worker *w, uint64_t hash, uint64_t version)
 {
@@ -18,6 +19,8 @@ static void on_opened(struct worker *w, uint64_t hash, uint64_t version)
     opened_hash = hash;
     opened_version = version;
     n_opened++;
+    if (ends_then)
+        cluster_give_up(stage.cluster);
 }
 
 /* As its shard would: the latest is the only one. */
@@ -44,6 +47,7 @@ static int set_up(void **state)
 
     (void)state;
     n_opened = n_confirmed = n_given_up = 0;
+    ends_then = false;
     stage_init(&stage, &front_handler);
     for (unsigned i = 2; i <= 3; i++) {
         snprintf(address, sizeof(address), "shard:%u", i);
@@ -221,6 +225,23 @@ static void a_read_waits_for_the_write_before_it_rather_than_ask_the_copy(void *
     stage_run(&stage, 20);
     snprintf(want, sizeof(want), "STORED\r\nVALUE %s 0 5\r\nhello\r\nEND\r\n", key);
     expect(c, want);
+}
+
+static void what_was_executed_as_the_process_ends_is_answered(void **state)
+{
+    int c = stage_client(&stage), s2 = linked(2);
+    const char *key = key_on(1, 2, "k");
+
+    (void)state;
+    give_lease(1000);
+    ends_then = true;
+    ask(c, "set %s 0 0 5\r\nhello\r\n", key);
+    (void)applied(s2, key);
+    say(s2, (struct frame){ APPLIED_FRAME });
+    expect(c, "STORED\r\n");
+    ask(c, "set %s 0 0 1\r\n1\r\n", key);
+    expect(c, "");
+    expect_nothing(s2);
 }
 
 static void a_set_that_is_too_large_here_is_deleted_at_the_copy(void **state)
@@ -519,6 +540,7 @@ int main(void)
         TEST(an_own_read_of_what_is_open_waits_for_the_copy, set_up),
         TEST(a_write_to_another_owner_is_copied_here, set_up),
         TEST(without_a_lease_own_keys_wait, set_up),
+        TEST(what_was_executed_as_the_process_ends_is_answered, set_up),
         TEST(own_keys_wait_until_all_workers_go_by_the_map, set_up),
         TEST(a_read_waits_for_the_write_before_it_rather_than_ask_the_copy, set_up),
         TEST(a_plain_get_is_answered_by_the_copy_here, set_up),
