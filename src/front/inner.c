@@ -11,16 +11,6 @@ struct inner {
     void *arg;
 };
 
-/* It was executed here, and what was read may have been another's by then. */
-static bool has_lost_lease(const struct call *c)
-{
-    const struct front_worker *fw = c->fw;
-    struct world *world = fw->worker->world;
-
-    return fw->is_led && c->request.link == NULL &&
-           !cluster_serves(fw->front->cluster, world->ops->mono_ns(world));
-}
-
 static const char *name_of(const struct call *c)
 {
     const struct link *l = c->request.link;
@@ -28,24 +18,21 @@ static const char *name_of(const struct call *c)
     return l != NULL ? link_name(l) : cluster_self(c->fw->front->cluster);
 }
 
-static void tell_unreached(const struct inner *in, const struct call *c, const char *reason,
-                           bool unknown)
+static void tell_unreached(const struct inner *in, const struct call *c)
 {
+    const struct request *r = &c->request;
     char why[256];
 
-    snprintf(why, sizeof(why), "shard %s: %s", name_of(c), reason);
-    in->told(in->arg, NULL, why, unknown && !verb_is_get(c->verb));
+    snprintf(why, sizeof(why), "shard %s: %s", name_of(c), r->reason);
+    in->told(in->arg, NULL, why, r->outcome == LOST && !verb_is_get(c->verb));
 }
 
 static void tell(const struct inner *in, const struct call *c)
 {
-    const struct request *r = &c->request;
     struct answer a;
 
-    if (r->outcome != ANSWERED) {
-        tell_unreached(in, c, r->reason, r->outcome == LOST);
-    } else if (has_lost_lease(c)) {
-        tell_unreached(in, c, "its lease has run out", true);
+    if (c->request.outcome != ANSWERED) {
+        tell_unreached(in, c);
     } else {
         call_answer(c, &a);
         in->told(in->arg, &a, NULL, false);
