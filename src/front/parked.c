@@ -117,7 +117,8 @@ static void run_gathers(struct front_worker *fw)
     }
 }
 
-/* All of the session's that wait, in its order. */
+/* All of the session's that wait, in its order.  What was judged has its place: its
+ * copies are told whatever is before it. */
 static void run_session(struct front_worker *fw, struct session *s)
 {
     bool blocked = false;
@@ -127,11 +128,12 @@ static void run_session(struct front_worker *fw, struct session *s)
 
         if (c == NULL || !c->is_parked) {
             blocked |= !slot->ready;
-        } else if (blocked) {
+        } else if (blocked && !c->replays) {
             c->held_back = true;
             append(&fw->parked, c);
         } else {
-            blocked = !go_again(fw, c) || c->is_parked;     /* it came back at once */
+            (void)go_again(fw, c);
+            blocked |= c->is_parked;        /* still, or it came back at once */
         }
     }
 }

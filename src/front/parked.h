@@ -3,7 +3,8 @@
  *
  * They are tried again when a link or the map has changed, and now and then.
  * What one session asked for keeps its order: none goes while one before it waits,
- * or is still on the way that it was sent before and may come back from.
+ * or is still on the way that it was sent before and may come back from.  Of what was
+ * judged only the copies are to be told, which waits for nothing else.
  */
 #ifndef FRONT_PARKED_H
 #define FRONT_PARKED_H

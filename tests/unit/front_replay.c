@@ -596,6 +596,28 @@ static void a_replay_waits_for_a_copy_that_comes_back(void **state)
     expect_confirm(s1, 1, false);
 }
 
+static void a_replay_does_not_wait_for_what_its_client_asked_before(void **state)
+{
+    int c = stage_client(&stage), s1 = opened(1), s2 = opened(2), s3 = opened(3);
+    const char *read = key_on(2, 3, "r"), *written = key_on(3, 1, "w");
+
+    (void)state;
+    ask(c, "get %s\r\nset %s 0 0 1\r\n1\r\n", read, written);
+    (void)heard(s2);
+    (void)heard(s3);
+    say(s3, (struct frame){ OPEN(STORED, 1) });
+    (void)applied(s1, written);
+    close_far(s1);
+    stage_run(&stage, 100);
+    s1 = opened(1);
+    (void)applied(s1, written);
+    say(s1, (struct frame){ APPLIED_FRAME });
+    expect_confirm(s3, 1, false);
+    expect(c, "");
+    say(s2, (struct frame){ ANSWER(NOT_FOUND) });
+    expect(c, "END\r\nSTORED\r\n");
+}
+
 static void a_sent_write_whose_owner_is_lost_is_not_sent_again(void **state)
 {
     int c = stage_client(&stage), s1 = opened(1);
@@ -875,6 +897,7 @@ int main(void)
         TEST(a_write_waits_for_a_copy_that_is_not_reached, two_copies),
         TEST(a_write_does_not_wait_for_ever, two_copies),
         TEST(a_replay_waits_for_a_copy_that_comes_back, two_copies),
+        TEST(a_replay_does_not_wait_for_what_its_client_asked_before, two_copies),
         TEST(a_sent_write_whose_owner_is_lost_is_not_sent_again, two_copies),
         TEST(a_write_to_a_dead_owner_waits_for_the_next_one, two_copies),
         TEST(a_suspended_owner_is_asked_nothing, two_copies),
