@@ -30,7 +30,7 @@ static void add_date(struct http *h, struct evkeyvalq *headers)
 /*
  * libevent asks first whether the socket takes something, and goes round its loop for
  * that with all that is to be sent.  It nearly always does; what is left goes that way.
- * The server hears of it as it would then, but not within the call of its own.
+ * The server is told in the next turn that all is sent, as it would be then.
  */
 static void write_now(struct bufferevent *bev)
 {
@@ -39,8 +39,6 @@ static void write_now(struct bufferevent *bev)
     evbuffer_unfreeze(out, 1);
     (void)evbuffer_write(out, bufferevent_getfd(bev));
     evbuffer_freeze(out, 1);
-    if (evbuffer_get_length(out) == 0)
-        bufferevent_trigger(bev, EV_WRITE, BEV_OPT_DEFER_CALLBACKS);
 }
 
 /* What is written for clients only is never a page, and is asked for each time. */
