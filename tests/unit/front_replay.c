@@ -707,6 +707,17 @@ static void a_replay_goes_to_nobody_when_the_copy_was_ejected(void **state)
     expect_confirm(shards[0], 1, false);
 }
 
+/* s1 has judged something, and is gone; s2, its copy, goes by a newer map already. */
+static void lose_the_judge(int *shards)
+{
+    close_far(shards[0]);
+    stage_run(&stage, 0);
+    say(shards[1], (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NOT_READY });
+    assert_int_equal(heard(shards[1]).op, FRAME_MAP);
+    say(shards[1], (struct frame){ .op = FRAME_DONE, .version = 1 });
+    shards[0] = -1;
+}
+
 static void what_an_ejected_owner_judged_is_replayed_no_more(void **state)
 {
     int c = stage_client(&stage), shards[3];
@@ -719,12 +730,7 @@ static void what_an_ejected_owner_judged_is_replayed_no_more(void **state)
     (void)heard(shards[0]);
     say(shards[0], (struct frame){ OPEN(STORED, 1) });
     (void)applied(shards[1], key);
-    close_far(shards[0]);
-    stage_run(&stage, 0);
-    say(shards[1], (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NOT_READY });
-    assert_int_equal(heard(shards[1]).op, FRAME_MAP);
-    say(shards[1], (struct frame){ .op = FRAME_DONE, .version = 1 });
-    shards[0] = -1;
+    lose_the_judge(shards);
     assert_int_equal(cluster_adopt(stage.cluster, ejecting(2, 1)), ADOPTED);
     stage_run(&stage, 0);
     expect(c, "SERVER_ERROR shard s1: the map has changed, outcome unknown\r\n");
@@ -746,12 +752,7 @@ static void a_touch_that_an_ejected_owner_judged_is_asked_of_the_next(void **sta
     stage_send_frame(&stage, shards[0], &f);
     say(shards[0], (struct frame){ OPEN(TOUCHED, 1) });
     (void)applied(shards[1], key);
-    close_far(shards[0]);
-    stage_run(&stage, 0);
-    say(shards[1], (struct frame){ .op = FRAME_REFUSED, .st = REFUSED_NOT_READY });
-    assert_int_equal(heard(shards[1]).op, FRAME_MAP);
-    say(shards[1], (struct frame){ .op = FRAME_DONE, .version = 1 });
-    shards[0] = -1;
+    lose_the_judge(shards);
     change_map(ejecting(2, 1), shards);
     assert_int_equal(heard(shards[1]).op, FRAME_COMMAND + VERB_TOUCH);
     say(shards[1], (struct frame){ ANSWER(TOUCHED), .version = 1 });
