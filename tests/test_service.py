@@ -177,8 +177,12 @@ class Told(unittest.TestCase):
                 again.start()
                 try:
                     told.wait_line("READY=1")
-                    self.assertEqual(c.maps()[-1][2:], (2, 0, 0, 0), c.maps())
-                    self.assertIn("serving: 2 of 2 shards up", told.status())
+                    status = re.match(r"serving: 2 of 2 shards up, 2 copies, map epoch (\d+)$",
+                                      told.status())
+                    self.assertTrue(status, told.status())
+                    self.assertEqual(
+                        c.wait_map(lambda *_: True, "the map of the status", int(status[1]) - 1),
+                        (int(status[1]), "stable", 2, 0, 0, 0))
                 except BaseException:
                     again.end()
                     raise
