@@ -13,23 +13,24 @@ from lib.liar import AWAY_S, Liar
 
 OPERATIONS = 4000
 
-# The lie, what must be said of it, and what else may come of it.
+# The lie, what must be said of it, and what else may come of it: where a write is not
+# what was said of it, tokens of others may not fit, either.
 LIES = [
     ("loses", {"stale", "lost"}, {"cas"}),
     ("stale", {"stale"}, {"counter", "lost", "cas"}),
     ("tears", {"torn"}, {"counter", "stale", "lost", "cas", "foreign"}),
     ("cuts", {"torn"}, {"counter", "stale", "lost", "cas", "foreign"}),
     ("mixes up", {"foreign"}, {"torn", "counter", "stale", "lost", "cas"}),
-    ("phantom", {"phantom"}, {"undeleted"}),
+    ("phantom", {"phantom"}, {"undeleted", "cas"}),
     ("counts twice", {"counter"}, set()),
-    ("forgets to count", {"counter"}, set()),
-    ("same number", {"counter"}, {"foreign", "stale"}),
+    ("forgets to count", {"counter"}, {"cas"}),
+    ("same number", {"counter"}, {"foreign", "stale", "cas"}),
     ("cas wins", {"cas"}, set()),
     ("cas loses", {"cas"}, set()),
     ("same token", {"cas"}, set()),
-    ("undeletes", {"undeleted"}, set()),
+    ("undeletes", {"undeleted"}, {"cas"}),
     ("appends twice", {"doubled"}, set()),
-    ("forgets to append", {"stale", "lost"}, set()),
+    ("forgets to append", {"stale", "lost"}, {"cas"}),
     ("misses", {"miss"}, set()),
 ]
 
