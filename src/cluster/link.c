@@ -1,6 +1,5 @@
-#include "cluster/link.h"
+#include "cluster/link_parts.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,65 +7,13 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "cluster/confirms.h"
-#include "cluster/links.h"
-#include "net/recvq.h"
-#include "net/sendq.h"
 #include "wire/events.h"
 #include "wire/hello.h"
 
-/* The first retry comes at once, more or less: a restarted child is back soon. */
-#define RETRY_FIRST_MS 10
-#define RETRY_LAST_MS 100
 /* A link that was open for so long was no flicker. */
 #define GOOD_LIFE_MS 1000
 /* Time-outs that one answer may take while bytes keep coming. */
 #define PATIENCES 10
-/* A shard that refuses us will not change its mind soon. */
-#define RETRY_REFUSED_MS 1000
-
-enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_OPEN };
-
-struct link {
-    struct links *ls;
-    unsigned refs;              /* its owner's, and one of each request */
-    struct link *next_dirty;
-    bool dirty;
-    enum link_state state;
-    bool tried;                 /* and came to an end: who asks now is not kept waiting */
-    bool full;                  /* the socket takes no more for now */
-    bool owes;                  /* there is something to confirm */
-    bool refusing;              /* it was refused, and will be until it says that it knows */
-    uint16_t protocol;          /* spoken since it was GREETING */
-    unsigned watched;           /* see link_watched() */
-    int64_t opened_ms;
-    bool logged;                /* that it is down */
-    bool refused;               /* see link_is_refused() */
-    char name[MAP_NAME_MAX + 1];
-    char address[ADDRESS_MAX];
-    char local[ADDRESS_MAX];    /* the Unix socket tried first, or "" */
-
-    int fd;                     /* -1 unless CONNECTING or more */
-    struct watch *watch;
-    struct timer *timer;        /* retry, or the deadline of the handshake */
-    int64_t retry_ms;
-    const char *reason;         /* why it is DOWN; static */
-    char refusal[80];           /* what a shard said; `reason` may point here */
-
-    struct recvq in;
-    struct sendq greeting;      /* the handshake's frames, and confirms: they go before `out` */
-    struct sendq out;
-    size_t want;                /* length of the answer that is not whole yet */
-    int64_t moved_ms;           /* when bytes last came, or of l->first last went */
-    uint64_t queued, sent;      /* bytes of `out` since the link was opened */
-    size_t open_bytes;          /* atomic: of frames not answered yet */
-    struct request *first, **last;      /* unanswered, oldest first */
-    struct confirms confirms;   /* of answers on this connection */
-    struct histogram *took;     /* owned, two: see link_add_took(), and of it what was there
-                                   at the last reset; NULL: nobody cares */
-    int64_t answered_ns;        /* when those were sent that are answered now, */
-    unsigned n_answered;        /* not in `took` yet */
-};
 
 void link_ref(struct link *l)
 {
@@ -80,11 +27,6 @@ void link_unref(struct link *l)
     confirms_fini(&l->confirms);
     free(l->took);
     free(l);
-}
-
-static struct world *world_of(const struct link *l)
-{
-    return l->ls->worker->world;
 }
 
 static void add_open_bytes(struct link *l, size_t bytes)
@@ -117,8 +59,8 @@ static void fail_requests(struct link *l)
 static void close_socket(struct link *l)
 {
     if (l->fd >= 0) {
-        world_of(l)->ops->watch_free(l->watch);
-        world_of(l)->ops->close(world_of(l), l->fd);
+        link_world(l)->ops->watch_free(l->watch);
+        link_world(l)->ops->close(link_world(l), l->fd);
     }
     l->watch = NULL;
     l->fd = -1;
@@ -128,7 +70,7 @@ static void close_socket(struct link *l)
     l->want = 0;
 }
 
-static const char *words_of(int error)
+const char *link_words_of(int error)
 {
     switch (error) {
     case ECONNREFUSED:
@@ -152,7 +94,7 @@ static const char *words_of(int error)
     }
 }
 
-static void go_down(struct link *l, const char *reason, int64_t retry_ms)
+void link_go_down(struct link *l, const char *reason, int64_t retry_ms)
 {
     if (l->state == LINK_OPEN || !l->logged)
         log_warn("cluster", "shard is not reached: %s shard=%s addr=%s", reason, l->name,
@@ -160,145 +102,25 @@ static void go_down(struct link *l, const char *reason, int64_t retry_ms)
     l->logged = l->tried = true;
     l->full = l->refusing = false;
     l->reason = reason;
-    l->refused = reason == words_of(ECONNREFUSED) || reason == words_of(ECONNRESET);
+    l->refused = reason == link_words_of(ECONNREFUSED) || reason == link_words_of(ECONNRESET);
     l->state = LINK_DOWN;
     l->watched = 0;
     close_socket(l);
     confirms_forget(&l->confirms);
     fail_requests(l);
     l->queued = l->sent = 0;
-    world_of(l)->ops->timer_set(l->timer, retry_ms);
+    link_world(l)->ops->timer_set(l->timer, retry_ms);
     links_changed(l->ls);
 }
 
-static void fail(struct link *l, const char *reason)
+void link_fail(struct link *l, const char *reason)
 {
     bool was_good = l->state == LINK_OPEN &&
                     worker_now(l->ls->worker) - l->opened_ms >= GOOD_LIFE_MS;
-    int64_t retry_ms = was_good ? RETRY_FIRST_MS : l->retry_ms * 2;
+    int64_t retry_ms = was_good ? LINK_RETRY_FIRST_MS : l->retry_ms * 2;
 
-    l->retry_ms = retry_ms > RETRY_LAST_MS ? RETRY_LAST_MS : retry_ms;
-    go_down(l, reason, l->retry_ms);
-}
-
-/* the handshake */
-
-static bool greet(struct link *l)
-{
-    struct cluster *c = l->ls->cluster;
-    const struct view *v = l->ls->view;
-    struct hello h = {
-        .least = HELLO_LEAST,
-        .most = HELLO_MOST,
-        .role = l->ls->config->role,
-        .epoch = v != NULL ? v->map->epoch : 0,
-        .digest = v != NULL ? v->digest : 0,
-        .wall_ms = worker_wall(l->ls->worker),
-        .incarnation = cluster_incarnation(c),
-    };
-    char frame[FRAME_HEAD + HELLO_LEN_MAX], value[HELLO_LEN_MAX];
-    struct frame f = { .op = FRAME_HELLO, .value = value };
-    char *end;
-
-    snprintf(h.cluster, sizeof(h.cluster), "%s", cluster_name(c));
-    snprintf(h.name, sizeof(h.name), "%s", cluster_self(c));
-    f.value_len = hello_put(value, &h);
-    end = frame_put(frame, &f);
-    memcpy(end, value, f.value_len);
-    return sendq_add(&l->greeting, frame, FRAME_HEAD + f.value_len);
-}
-
-static bool send_map(struct link *l, bool ours)
-{
-    const struct map *map = l->ls->view->map;
-    struct frame f = { .op = FRAME_MAP, .value_len = ours ? map_len(map) : 0 };
-    char *to = sendq_room(&l->greeting, FRAME_HEAD + f.value_len);
-
-    if (to == NULL)
-        return false;
-    to = frame_put(to, &f);
-    if (ours)
-        map_put(to, map);
-    return sendq_commit(&l->greeting, FRAME_HEAD + f.value_len);
-}
-
-static void flush_out(struct link *l);
-
-static void now_open(struct link *l)
-{
-    if (l->logged)
-        log_info("cluster", "shard is reached again shard=%s addr=%s", l->name, l->address);
-    l->state = LINK_OPEN;
-    l->refused = false;
-    l->opened_ms = worker_now(l->ls->worker);
-    l->logged = false;
-    world_of(l)->ops->timer_set(l->timer, -1);
-    flush_out(l);
-    links_changed(l->ls);
-}
-
-/* It is not the process that the map means, and it knows of no newer map. */
-static bool is_another_life(const struct link *l, const struct hello *h)
-{
-    const struct map *map = l->ls->view->map;
-    const int i = map_find(map, l->name);
-    const uint64_t wanted = i >= 0 ? map->members[i].incarnation : 0;
-
-    return h->epoch <= map->epoch && wanted != 0 && h->incarnation != 0 &&
-           h->incarnation != wanted;
-}
-
-static void on_hello(struct link *l, const struct frame *f)
-{
-    const struct view *v = l->ls->view;
-    struct hello h;
-
-    if (!hello_read(f->value, f->value_len, &h) || (l->protocol = hello_spoken(&h)) == 0) {
-        fail(l, "it speaks another protocol");
-    } else if (strcmp(h.name, l->name) != 0) {
-        log_warn("cluster", "another shard lives at the address of this one, correct it "
-                 "shard=%s addr=%s found=%s", l->name, l->address, h.name);
-        go_down(l, "another shard lives at its address", RETRY_REFUSED_MS);
-    } else if (l->ls->config->role == HELLO_AGENT) {
-        now_open(l);
-    } else if (is_another_life(l, &h)) {
-        go_down(l, "it has restarted", RETRY_LAST_MS);
-    } else if (h.epoch == v->map->epoch) {
-        now_open(l);
-    } else if (!send_map(l, h.epoch < v->map->epoch)) {
-        fail(l, words_of(ENOMEM));
-    } else {
-        flush_out(l);
-    }
-}
-
-/* The answer to our map, or to our wish for theirs: the one both go by. */
-static void on_map(struct link *l, const struct frame *f)
-{
-    struct cluster *c = l->ls->cluster;
-
-    if (f->version > l->ls->view->map->epoch) {
-        struct map *map = map_read(f->value, f->value_len);
-
-        if (map == NULL) {
-            fail(l, "it sent no map");
-            return;
-        }
-        (void)cluster_adopt(c, map);
-        fail(l, "the map has changed");     /* links are made anew for the new map */
-    } else {
-        now_open(l);
-    }
-}
-
-static void on_hello_refused(struct link *l, const struct frame *f)
-{
-    snprintf(l->refusal, sizeof(l->refusal), "%.*s",
-             (int)(f->value_len < 79 ? f->value_len : 79), f->value);
-    for (char *p = l->refusal; *p != '\0'; p++)
-        if (*p < ' ' || *p > '~')
-            *p = '?';           /* it goes into an answer to a client */
-    go_down(l, l->refusal, RETRY_REFUSED_MS);
+    l->retry_ms = retry_ms > LINK_RETRY_LAST_MS ? LINK_RETRY_LAST_MS : retry_ms;
+    link_go_down(l, reason, l->retry_ms);
 }
 
 /* answers */
@@ -372,16 +194,16 @@ static void on_answer(struct link *l, const struct frame *f)
     struct request *r = l->first;
 
     if (r == NULL) {
-        fail(l, "it answered what nobody asked");
+        link_fail(l, "it answered what nobody asked");
         return;
     }
     if (!answer_fits(r, f)) {
-        fail(l, "it answered nonsense");
+        link_fail(l, "it answered nonsense");
         return;
     }
     if (f->op == FRAME_ANSWER && (f->marks & MARK_OPEN) != 0 &&
         (r->open = confirms_add(&l->confirms)) == 0) {
-        fail(l, words_of(ENOMEM));
+        link_fail(l, link_words_of(ENOMEM));
         return;
     }
     if (r->each != NULL) {
@@ -400,7 +222,7 @@ static void on_answer(struct link *l, const struct frame *f)
 static void on_watched(struct link *l, const struct frame *f)
 {
     if (l->protocol < HELLO_EVENTS || l->ls->config->role != HELLO_FRONT)
-        fail(l, "it answered nonsense");
+        link_fail(l, "it answered nonsense");
     else
         l->watched = f->st & STREAMS_OF_FRONTS;
 }
@@ -411,7 +233,7 @@ static void on_told(struct link *l, const struct frame *f)
     struct request *r = l->first;
 
     if (r == NULL || r->answer_op != FRAME_ANSWER || r->told != NULL) {
-        fail(l, "it answered nonsense");
+        link_fail(l, "it answered nonsense");
         return;
     }
     r->told_chunk = chunk_ref(l->in.chunk);
@@ -433,15 +255,6 @@ static const char *words_of_refusal(enum refusal why)
     return words[why];
 }
 
-/* The newer map that comes with a refusal, if one does. */
-static void take_map(struct link *l, const struct frame *f)
-{
-    struct map *map = f->value_len > 0 ? map_read(f->value, f->value_len) : NULL;
-
-    if (map != NULL)
-        (void)cluster_adopt(l->ls->cluster, map);
-}
-
 /* What lies behind it is refused too, until the link says that it has seen this. */
 static void on_refused(struct link *l, const struct frame *f)
 {
@@ -449,12 +262,12 @@ static void on_refused(struct link *l, const struct frame *f)
 
     if (r == NULL || r->told != NULL || l->ls->view == NULL || f->st >= N_REFUSALS ||
         f->st == REFUSED_HELLO) {
-        fail(l, "it refused what nobody asked");
+        link_fail(l, "it refused what nobody asked");
         return;
     }
     if (f->st != REFUSED_AGAIN) {
         l->refusing = true;
-        take_map(l, f);
+        link_take_map(l, f);
         links_changed(l->ls);
     }
     r->refusal = (enum refusal)f->st;
@@ -471,7 +284,7 @@ static void on_refused(struct link *l, const struct frame *f)
 static void on_frame(struct link *l, const struct frame *f)
 {
     if (f->op == FRAME_REFUSED && (l->state != LINK_OPEN || f->st == REFUSED_HELLO))
-        on_hello_refused(l, f);
+        link_on_hello_refused(l, f);
     else if (f->op == FRAME_REFUSED)
         on_refused(l, f);
     else if (l->state == LINK_OPEN && f->op == FRAME_TOLD)
@@ -481,11 +294,11 @@ static void on_frame(struct link *l, const struct frame *f)
     else if (l->state == LINK_OPEN)
         on_answer(l, f);
     else if (f->op == FRAME_HELLO)
-        on_hello(l, f);
+        link_on_hello(l, f);
     else if (f->op == FRAME_DONE && l->ls->view != NULL)
-        on_map(l, f);
+        link_on_map(l, f);
     else
-        fail(l, "it speaks another protocol");
+        link_fail(l, "it speaks another protocol");
 }
 
 static void read_frames(struct link *l)
@@ -497,7 +310,7 @@ static void read_frames(struct link *l)
         enum frame_status status = frame_read(recvq_data(&l->in), recvq_len(&l->in), &f);
 
         if (status == FRAME_BAD) {
-            fail(l, "it speaks another protocol");
+            link_fail(l, "it speaks another protocol");
             return;
         }
         if (status == FRAME_MORE) {
@@ -515,7 +328,7 @@ static void read_frames(struct link *l)
 
 static void set_watch(struct link *l, bool full)
 {
-    world_of(l)->ops->watch_set(l->watch, full ? WATCH_READ | WATCH_WRITE : WATCH_READ);
+    link_world(l)->ops->watch_set(l->watch, full ? WATCH_READ | WATCH_WRITE : WATCH_READ);
 }
 
 /* With what goes before them.  What goes behind the frame that is to be answered
@@ -523,40 +336,40 @@ static void set_watch(struct link *l, bool full)
 static enum io flush_requests(struct link *l)
 {
     const uint64_t before = l->sent;
-    enum io io = sendq_flush_both(&l->greeting, &l->out, world_of(l), l->fd, &l->sent);
+    enum io io = sendq_flush_both(&l->greeting, &l->out, link_world(l), l->fd, &l->sent);
 
     if (l->sent > before && l->first != NULL && before < l->first->at + l->first->bytes)
         l->moved_ms = worker_now(l->ls->worker);
     return io;
 }
 
-static void flush_out(struct link *l)
+void link_flush_out(struct link *l)
 {
     uint64_t greeted = 0;
     enum io io = l->state == LINK_OPEN
                ? flush_requests(l)
-               : sendq_flush(&l->greeting, world_of(l), l->fd, &greeted);
+               : sendq_flush(&l->greeting, link_world(l), l->fd, &greeted);
 
     l->full = io == IO_AGAIN;
     if (io == IO_FAILED)
-        fail(l, words_of(errno));
+        link_fail(l, link_words_of(errno));
     else
         set_watch(l, l->full);
 }
 
 static void on_connected(struct link *l)
 {
-    int error = world_of(l)->ops->connect_result(world_of(l), l->fd);
+    int error = link_world(l)->ops->connect_result(link_world(l), l->fd);
 
     if (error != 0) {
-        fail(l, words_of(error));
+        link_fail(l, link_words_of(error));
         return;
     }
     l->state = LINK_GREETING;
-    if (greet(l))
-        flush_out(l);
+    if (link_greet(l))
+        link_flush_out(l);
     else
-        fail(l, words_of(ENOMEM));
+        link_fail(l, link_words_of(ENOMEM));
 }
 
 static void on_bytes(struct link *l)
@@ -574,14 +387,14 @@ static void on_event(void *arg, int what)
     if (l->state == LINK_CONNECTING) {
         on_connected(l);
     } else if (what & WATCH_WRITE) {
-        flush_out(l);
+        link_flush_out(l);
         join_dirty(l);          /* for what could not be said meanwhile */
     } else {
-        io = recvq_fill(&l->in, world_of(l), l->fd, l->want);
+        io = recvq_fill(&l->in, link_world(l), l->fd, l->want);
         if (io == IO_EOF)
-            fail(l, words_of(ECONNRESET));
+            link_fail(l, link_words_of(ECONNRESET));
         else if (io == IO_FAILED)
-            fail(l, words_of(errno));
+            link_fail(l, link_words_of(errno));
         else if (io == IO_OK)
             on_bytes(l);
     }
@@ -589,7 +402,7 @@ static void on_event(void *arg, int what)
 
 static void begin_connect(struct link *l)
 {
-    struct world *w = world_of(l);
+    struct world *w = link_world(l);
 
     l->state = LINK_CONNECTING;
     if (l->local[0] != '\0')
@@ -597,14 +410,14 @@ static void begin_connect(struct link *l)
     if (l->fd < 0)
         l->fd = w->ops->connect(w, l->address);
     if (l->fd < 0) {
-        fail(l, words_of(errno));
+        link_fail(l, link_words_of(errno));
         return;
     }
     l->watch = w->ops->watch_new(l->ls->worker->loop, l->fd, on_event, l);
     if (l->watch == NULL) {
         w->ops->close(w, l->fd);
         l->fd = -1;
-        fail(l, words_of(ENOMEM));
+        link_fail(l, link_words_of(ENOMEM));
         return;
     }
     w->ops->watch_set(l->watch, WATCH_WRITE);
@@ -618,7 +431,7 @@ static void on_timer(void *arg)
     if (l->state == LINK_DOWN)
         begin_connect(l);
     else if (l->state != LINK_OPEN)
-        fail(l, "it does not answer");
+        link_fail(l, "it does not answer");
 }
 
 /* for its owner */
@@ -651,7 +464,7 @@ struct link *link_new(struct links *ls, const struct member *m)
     recvq_init(&l->in, &w->pool);
     sendq_init(&l->greeting, &w->pool);
     sendq_init(&l->out, &w->pool);
-    l->retry_ms = RETRY_FIRST_MS;
+    l->retry_ms = LINK_RETRY_FIRST_MS;
     l->timer = w->world->ops->timer_new(w->loop, on_timer, l);
     if (ls->config->timed)
         l->took = calloc(2, sizeof(*l->took));
@@ -684,7 +497,7 @@ void link_free(struct link *l)
     confirms_forget(&l->confirms);
     fail_requests(l);
     leave_dirty(l);
-    world_of(l)->ops->timer_free(l->timer);
+    link_world(l)->ops->timer_free(l->timer);
     link_unref(l);
 }
 
@@ -791,7 +604,7 @@ void link_send(struct link *l, struct request *r, const struct frame *f, struct 
     if (!queue_frame(l, r, f, chunk)) {
         if (r->frame_chunk == NULL)
             keep_key(r, f);
-        fail(l, words_of(ENOMEM));
+        link_fail(l, link_words_of(ENOMEM));
     }
 }
 
@@ -824,7 +637,7 @@ char *link_send_all(struct link *l, struct request *r, const char *frames, size_
     add_last(l, r);
     at = queue_all(l, r, frames);
     if (at == NULL)
-        fail(l, words_of(ENOMEM));
+        link_fail(l, link_words_of(ENOMEM));
     return at;
 }
 
@@ -879,56 +692,11 @@ static bool say_confirmed(struct link *l)
         f.st = given_up;
         frame_put(frame, &f);
         if (!sendq_add(&l->greeting, frame, sizeof(frame))) {
-            fail(l, words_of(ENOMEM));
+            link_fail(l, link_words_of(ENOMEM));
             return false;
         }
     }
     return true;
-}
-
-/* The member has heard of our map, or tells us of a newer one. */
-static void on_map_known(struct request *r)
-{
-    struct link *l = r->link;
-
-    if (r->outcome == ANSWERED && r->reply.version > l->ls->view->map->epoch) {
-        take_map(l, &r->reply);
-        links_changed(l->ls);
-    }
-    request_free(l->ls, r);
-}
-
-/* In-band: what follows goes by this map, and all refusals before it were seen. */
-void link_take_view(struct link *l)
-{
-    const struct map *map = l->ls->view->map;
-    struct frame f = { .op = FRAME_MAP, .version = map->epoch, .value_len = map_len(map) };
-    struct request *r;
-    char *value;
-
-    if (l->state == LINK_GREETING) {
-        fail(l, "the map has changed");
-        return;
-    }
-    if (l->state == LINK_DOWN)
-        world_of(l)->ops->timer_set(l->timer, 0);   /* what was wrong may be right now */
-    if (l->state != LINK_OPEN)
-        return;
-    r = request_new(l->ls);
-    value = malloc(f.value_len);
-    l->refusing = false;
-    if (r == NULL || value == NULL) {
-        if (r != NULL)
-            request_free(l->ls, r);
-        fail(l, words_of(ENOMEM));
-    } else {
-        map_put(value, map);
-        f.value = value;
-        r->done = on_map_known;
-        r->answer_op = FRAME_DONE;
-        link_send(l, r, &f, NULL);
-    }
-    free(value);
 }
 
 void link_flush(struct link *l)
@@ -938,7 +706,7 @@ void link_flush(struct link *l)
     if (l->refusing && l->first == NULL && l->ls->view->map->epoch == cluster_epoch(l->ls->cluster))
         link_take_view(l);
     if (l->state == LINK_OPEN && !l->full && say_confirmed(l))
-        flush_out(l);
+        link_flush_out(l);
 }
 
 struct link *link_next_dirty(struct link *l)
@@ -959,7 +727,7 @@ void link_tick(struct link *l)
     sent_ms = l->first->sent_ns / 1000000;
     since_ms = sent_ms > l->moved_ms ? sent_ms : l->moved_ms;
     if (now_ms - since_ms > patience_ms || now_ms - sent_ms > PATIENCES * patience_ms)
-        fail(l, "it does not answer");
+        link_fail(l, "it does not answer");
 }
 
 const char *link_name(const struct link *l)
