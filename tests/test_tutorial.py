@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import signal
 import tempfile
 import unittest
 
@@ -57,6 +58,20 @@ class Rule(unittest.TestCase):
             "a (has it, version) b\nok, 1 2\nx\ny\nend\n", page))
         self.assertFalse(tutorial.is_what_the_page_prints(
             "a (has it, version) c\nok, 1 2\nend\n", page))
+
+
+class Keys(unittest.TestCase):
+
+    def test_ctrl_c_ends_a_loop_where_the_tests_ignore_it(self):
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            loop = Terminal("echo on; while sleep 0.01; do :; done", [], "/", os.environ)
+            try:
+                wait(lambda: loop.read() or "on" in loop.screen(), "the loop to begin")
+            finally:
+                loop.stop()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 class Typed(unittest.TestCase):
